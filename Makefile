@@ -1,0 +1,28 @@
+# make search: set up and run a first search on the embedded data.  make test: set up and run the tests.
+VENV := .venv
+STAMP := $(VENV)/.installed
+PY := $(VENV)/bin/python
+ARGS ?=
+
+.PHONY: setup search test test-slow lint clean
+search: $(STAMP)
+	$(PY) -m search.run --space self_paced $(ARGS)
+
+test: $(STAMP) lint
+	$(PY) -m pytest $(ARGS)
+
+test-slow: $(STAMP)
+	$(PY) -m pytest -m slow $(ARGS)
+
+lint: $(STAMP)
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+setup: $(STAMP)
+
+# The stamp is made last, so an interrupted installation is taken up again by the next call.
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(STAMP)
+
+clean:
+	rm -rf $(VENV)

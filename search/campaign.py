@@ -1,0 +1,122 @@
+"""The search as the driver sees it: one book of trials, written to the ledger as it happens.
+
+Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) registers for the same three.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from search.study import Proposal, Proposer
+from trainables import store
+from trainables.records import EpochRecord
+from trainables.store import Ledger
+
+
+@dataclass
+class TrialBook:
+    """What is known of one trial."""
+
+    proposal: Proposal
+    records: list[EpochRecord] = field(default_factory=list)
+    best: EpochRecord | None = None
+    state: str = "running"
+    reason: str = ""
+    peak_memory_mb: float = 0.0
+
+
+class Watcher(Protocol):
+    """Who is told what happens."""
+
+    def asked(self, book: TrialBook) -> None: ...
+    def epoch(self, book: TrialBook) -> None: ...
+    def ended(self, book: TrialBook) -> None: ...
+
+
+class Campaign:
+    """Asks, records and ends trials; keeps the networks of the best few and of the anchors."""
+
+    def __init__(self, folder: Path, proposer: Proposer, keep: int, deadline: float | None, watcher: Watcher):
+        """`deadline` is in seconds of time.monotonic: from then on no trial is asked for."""
+        self.folder, self.proposer, self.keep, self.deadline, self.watcher = folder, proposer, keep, deadline, watcher
+        self.ledger = Ledger(folder)
+        self.books: dict[int, TrialBook] = {}
+        self.stopped = False  # no more trials are wanted: interrupted, or out of time
+        self.interrupted = False
+
+    def ask(self) -> Proposal | None:
+        """The next trial to run, or None when there is none."""
+        self.stopped = self.stopped or self.over_time()
+        proposal = None if self.stopped else self.proposer.ask()
+        if proposal is None:
+            return None
+        self.ledger.append("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor,
+                           withheld=proposal.withheld, values=proposal.values, config=proposal.config)  # fmt: skip
+        self.books[proposal.number] = TrialBook(proposal)
+        self.watcher.asked(self.books[proposal.number])
+        return proposal
+
+    def epoch(self, record: EpochRecord) -> None:
+        """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice."""
+        book = self.books[record.trial]
+        if book.records and record.epoch <= book.records[-1].epoch:
+            return
+        self.ledger.append("epoch", time=time.time(), record=record.row())
+        book.records.append(record)
+        if record.better_than(book.best):
+            book.best = record
+        self.proposer.report(record)
+        self.watcher.epoch(book)
+
+    def ended(self, number: int, state: str, reason: str = "", peak_memory_mb: float = 0.0) -> None:
+        """A trial is over: complete, pruned, failed or interrupted. Only the first word counts."""
+        book = self.books[number]
+        if book.state != "running":
+            return
+        book.state, book.reason, book.peak_memory_mb = state, reason, peak_memory_mb
+        self.ledger.append("ended", trial=number, time=time.time(), state=state, reason=reason,
+                           peak_memory_mb=peak_memory_mb)  # fmt: skip
+        self.proposer.tell(number, state)
+        self._tidy(number)
+        self.watcher.ended(book)
+
+    def failed(self, number: int, reason: str, trace: str) -> None:
+        """A trial has failed: one line for the table, the traceback for the log."""
+        log = self.folder / "log" / f"trial-{number:04d}.txt"
+        store.write_bytes(log, trace.encode())
+        self.ended(number, "failed", reason)
+
+    def over_time(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def seconds_left(self) -> float | None:
+        return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+
+    def close_open_trials(self, reason: str) -> None:
+        """What still runs when the executor has stopped is interrupted."""
+        for number, book in self.books.items():
+            if book.state == "running":
+                self.ended(number, "interrupted", reason)
+
+    def test(self, number: int, figures: dict[str, Any]) -> None:
+        self.ledger.append("test", trial=number, time=time.time(), **figures)
+
+    def ranked(self) -> list[TrialBook]:
+        """Trials with a result, best first: accuracy, then loss, then the earlier trial."""
+        done = [book for book in self.books.values() if book.best and book.state in ("complete", "pruned")]
+        return sorted(done, key=rank)
+
+    def _tidy(self, number: int) -> None:
+        """Remove the networks that nothing will ask for."""
+        store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
+        kept = {book.proposal.number for book in self.ranked()[: self.keep]}
+        for book in self.books.values():
+            if book.state != "running" and book.proposal.number not in kept and book.proposal.anchor is None:
+                store.remove_checkpoints(self.folder, book.proposal.number)
+
+
+def rank(book: TrialBook) -> tuple[float, float, int]:
+    """Sorts the best trial first; the same on every machine, whatever order trials ended in."""
+    assert book.best
+    return -book.best.eval_accuracy, book.best.eval_loss, book.proposal.number

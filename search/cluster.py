@@ -1,0 +1,158 @@
+"""Starts a private local Ray, or joins one, and runs a campaign's trials on it.
+
+Import search.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from search.campaign import Campaign
+from search.options import SearchOptions
+from search.schedulers import make_scheduler
+from spaces.errors import UsageError
+from spaces.setting import Setting
+from trainables.records import EpochRecord
+from trainables.trial import reason_of
+from trainables.tune import StrategyTrainable
+
+OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory map, not through Ray
+
+
+@contextlib.contextmanager
+def ray_running(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
+    """A private Ray on this machine, gone afterwards with its files; or the cluster at `address`, left as it was."""
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # sockets want short paths
+    try:
+        ray.init(address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False,
+                 logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES, _temp_dir=folder)  # fmt: skip
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_on_ray(campaign: Campaign, setting: Setting, options: SearchOptions, longest: int) -> None:
+    """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
+    assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
+    resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
+    _refuse_impossible(resources)
+    storage = campaign.folder / ".ray"
+    tuner = tune.Tuner(
+        tune.with_resources(StrategyTrainable, resources),
+        tune_config=tune.TuneConfig(
+            num_samples=options.samples,
+            metric="best_accuracy",
+            mode="max",
+            search_alg=_Asker(campaign, setting),
+            scheduler=make_scheduler(options.scheduler or "asha", longest),
+            max_concurrent_trials=options.concurrent,
+            reuse_actors=True,
+            time_budget_s=campaign.seconds_left(),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage.absolute()),
+            verbose=0,
+            callbacks=[_Recorder(campaign)],
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
+            failure_config=tune.FailureConfig(max_failures=options.max_failures),
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+
+
+def _refuse_impossible(wanted: dict[str, float]) -> None:
+    """Ray would wait for ever for what the cluster does not have."""
+    there = ray.cluster_resources()
+    for kind, amount in wanted.items():
+        if amount > there.get(kind.upper(), 0):
+            raise UsageError(
+                f"A trial wants {amount:g} {kind.upper()}s and this Ray has {there.get(kind.upper(), 0):g}; "
+                f"ask for fewer with --{kind}s-per-trial."
+            )
+
+
+class _NotKept:
+    """Ray pickles its searcher and callbacks to restore them; ours are made anew from the ledger instead."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Asker(_NotKept, Searcher):
+    """Gives Ray the campaign's proposals."""
+
+    def __init__(self, campaign: Campaign, setting: Setting):
+        super().__init__(metric="best_accuracy", mode="max")
+        self.campaign, self.setting = campaign, setting
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        proposal = self.campaign.ask()
+        if proposal is None:
+            return Searcher.FINISHED
+        return {
+            "number": proposal.number,
+            "anchor": proposal.anchor or "",
+            "config": json.dumps(proposal.config),
+            "setting": self.setting.model_dump_json(),
+            "folder": str(self.campaign.folder.absolute()),
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Heard by the recorder, which also learns of errors."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is what a search is resumed from."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a search is resumed from its ledger")
+
+
+class _Recorder(_NotKept, tune.Callback):
+    """Tells the campaign what Ray reports. Runs in the driver's loop."""
+
+    def __init__(self, campaign: Campaign):
+        self.campaign = campaign
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "failed" in result:
+            self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
+        elif "record" in result:
+            self.campaign.epoch(EpochRecord.from_row(result["record"]))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""
+        result = trial.last_result or {}
+        finished = result.get("record", {}).get("finished", False)
+        if not finished and self.campaign.over_time():
+            return self.campaign.ended(trial.config["number"], "interrupted", "the time budget is spent")
+        state = "complete" if finished else "pruned"
+        self.campaign.ended(trial.config["number"], state, peak_memory_mb=result.get("peak_memory_mb", 0.0))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = trial.get_error() or RuntimeError("its worker was lost")
+        self.campaign.failed(trial.config["number"], reason_of(error), str(error))

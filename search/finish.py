@@ -1,0 +1,156 @@
+"""After the last trial: open test once for the best and once for the anchor it must beat, write the tables, say it all."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.campaign import Campaign, TrialBook
+from search.plan import Plan
+from search.wording import clock, columns, config_words
+from trainables import store
+from trainables.engine import Evaluation
+from trainables.strategies import get_strategy
+from trainables.trial import Trial, write_predictions
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trial and what its selected network does on test."""
+
+    book: TrialBook
+    test: Evaluation
+
+
+def best_of(campaign: Campaign) -> tuple[TrialBook | None, TrialBook | None]:
+    """The best trial, and the best anchor, by the split that epochs are judged on."""
+    ranked = campaign.ranked()
+    anchors = [book for book in ranked if book.proposal.anchor]
+    return (ranked[0] if ranked else None), (anchors[0] if anchors else None)
+
+
+def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
+    """Test figures of the best trial and of the best anchor, each measured once and entered in the ledger."""
+    books = [book for book in best_of(campaign) if book is not None]
+    unique = {book.proposal.number: book for book in books}
+    return [_judge(plan, campaign, book) for book in unique.values()]
+
+
+def _judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
+    number = book.proposal.number
+    config = get_strategy(plan.setting.strategy).config(**book.proposal.config)
+    trial = Trial(plan.setting, config, number, campaign.folder)
+    test = trial.open_test(store.best_weights(campaign.folder, number))
+    assert book.best
+    write_predictions(campaign.folder, trial, "test", book.best.epoch, test)
+    campaign.test(number, {"accuracy": test.accuracy, "loss": test.loss, "knn": test.knn})
+    return Judged(book, test)
+
+
+def trial_table(campaign: Campaign, most: int = 5) -> str:
+    """The best few trials and every anchor, best first."""
+    ranked = campaign.ranked()
+    shown = [book for place, book in enumerate(ranked) if place < most or book.proposal.anchor]
+    head = ["trial", "anchor", "state", "epoch", "accuracy", "loss", "KNN", "images", "time"]
+    rows = [
+        [str(book.proposal.number), book.proposal.anchor or "-", book.state, f"{best.epoch} of {len(book.records)}",
+         f"{best.eval_accuracy:.3f}", f"{best.eval_loss:.3f}", f"{best.eval_knn:.3f}",
+         f"{book.records[-1].images_trained:,}", clock(book.records[-1].seconds)]
+        for book in shown if (best := book.best)
+    ]  # fmt: skip
+    return columns([head, *rows])
+
+
+def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float) -> str:
+    """Everything a person wants to know at the end, as plain text."""
+    best, _ = best_of(campaign)
+    if best is None:
+        return (
+            "No trial reached the end of an epoch; the reasons are above and in " + str(campaign.folder / "log") + "."
+        )
+    assert best.best
+    split = best.best.eval_split
+    words = config_words(plan.space, best.proposal)
+    parts = [
+        f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
+        f"\nBest configuration (trial {best.proposal.number}): {words}",
+        *([_test_lines(plan, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
+        _beat_the_anchors(campaign, judged),
+    ]
+    return "\n".join(parts)
+
+
+REPORT_WARNING = (
+    "Protocol report: epochs and config were picked on the test split itself, so these figures are optimistic. "
+    "They can be compared with the report's, not with held-out ones."
+)
+
+
+def _test_lines(plan: Plan, judged: list[Judged]) -> str:
+    if not judged:
+        return "Test was not opened."
+    lines = [
+        f"  trial {j.book.proposal.number}{f' ({j.book.proposal.anchor})' if j.book.proposal.anchor else ''}: "
+        f"accuracy {j.test.accuracy:.3f}, loss {j.test.loss:.3f}, KNN {j.test.knn:.3f}"
+        for j in judged
+    ]
+    times = "once" if len(judged) == 1 else f"{len(judged)} times"
+    head = f"On the {len(plan.split.test)} held-out test images, opened {times} in this run:"
+    return "\n".join([head, *lines])
+
+
+def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
+    """Whether the search was worth it, in one sentence."""
+    best, anchor = best_of(campaign)
+    if anchor is None or best is None:
+        return "No anchor was run, so there is nothing that the search had to beat."
+    name, split = anchor.proposal.anchor, best.best.eval_split if best.best else ""
+    if best.proposal.anchor:
+        return (
+            f"The search did not beat its anchors: {name} is the best of all {len(campaign.books)} trials on {split}."
+        )
+    assert best.best and anchor.best
+    gain = 100 * (best.best.eval_accuracy - anchor.best.eval_accuracy)
+    said = f"The search beat its best anchor ({name}) by {gain:.1f} points on {split}"
+    if len(judged) < 2:
+        return f"{said}; the best of many is picked there, so expect less on new images."
+    difference, half = paired_difference(judged[0].test, judged[1].test)
+    low, high = 100 * (difference - half), 100 * (difference + half)
+    fair = (
+        "on test, where nothing was picked, by"
+        if difference >= 0
+        else "but lost to it on test, where nothing was picked, by"
+    )
+    certain = "" if low > 0 or high < 0 else ": no clear difference"
+    return f"{said}, {fair} {100 * abs(difference):.1f} (95 % interval {low:+.1f} to {high:+.1f}, one seed){certain}."
+
+
+def paired_difference(a: Evaluation, b: Evaluation) -> tuple[float, float]:
+    """Accuracy of a minus that of b on the same images, and half of its 95 % interval (Wald, paired proportions).
+
+    Images on which both are right or both wrong cancel; of n images, x only a gets right and y only b gets right.
+    """
+    right_a, right_b = a.correct, b.correct
+    n, x, y = len(right_a), int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
+    difference = (x - y) / n
+    return difference, 1.96 * math.sqrt(max(0.0, (x + y) / n - difference**2) / n)
+
+
+def next_commands(campaign: Campaign, tables: bool) -> str:
+    """Where things are, and what to type next."""
+    folder = shown_path(campaign)
+    if not tables:
+        later = f"pyarrow is missing here; `python -m search.export {folder}` writes the tables where it is not"
+        return f"\nFiles: {folder} ({later})"
+    return (
+        f"\nFiles: {folder} (best.parquet, records.parquet, finals.parquet, predictions.parquet, checkpoints/)\n"
+        f"Next:  python -m analysis.report {folder} --out {folder}/report\n"
+        f"       python -m search.replay {folder}/best.parquet --row 0"
+    )
+
+
+def shown_path(campaign: Campaign) -> str:
+    from pathlib import Path
+
+    with_cwd = campaign.folder.absolute()
+    return str(with_cwd.relative_to(Path.cwd())) if with_cwd.is_relative_to(Path.cwd()) else str(with_cwd)

@@ -1,0 +1,240 @@
+"""From what was asked to what will run: defaults filled in, everything checked before anything starts."""
+
+import datetime
+import os
+import platform
+import re
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from optuna.distributions import distribution_to_json
+
+from search.options import SearchOptions
+from spaces.errors import UsageError, unknown
+from spaces.registry import get_space
+from spaces.setting import Setting
+from spaces.space import Space, parse_search, parse_set
+from trainables import store
+from trainables.data.dataset import Dataset
+from trainables.data.sources import is_embedded
+from trainables.data.splits import Split
+from trainables.engine import batches
+from trainables.trial import load_data, make_network
+
+PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A search that is ready to start."""
+
+    options: SearchOptions  # with every choice made
+    space: Space
+    setting: Setting
+    data: Dataset
+    split: Split
+    folder: Path
+    dropped: tuple[str, ...]  # anchors that a --set contradicts
+
+    @property
+    def longest(self) -> int:
+        """Updates of a trial that trains on every image in every epoch."""
+        size = self.space.build({}).batch_size
+        return self.setting.epochs * len(batches(self.split.train, size))
+
+
+def make_plan(asked: SearchOptions) -> Plan:
+    """Check and complete what was asked; builds the image cache. Raises UsageError before anything else is left behind."""
+    space, dropped = make_space(asked)
+    options = complete(asked)
+    folder = run_folder(options)
+    setting = make_setting(options)
+    data, split = load_data(setting)
+    setting = setting.model_copy(update={"data_digest": data.digest})
+    load_data(setting)  # the same data under the name that the trials will use
+    make_network(setting, len(data.classes))
+    return Plan(options, space, setting, data, split, folder, dropped)
+
+
+def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
+    """The space with --search, --set and --anchors applied, and the anchors that a --set contradicts."""
+    space = _choose_anchors(get_space(options.space), options.anchors)
+    space = space.with_search(dict(parse_search(space, text) for text in options.search))
+    narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
+    left = {anchor.name for anchor in narrowed.anchors}
+    return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def _choose_anchors(space: Space, wanted: str | None) -> Space:
+    if wanted is None:
+        return space
+    known = {anchor.name: anchor for anchor in space.anchors}
+    names = [] if wanted == "none" else wanted.split(",")
+    for name in names:
+        if name not in known:
+            raise unknown(f"anchor of {space.strategy}", name, known)
+    return space.with_anchors(tuple(known[name] for name in names))
+
+
+def complete(options: SearchOptions) -> SearchOptions:
+    """Every flag that was left open, chosen."""
+    drawn = is_embedded(options.data)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    local = options.executor == "local"
+    gpus = options.gpus_per_trial
+    gpus = _default_gpus(options.address) if gpus is None else gpus
+    at_once = options.concurrent or (1 if local else _default_concurrent(cores, gpus))
+    chosen = {
+        "image_size": options.image_size or (64 if drawn else 256),
+        "model": options.model or ("small_cnn" if drawn else "resnet18"),
+        "weights": options.weights or ("none" if drawn else "imagenet"),
+        "scheduler": options.scheduler or ("none" if local else "asha"),
+        "concurrent": at_once,
+        "gpus_per_trial": gpus,
+        "cpus_per_trial": options.cpus_per_trial or max(1, cores // at_once),
+        "name": options.name or _default_name(options),
+    }
+    done = options.model_copy(update=chosen)
+    _check(done, cores)
+    return done
+
+
+def _default_gpus(address: str | None) -> float:
+    return 1.0 if not address and torch.cuda.is_available() else 0.0
+
+
+def _default_concurrent(cores: int, gpus: float) -> int:
+    """One trial per GPU; on a CPU one trial on all cores: see "How many at a time" in the README."""
+    return max(1, int(torch.cuda.device_count() / gpus)) if gpus else 1
+
+
+def _default_name(options: SearchOptions) -> str:
+    data = re.sub(r"\W+", "-", Path(options.data).name).strip("-")
+    return f"{options.space}-{data}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _check(options: SearchOptions, cores: int) -> None:
+    gpus, here = options.gpus_per_trial or 0.0, torch.cuda.device_count()
+    if gpus > 1 and gpus != int(gpus):
+        raise UsageError(f"--gpus-per-trial above 1 must be a whole number; got {gpus:g}.")
+    if not options.address and gpus > here:
+        raise UsageError(
+            f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
+        )
+    if not options.address and (options.cpus_per_trial or 1) > cores:
+        raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cores}; ask for at most that.")
+    if options.executor == "local" and (options.concurrent or 1) > 1:
+        raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
+    if options.executor == "local" and options.scheduler == "asha":
+        raise UsageError("--scheduler asha is Ray's; pass --scheduler none with --executor local.")
+    if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
+        raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
+    if options.split and not Path(options.split).is_file():
+        raise UsageError(f"No split file at {options.split}; --split wants a CSV with columns path,split.")
+
+
+def run_folder(options: SearchOptions) -> Path:
+    """Where the run will be; UsageError if it is there already or cannot be written."""
+    folder = Path(options.out).absolute() / (options.name or "")
+    if folder.exists():
+        raise UsageError(
+            f"A run '{options.name}' is in {options.out} already; nothing is overwritten. Choose another --name."
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        store.write_bytes(folder.parent / f".{os.getpid()}.writable", b"")
+        (folder.parent / f".{os.getpid()}.writable").unlink()
+    except OSError as error:
+        raise UsageError(
+            f"The output folder {options.out} cannot be written ({error.strerror}); pass another --out."
+        ) from None
+    return folder
+
+
+def make_setting(options: SearchOptions) -> Setting:
+    """What all trials share."""
+    weights = options.weights or "none"
+    assert options.image_size and options.model and options.cpus_per_trial
+    return Setting(
+        strategy=options.space,
+        data=_absolute_if_folder(options.data),
+        data_root=options.data_root and str(Path(options.data_root).absolute()),
+        split=options.split and str(Path(options.split).absolute()),
+        skip_bad_images=options.skip_bad_images,
+        image_size=options.image_size,
+        model=options.model,
+        weights=weights if weights in ("imagenet", "none") else str(Path(weights).absolute()),
+        protocol=options.protocol,
+        seed=options.seed,
+        epochs=options.epochs,
+        device="cuda" if options.gpus_per_trial else "cpu",
+        threads=options.cpus_per_trial,
+        precision=options.precision,
+    )
+
+
+def _absolute_if_folder(data: str) -> str:
+    return str(Path(data).absolute()) if Path(data).is_dir() and not is_embedded(data) else data
+
+
+def parse_duration(text: str | None) -> float | None:
+    """'90s', '30m', '2h' or plain seconds -> seconds. Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"--time-budget wants a time like 90s, 30m or 2h; got '{text}'.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
+
+
+def describe(plan: Plan) -> dict[str, Any]:
+    """run.json: everything needed to know what ran, and to run it again."""
+    data, split, space = plan.data, plan.split, plan.space
+    return {
+        "format": store.FORMAT,
+        "command": "python -m " + " ".join(["search.run", *sys.argv[1:]]),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "options": plan.options.model_dump(),
+        "setting": plan.setting.model_dump(),
+        "space": {
+            "strategy": space.strategy,
+            "search": {name: distribution_to_json(d) for name, d in space.search.items()},
+            "fixed": space.fixed,
+            "anchors": {anchor.name: space.anchor_values(anchor) for anchor in space.anchors},
+        },
+        "data": {
+            "name": data.name,
+            "digest": data.digest,
+            "images": data.count,
+            "classes": list(data.classes),
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        },
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

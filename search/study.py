@@ -1,0 +1,119 @@
+"""Who proposes the next config: anchors first, then an Optuna study that is asked and told.
+
+The study lives in memory and can be rebuilt from the ledger. The draws for a trial come from (seed, trial number), so they
+repeat as long as the same results are known when it is asked.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial as StudyTrial
+from optuna.trial import TrialState
+
+from spaces.space import Space
+from trainables.records import EpochRecord
+from trainables.seeds import rng
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "interrupted": TrialState.FAIL,
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What trial `number` is to run."""
+
+    number: int
+    config: dict[str, Any]  # every field
+    values: dict[str, Any]  # the searched fields that mean something here
+    anchor: str | None = None
+    withheld: bool = False  # an anchor that no draw could have given: the sampler is not told of it
+
+
+class Proposer:
+    """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
+
+    def __init__(self, space: Space, samples: int, seed: int, sampler: str):
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space, self.samples, self.seed, self.sampler = space, samples, seed, sampler
+        self.study = optuna.create_study(direction="maximize")
+        self.asked = 0
+        self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
+        self.best: dict[int, EpochRecord] = {}
+
+    def ask(self) -> Proposal | None:
+        """The next proposal, or None when all samples have been asked for."""
+        if self.asked == self.samples:
+            return None
+        number, self.asked = self.asked, self.asked + 1
+        if number < len(self.space.anchors):
+            return self._anchor(number)
+        trial = self._open(number)
+        values = self._suggest(trial)
+        return Proposal(number, self.space.build(values).model_dump(), values)
+
+    def report(self, record: EpochRecord) -> None:
+        """An epoch of a running trial."""
+        if record.better_than(self.best.get(record.trial)):
+            self.best[record.trial] = record
+        if record.trial in self.open:
+            self.open[record.trial].report(record.eval_accuracy, step=record.epoch)
+
+    def tell(self, number: int, state: str) -> None:
+        """How a trial ended: complete trials are valued by their best epoch, pruned ones by their last."""
+        trial = self.open.pop(number, None)
+        if trial is None:
+            return
+        value = self.best[number].eval_accuracy if state == "complete" else None
+        if state == "pruned" and number not in self.best:
+            state = "failed"
+        self.study.tell(trial, value, state=STATES[state])
+
+    def _anchor(self, number: int) -> Proposal:
+        anchor = self.space.anchors[number]
+        config = self.space.anchor_values(anchor)
+        values = {name: config[name] for name in self.space.active(config)}
+        withheld = not self.space.contains(config)
+        if not withheld:
+            self.study.enqueue_trial(values)
+            self._suggest(self._open(number))
+        return Proposal(number, config, values, anchor.name, withheld)
+
+    def _open(self, number: int) -> StudyTrial:
+        self.study.sampler = self._make_sampler(number)
+        self.open[number] = self.study.ask()
+        return self.open[number]
+
+    def _suggest(self, trial: StudyTrial) -> dict[str, Any]:
+        """A value for each searched field that means something beside the values drawn before it."""
+        values: dict[str, Any] = {}
+        for name in self.space.active({}):
+            if self.space.matters(name, values):
+                values[name] = _draw(trial, name, self.space.search[name])
+        return values
+
+    def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        seed = int(rng(self.seed, number, "propose").integers(2**31))
+        if self.sampler == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            # a quarter of the samples at most are drawn blindly; running trials count as bad ones, so that two
+            # trials at a time do not draw the same config
+            start_up = max(1, self.samples // 4)
+            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=start_up, constant_liar=True)
+
+
+def _draw(trial: StudyTrial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, FloatDistribution)
+    return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)

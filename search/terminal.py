@@ -1,0 +1,100 @@
+"""What a person sees while a search runs: a line per trial that ends and, on a terminal, a live bar below them."""
+
+import contextlib
+import time
+from collections import Counter
+from typing import Any
+
+from search.campaign import TrialBook
+from search.wording import clock, config_words
+from spaces.space import Space
+
+
+class Terminal:
+    """Watches a campaign. Without rich, or into a pipe, it prints plain lines only."""
+
+    def __init__(self, space: Space, samples: int, epochs: int):
+        self.space, self.samples, self.epochs = space, samples, epochs
+        self.started = time.monotonic()
+        self.books: dict[int, TrialBook] = {}
+        self.live = _live(self)
+
+    def __enter__(self) -> "Terminal":
+        if self.live:
+            self.live.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.live:
+            self.live.stop()
+
+    def asked(self, book: TrialBook) -> None:
+        self.books[book.proposal.number] = book
+
+    def epoch(self, book: TrialBook) -> None:
+        """The live bar reads the book by itself."""
+
+    def ended(self, book: TrialBook) -> None:
+        self.say(self._line(book))
+
+    def say(self, text: str) -> None:
+        if self.live:
+            self.live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        else:
+            print(text, flush=True)
+
+    def _line(self, book: TrialBook) -> str:
+        done = sum(other.state != "running" for other in self.books.values())
+        name = f"trial {book.proposal.number}" + (f" ({book.proposal.anchor})" if book.proposal.anchor else "")
+        head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {book.state:<11}"
+        if book.state == "failed":
+            return f"{head} {book.reason}"
+        if not book.best:
+            return f"{head} {book.reason or 'no epoch was reached'}"
+        seconds = book.records[-1].seconds
+        best = f"{book.best.eval_split} {book.best.eval_accuracy:.3f} at epoch {book.best.epoch} of {len(book.records)}"
+        return f"{head} {best}, {clock(seconds)}  {config_words(self.space, book.proposal, most=3)}"
+
+    def status(self) -> list[str]:
+        """The lines under the bar: how many trials are where, the best so far, the time left."""
+        states = Counter(book.state for book in self.books.values())
+        running = [b for b in self.books.values() if b.state == "running"]
+        at = ", ".join(f"trial {b.proposal.number} epoch {len(b.records)}/{self.epochs}" for b in running)
+        counts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted") if states[s]]
+        lines = [" · ".join([*counts, f"running: {at}" if at else "starting", self._times()])]
+        done = [book for book in self.books.values() if book.best]
+        if done:
+            best = max(done, key=lambda book: book.best.eval_accuracy)  # type: ignore[union-attr]
+            words = config_words(self.space, best.proposal, most=6)
+            lines.append(f"best {best.best.eval_accuracy:.3f} in trial {best.proposal.number}: {words}")  # type: ignore[union-attr]
+        return lines
+
+    def fraction(self) -> float:
+        """Of the planned epochs, counting trials that ended early as whole."""
+        done = sum(self.epochs if b.state != "running" else len(b.records) for b in self.books.values())
+        return done / (self.samples * self.epochs)
+
+    def _times(self) -> str:
+        spent, done = time.monotonic() - self.started, self.fraction()
+        left = f", about {clock(spent / done - spent)} left" if done > 0.02 else ""
+        return f"{clock(spent)} so far{left}"
+
+
+def _live(terminal: Terminal) -> Any:
+    """A rich live display of the terminal's status; None into a pipe, or without rich."""
+    with contextlib.suppress(ImportError):
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress_bar import ProgressBar
+        from rich.text import Text
+
+        console = Console()
+        if not console.is_terminal:
+            return None
+
+        def draw() -> Group:
+            lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in terminal.status()]
+            return Group(ProgressBar(total=1.0, completed=terminal.fraction(), width=60), *lines)
+
+        return Live(get_renderable=draw, console=console, refresh_per_second=4, transient=True, redirect_stderr=False)
+    return None

@@ -1,0 +1,64 @@
+"""Self-paced learning: what is legal, what is searched, and the two readings of the report."""
+
+from typing import Literal
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from pydantic import Field
+
+from spaces.space import Anchor, Space
+from spaces.trial import TrialConfig
+
+
+class SelfPacedConfig(TrialConfig):
+    """Train on the easiest share; the share grows when the train accuracy passes a gate (report, section 9.2)."""
+
+    share_start: float = Field(0.1, gt=0, le=1, description="share of the training set in the first epoch")
+    share_step: float = Field(0.05, gt=0, le=1, description="added to the share when it grows")
+    gate: float = Field(0.85, ge=0, le=1, description="train accuracy to pass, strictly above")
+    slow_from: float = Field(0.6, ge=0, le=1, description="share from which growing needs slow_epochs passes")
+    slow_epochs: int = Field(2, ge=1, le=100, description="epochs that must pass the gate per step, from slow_from on")
+    ranking: Literal["image", "image_per_class", "batch"] = Field(
+        "image", description="what is ranked by loss: images, images within each class, or whole shuffled batches"
+    )
+    score_mode: Literal["eval", "train"] = Field(
+        "eval", description="BatchNorm while scoring; train moves its running statistics"
+    )
+    score_every: int = Field(1, ge=1, le=1000, description="epochs between two scorings; 1 is fresh every epoch")
+
+
+AS_RUN = Anchor(
+    "as_run",
+    "as its authors ran it: batches ranked in train mode, constant rate 1e-4",
+    {"learning_rate": 1e-4, "rate": "constant", "ranking": "batch", "score_mode": "train"},
+)
+AS_DESCRIBED = Anchor(
+    "as_described",
+    "as the report's text has it: images ranked, rate from 1e-3 falling at 85, 89 and 92 % train accuracy",
+    {"learning_rate": 1e-3, "rate": "accuracy_steps", "rate_reading": "fall_back", "ranking": "image"}
+    | {"rate_factor_1": 0.5, "rate_factor_2": 0.1, "rate_factor_3": 0.02},
+)
+
+SELF_PACED = Space(
+    strategy="self_paced",
+    config=SelfPacedConfig,
+    search={
+        "share_start": FloatDistribution(0.05, 0.6),
+        "share_step": FloatDistribution(0.02, 0.3),
+        "gate": FloatDistribution(0.5, 0.95),
+        "slow_from": FloatDistribution(0.4, 1.0),
+        "slow_epochs": IntDistribution(1, 3),
+        "ranking": CategoricalDistribution(("image", "image_per_class", "batch")),
+        "score_mode": CategoricalDistribution(("eval", "train")),
+        "score_every": IntDistribution(1, 3),
+        "learning_rate": FloatDistribution(3e-5, 3e-3, log=True),
+        "rate": CategoricalDistribution(("constant", "cosine", "accuracy_steps")),
+        "rate_gate": FloatDistribution(0.7, 0.95),
+        "rate_gap_2": FloatDistribution(0.01, 0.1),
+        "rate_gap_3": FloatDistribution(0.01, 0.1),
+        "rate_factor_1": FloatDistribution(0.1, 0.7),
+        "rate_factor_2": FloatDistribution(0.02, 0.5),
+        "rate_factor_3": FloatDistribution(0.001, 0.5, log=True),
+        "rate_reading": CategoricalDistribution(("never_rise", "fall_back")),
+    },
+    anchors=(AS_RUN, AS_DESCRIBED),
+)

@@ -1,0 +1,29 @@
+"""What a trial needs beside its hyperparameters: data, network, protocol, seed and the hardware it was given."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Setting(BaseModel):
+    """Everything that is the same for all trials of a run. Together with a config it says how to run a trial again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: str
+    data: str = "scenes"
+    data_root: str | None = None
+    split: str | None = Field(None, description="CSV file with columns path,split; None: stratified by seed")
+    skip_bad_images: bool = False
+    image_size: int = Field(64, ge=8, le=1024)
+    model: str = "resnet18"
+    weights: str = Field("none", description="imagenet, none, or the path of a state dict")
+    protocol: Literal["holdout", "report"] = Field(
+        "holdout", description="holdout: epochs judged on validation, test opened at the end; report: judged on test"
+    )
+    seed: int = Field(0, ge=0, lt=2**31)
+    epochs: int = Field(12, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: int = Field(1, ge=1, description="CPU threads of one trial")
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    data_digest: str | None = Field(None, description="what the data must hash to; None: not checked")

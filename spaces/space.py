@@ -1,0 +1,189 @@
+"""What a search space is: what is legal (a config class), what is searched (a dict), what is tried first (anchors)."""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from pydantic import ValidationError
+
+from spaces.errors import UsageError, unknown
+from spaces.trial import TrialConfig
+
+ACCURACY_STEPS = ("rate", ("accuracy_steps",))
+EPOCH_STEPS = ("rate", ("epoch_steps",))
+STEPS = ("rate", ("accuracy_steps", "epoch_steps"))
+
+# A field on the left means something only where the field named on the right holds one of these values.
+CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "rate_gate": ACCURACY_STEPS,
+    "rate_gap_2": ACCURACY_STEPS,
+    "rate_gap_3": ACCURACY_STEPS,
+    "rate_reading": ACCURACY_STEPS,
+    "rate_epochs_1": EPOCH_STEPS,
+    "rate_epochs_2": EPOCH_STEPS,
+    "rate_epochs_3": EPOCH_STEPS,
+    "rate_factor_1": STEPS,
+    "rate_factor_2": STEPS,
+    "rate_factor_3": STEPS,
+}
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A named full config that is tried before any draw; fields not named have their defaults."""
+
+    name: str
+    says: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """One strategy's search space."""
+
+    strategy: str
+    config: type[TrialConfig]
+    search: dict[str, BaseDistribution]
+    anchors: tuple[Anchor, ...] = ()
+    fixed: dict[str, Any] = field(default_factory=dict)  # by --set; never searched
+
+    def __post_init__(self) -> None:
+        for name in (*self.search, *self.fixed):
+            if name not in self.config.model_fields:
+                raise unknown(f"field of {self.strategy}", name, self.config.model_fields)
+
+    def build(self, values: dict[str, Any]) -> TrialConfig:
+        """The config of these values, the fixed fields and the defaults; UsageError names a field out of range."""
+        try:
+            return self.config(**{**self.fixed, **values})
+        except ValidationError as error:
+            raise UsageError(_first_complaint(self.config, error)) from None
+
+    def active(self, values: dict[str, Any]) -> list[str]:
+        """The searched fields that mean something beside these values, those they depend on first."""
+        names = sorted(self.search, key=lambda name: name in CONDITIONS)
+        return [name for name in names if self.matters(name, values)]
+
+    def matters(self, name: str, values: dict[str, Any]) -> bool:
+        """Whether the field has an effect; True while the field it depends on has no value yet."""
+        if name not in CONDITIONS:
+            return True
+        on, wanted = CONDITIONS[name]
+        default = None if on in self.search else {**self._defaults(), **self.fixed}[on]
+        value = values.get(on, default)
+        return value is None or value in wanted
+
+    def with_fixed(self, values: dict[str, Any]) -> "Space":
+        """These fields fixed and no longer searched; anchors that say otherwise are left out."""
+        fixed = {**self.fixed, **values}
+        space = replace(self, fixed=fixed, search={k: v for k, v in self.search.items() if k not in values})
+        space.build({})
+        return replace(space, anchors=tuple(a for a in self.anchors if not space.contradicts(a)))
+
+    def with_search(self, distributions: dict[str, BaseDistribution]) -> "Space":
+        """These fields searched as given; both ends of each must be legal."""
+        fixed = {k: v for k, v in self.fixed.items() if k not in distributions}
+        space = replace(self, search={**self.search, **distributions}, fixed=fixed)
+        for name, distribution in distributions.items():
+            for value in _ends(distribution):
+                space.build({name: value})
+        return space
+
+    def with_anchors(self, anchors: tuple[Anchor, ...]) -> "Space":
+        return replace(self, anchors=anchors)
+
+    def anchor_values(self, anchor: Anchor) -> dict[str, Any]:
+        """The whole config of an anchor, field by field."""
+        return self.config(**anchor.values).model_dump()
+
+    def contains(self, values: dict[str, Any]) -> bool:
+        """Whether a draw could have given this config: each unsearched field as fixed, each searched one in range."""
+        base = {**self._defaults(), **self.fixed}
+        plain = all(values[k] == base[k] for k in values if k not in self.search and self.matters(k, values))
+        return plain and all(_within(self.search[k], values[k]) for k in self.active(values))
+
+    def contradicts(self, anchor: Anchor) -> bool:
+        """Whether a fixed field differs from the anchor's and has an effect there."""
+        values = self.anchor_values(anchor)
+        return any(values[name] != value and self.matters(name, values) for name, value in self.fixed.items())
+
+    def _defaults(self) -> dict[str, Any]:
+        return {name: info.default for name, info in self.config.model_fields.items()}
+
+
+def _within(distribution: BaseDistribution, value: Any) -> bool:
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    return bool(distribution.low <= value <= distribution.high)
+
+
+def _ends(distribution: BaseDistribution) -> tuple[Any, ...]:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    return distribution.low, distribution.high
+
+
+def _first_complaint(config: type[TrialConfig], error: ValidationError) -> str:
+    """One sentence for pydantic's first complaint: SelfPacedConfig.share_start: must be in (0, 1]; got 0."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "extra_forbidden":
+        return str(unknown(f"field of {config.__name__}", name, config.model_fields))
+    return f"{config.__name__}.{name}: must be {_legal(config, name)}; got {first['input']!r}."
+
+
+def _legal(config: type[TrialConfig], name: str) -> str:
+    """The legal values of a field in words: 'in (0, 1]', 'an integer >= 1', 'one of a, b'."""
+    info = config.model_fields[name]
+    choices = getattr(info.annotation, "__args__", None)
+    if choices:
+        return "one of " + ", ".join(str(choice) for choice in choices)
+    limits = {k: getattr(m, k) for m in info.metadata for k in ("gt", "ge", "lt", "le") if hasattr(m, k)}
+    kind = "an integer" if info.annotation is int else "a number"
+    low = f"({limits['gt']:g}" if "gt" in limits else f"[{limits['ge']:g}" if "ge" in limits else "(-inf"
+    high = f"{limits['lt']:g})" if "lt" in limits else f"{limits['le']:g}]" if "le" in limits else "inf)"
+    return f"{kind} in {low}, {high}"
+
+
+def parse_set(space: Space, text: str) -> tuple[str, Any]:
+    """'gate=0.9' -> ('gate', 0.9), typed by the config; UsageError says which part is wrong."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set wants field=value; got '{text}'.")
+    if name not in space.config.model_fields:
+        raise unknown(f"field of {space.strategy}", name, space.config.model_fields)
+    return name, getattr(space.build({name: value}), name)
+
+
+def parse_search(space: Space, text: str) -> tuple[str, BaseDistribution]:
+    """'gate=0.5:0.9', 'learning_rate=1e-5:1e-2:log' or 'rate=cosine,constant' -> (field, distribution)."""
+    name, equals, value = text.partition("=")
+    if not equals or not value:
+        raise UsageError(f"--search wants field=low:high, field=low:high:log or field=a,b,c; got '{text}'.")
+    if name not in space.config.model_fields:
+        raise unknown(f"field of {space.strategy}", name, space.config.model_fields)
+    if ":" not in value:
+        choices = dict.fromkeys(getattr(space.build({name: part}), name) for part in value.split(","))
+        return name, CategoricalDistribution(tuple(choices))
+    return name, _range(space, name, value)
+
+
+def _range(space: Space, name: str, value: str) -> BaseDistribution:
+    match = re.fullmatch(r"([^:]+):([^:]+)(:log)?", value)
+    if not match:
+        raise UsageError(f"--search {name} wants low:high or low:high:log; got '{value}'.")
+    low, high = (getattr(space.build({name: part}), name) for part in match.groups()[:2])
+    if isinstance(low, str):
+        raise UsageError(f"--search {name} wants words with commas between; got '{value}'.")
+    if not low < high or (match[3] and low <= 0):
+        raise UsageError(f"--search {name} wants low below high{', above 0 for log' * bool(match[3])}; got '{value}'.")
+    log = bool(match[3])
+    return IntDistribution(low, high, log) if isinstance(low, int) else FloatDistribution(low, high, log)

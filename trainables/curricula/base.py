@@ -1,0 +1,71 @@
+"""What a curriculum is. numpy only: no torch, no Ray, no files, no clock.
+
+N = training images, K = images seen in one epoch, C = classes. Images are numbered 0 to N - 1 within the training split.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+State = dict[str, Any]  # plain numbers and lists: survives JSON unchanged
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The difficulty a curriculum needs: every `every` epochs, with BatchNorm in this mode, in batches of this size."""
+
+    every: int
+    mode: Literal["eval", "train"]
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """What the last scoring pass found; higher is harder."""
+
+    values: Floats  # (N,) by image
+    order: Ints  # (N,) the order in which the images went through the network, in batches
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One epoch: what is trained on. The loop shuffles; the order of `images` carries no meaning."""
+
+    images: Ints  # (K,) without repeats
+    share: float  # of the training set that is offered, in [0, 1]
+    weights: Floats | None = None  # (K,) how much each counts in the loss; None: all the same
+    judged_on: str = "full"  # or the name of the stage's own split
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What one epoch showed."""
+
+    accuracy: float  # running train accuracy over the images trained on, in [0, 1]
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Every image, every epoch: the interface, and the baseline with nothing overridden.
+
+    Methods are pure: same arguments, same answer, nothing modified. `labels` (N,) are the classes of the training split.
+    """
+
+    labels: Ints
+
+    def scoring(self, state: State) -> Scoring | None:
+        """What the loop must score before the next plan, and charge for; None: nothing."""
+        return None
+
+    def begin(self) -> State:
+        return {}
+
+    def plan(self, state: State, difficulty: Difficulty | None, rng: np.random.Generator) -> Plan:
+        return Plan(images=np.arange(len(self.labels)), share=1.0)
+
+    def learn(self, state: State, feedback: Feedback) -> State:
+        return state

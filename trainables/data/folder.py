@@ -1,0 +1,166 @@
+"""Any folder of class folders: what is in it, and its pictures decoded one after another.
+
+N = images, S = image size in pixels.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from spaces.errors import UsageError
+from trainables.data.cache import Item
+from trainables.progress import say
+
+DECODING_THREADS = 4
+LOOKAHEAD = 32  # decoded pictures waiting at most
+_NAMED = 3  # bad files a message names
+_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a folder, sorted by class and then by path; nothing has been decoded yet."""
+
+    root: Path
+    classes: tuple[str, ...]  # (C,) the class folders' names, sorted
+    paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the root, with forward slashes
+    labels: np.ndarray  # (N,) int64
+
+    def fingerprint(self) -> str:
+        """sha256 over the root and every file's path, size and modification time: another one after any change."""
+        digest = hashlib.sha256(os.fsencode(self.root.resolve()))
+        for path in self.paths:
+            status = _status(self.root / path)
+            digest.update(os.fsencode(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}"))
+        return digest.hexdigest()
+
+
+def _status(file: Path) -> os.stat_result:
+    try:
+        return file.stat()
+    except OSError:  # a link that leads nowhere: decoding will call it a bad image
+        return file.lstat()
+
+
+def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
+    """List every file below every class folder; with `classes`, of those folders only.
+
+    Hidden files and what operating systems leave behind are passed over; every other file is expected to be a picture.
+    Raises UsageError where there is nothing to train on.
+    """
+    names = sorted(classes) if classes is not None else _class_folders(root)
+    per_class = [_files(root, name) for name in names]
+    for name, files in zip(names, per_class, strict=True):
+        if not files:
+            raise UsageError(f"Class folder {root / name} holds no images; add some or remove the folder.")
+    paths = tuple(path for files in per_class for path in files)
+    labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(files) for files in per_class])
+    return Listing(root, tuple(names), paths, labels)
+
+
+def _class_folders(root: Path) -> list[str]:
+    if not root.is_dir():
+        raise UsageError(f"No folder at {root}; pass a folder that holds one folder of images per class.")
+    try:
+        entries = [entry for entry in root.iterdir() if not _passed_over(entry.name)]
+    except OSError as error:
+        raise UsageError(f"Folder {root} cannot be listed ({error.strerror}); check its permissions.") from error
+    folders = sorted(entry.name for entry in entries if entry.is_dir())
+    if not folders and entries:
+        raise UsageError(
+            f"{root} holds {len(entries)} files and no class folders; put each class's images into a folder of its own."
+        )
+    if not folders:
+        raise UsageError(f"{root} is empty; it should hold one folder of images per class.")
+    if len(folders) < 2:
+        raise UsageError(f"{root} holds one class folder only ('{folders[0]}'); a classifier needs at least two.")
+    return folders
+
+
+def _passed_over(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_FILES
+
+
+def _files(root: Path, class_name: str) -> list[str]:
+    """Paths of all files below one class folder, relative to the root, sorted."""
+    found = []
+    for folder, inner, files in os.walk(root / class_name):
+        inner[:] = [name for name in inner if not _passed_over(name)]
+        relative = Path(folder).relative_to(root)
+        found += [(relative / name).as_posix() for name in files if not _passed_over(name)]
+    return sorted(found)
+
+
+def decode(listing: Listing, size: int, skip_bad_images: bool) -> Iterator[Item]:
+    """Every picture of the listing in order, (S, S, 3) uint8, resized without keeping its aspect.
+
+    Files that are no pictures are collected over the whole pass. Then they are refused together with a UsageError; or,
+    with `skip_bad_images`, left out and counted on stderr.
+    """
+    bad: list[str] = []
+    kept = np.zeros(len(listing.classes), dtype=np.int64)
+    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size), strict=True):
+        if isinstance(result, str):
+            bad.append(f"{path} ({result})")
+            continue
+        kept[label] += 1
+        yield Item(result, int(label), path)
+    if bad:
+        _report(listing, bad, kept, skip_bad_images)
+
+
+def _report(listing: Listing, bad: list[str], kept: np.ndarray, skip_bad_images: bool) -> None:
+    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+    counted = f"{len(bad)} of {len(listing.paths)} files in {listing.root} cannot be read as images"
+    named = ", ".join(bad[:_NAMED]) + more
+    if not skip_bad_images:
+        raise UsageError(f"{counted}: {named}; mend or remove them, or pass --skip-bad-images to leave them out.")
+    if not kept.all():
+        empty = listing.classes[int(np.argmin(kept))]
+        raise UsageError(f"{counted}, and without them class '{empty}' has no images left; mend or remove that folder.")
+    say(f"{counted} and are left out: {named}.")
+
+
+def _decoded(listing: Listing, size: int) -> Iterator[np.ndarray | str]:
+    """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
+    pool = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decode")
+    waiting: deque[Future[np.ndarray | str]] = deque()
+    try:
+        for path in listing.paths:
+            waiting.append(pool.submit(_read, listing.root / path, size))
+            if len(waiting) >= LOOKAHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _read(path: Path, size: int) -> np.ndarray | str:
+    """(S, S, 3) uint8, or why there is no such picture. Orientation tags are not followed (the report did not)."""
+    try:
+        with Image.open(path) as image:
+            pixels = image.width * image.height
+            if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+                return f"{pixels:,} pixels, which is suspiciously many"
+            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders meet arbitrary bytes and raise nearly anything
+        return _reason(error, path)
+
+
+def _reason(error: Exception, path: Path) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "an empty file" if path.stat().st_size == 0 else "not an image"
+    if isinstance(error, Image.DecompressionBombError):
+        return "suspiciously many pixels"
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__

@@ -1,0 +1,127 @@
+"""Which images train, which are judged on while training, and which are kept for the end.
+
+N = images, C = classes. Protocols: "holdout" trains on 64 %, judges epochs on 16 % and keeps 20 % for the end; "report"
+trains on 80 % and judges on the same 20 %, as the report did.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from spaces.errors import UsageError, unknown
+
+PROTOCOLS = ("holdout", "report")
+PARTS = ("train", "validation", "test")
+_TEST_PERCENT = 20
+_VALIDATION_PERCENT = 16
+_PURPOSE = 7919  # keeps the splits' random numbers apart from everything else drawn from the same seed
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three disjoint sets of image indices that together are all images; each (.,) int64, ascending."""
+
+    train: np.ndarray
+    validation: np.ndarray  # empty under "report"
+    test: np.ndarray
+
+
+def split(labels: np.ndarray, protocol: str, seed: int, classes: Sequence[str] | None = None) -> Split:
+    """Stratified and seeded. Each class's parts are within one image of the fractions, and none is empty.
+
+    The test part is drawn first: one seed gives one test part under both protocols. labels: (N,) int64 in [0, C);
+    classes: (C,) names for messages. Raises UsageError for an unknown protocol and for a class with fewer images than
+    there are parts.
+    """
+    _check_protocol(protocol)
+    parts: dict[str, list[np.ndarray]] = {part: [] for part in PARTS}
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        shuffled = np.random.default_rng([seed, int(label), _PURPOSE]).permutation(members)
+        tests, validations = _sizes(len(members), protocol, str(label) if classes is None else classes[label])
+        parts["test"].append(shuffled[:tests])
+        parts["validation"].append(shuffled[tests : tests + validations])
+        parts["train"].append(shuffled[tests + validations :])
+    return Split(**{part: np.sort(np.concatenate(indices)).astype(np.int64) for part, indices in parts.items()})
+
+
+def _check_protocol(protocol: str) -> None:
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
+
+
+def _sizes(count: int, protocol: str, class_name: str) -> tuple[int, int]:
+    """How many of a class's `count` images go to test and to validation."""
+    needed = 3 if protocol == "holdout" else 2
+    if count < needed:
+        raise UsageError(
+            f"Class '{class_name}' has {count} image{'s' if count != 1 else ''} and protocol '{protocol}' needs at "
+            f"least {needed} per class; add images or leave the class out."
+        )
+    tests = max(1, _rounded(count, _TEST_PERCENT))
+    if protocol == "report":
+        return tests, 0
+    # rounded together with the test part, so that two roundings do not add up
+    return tests, max(1, _rounded(count, _TEST_PERCENT + _VALIDATION_PERCENT) - tests)
+
+
+def _rounded(count: int, percent: int) -> int:
+    return (count * percent + 50) // 100
+
+
+def split_from_csv(path: str | Path, paths: Sequence[str], protocol: str) -> Split:
+    """The split a CSV file with the columns `path` and `split` (train, validation or test) prescribes.
+
+    It must name each of the N `paths` once. Under "report", which has no validation part, its validation rows join
+    train. Raises UsageError for every way in which file and data set disagree.
+    """
+    _check_protocol(protocol)
+    part_of = _read_rows(Path(path))
+    _check_paths(Path(path), part_of, paths)
+    if protocol == "report":
+        part_of = {image: "train" if part == "validation" else part for image, part in part_of.items()}
+    chosen = {part: [index for index, image in enumerate(paths) if part_of[image] == part] for part in PARTS}
+    for part in PARTS if protocol == "holdout" else ("train", "test"):
+        if not chosen[part]:
+            raise UsageError(f"Split file {path} has no {part} rows and protocol '{protocol}' needs some; add them.")
+    return Split(**{part: np.array(indices, dtype=np.int64) for part, indices in chosen.items()})
+
+
+def _read_rows(file: Path) -> dict[str, str]:
+    """{image path: part} of the file's rows."""
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as stream:  # -sig: spreadsheets begin with a byte-order mark
+            reader = csv.DictReader(stream)
+            columns = reader.fieldnames or []
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"Split file {file} cannot be read ({reason}); pass a UTF-8 CSV file.") from error
+    if missing := [column for column in ("path", "split") if column not in columns]:
+        raise UsageError(f"Split file {file} has no column '{missing[0]}'; its first line should be: path,split.")
+    pairs = [((row["path"] or "").strip(), (row["split"] or "").strip()) for row in rows]
+    for image, part in pairs:
+        if part not in PARTS:
+            raise unknown(f"split in {file} for {image}:", part, PARTS)
+    counts = Counter(image for image, _ in pairs)
+    if repeated := [image for image, count in counts.items() if count > 1]:
+        raise UsageError(f"Split file {file} names {_some(repeated)} more than once; leave one row for each image.")
+    return dict(pairs)
+
+
+def _check_paths(file: Path, part_of: dict[str, str], paths: Sequence[str]) -> None:
+    known = set(paths)
+    if strangers := [image for image in part_of if image not in known]:
+        raise UsageError(
+            f"Split file {file} names {_some(strangers)} not in the data set; paths look like '{paths[0]}'."
+        )
+    if missing := [image for image in paths if image not in part_of]:
+        raise UsageError(f"Split file {file} leaves out {_some(missing)} of the data set; add a row for each.")
+
+
+def _some(images: list[str]) -> str:
+    return f"{len(images)} image{'s' if len(images) != 1 else ''} (first: {images[0]})"

@@ -1,0 +1,205 @@
+"""Runs a network: train on these images, score these, evaluate those. The only place where the hardware matters.
+
+N = images of the data set, K = images of one epoch, B = updates of one epoch, n = images evaluated, C = classes.
+Images are uint8 (N, H, W, 3); a batch is taken by index, moved to the device and normalised there. On a GPU the whole
+array is on the device; on a CPU it stays the memory map.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from spaces.trial import TrialConfig
+from trainables.knn import knn_metric
+from trainables.models import Network
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
+STD = (0.229, 0.224, 0.225)
+EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Trained:
+    loss: float  # mean over images, in nats
+    accuracy: float  # running, in [0, 1]
+    updates: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    loss: float
+    accuracy: float
+    knn: float
+    true: np.ndarray  # (n,) int64
+    predicted: np.ndarray  # (n,) int64
+    probabilities: np.ndarray  # (n, C) float32
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.true == self.predicted
+
+
+def bf16_is_fast(device: str) -> bool:
+    """Whether the hardware multiplies bfloat16 itself: CUDA from Ampere on, CPUs with AVX512-bf16 or AMX."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability()[0] >= 8
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
+def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+    """`order` cut into batches of `size`; a last batch of one image joins the one before (BatchNorm needs two)."""
+    cut = [order[start : start + size] for start in range(0, len(order), size)]
+    if len(cut) > 1 and len(cut[-1]) == 1:
+        cut[-2:] = [np.concatenate(cut[-2:])]
+    return cut
+
+
+class Engine:
+    """A network, its optimiser and the images they work on."""
+
+    def __init__(
+        self, network: Network, images: np.ndarray, labels: np.ndarray, config: TrialConfig, device: str, precision: str
+    ):
+        self.device = torch.device(device)
+        self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.config = config
+        self.images = _tensor(images) if self.device.type == "cpu" else _tensor(images).to(self.device)
+        self.labels = torch.from_numpy(labels).to(self.device)
+        scale = 255 * torch.tensor(STD, device=self.device)
+        self.scale = (1 / scale).view(1, 3, 1, 1)
+        self.shift = (-torch.tensor(MEAN, device=self.device) * 255 / scale).view(1, 3, 1, 1)
+        self.optimizer = make_optimizer(network, config)
+
+    def train(
+        self,
+        order: np.ndarray,
+        rates: np.ndarray,
+        weights: np.ndarray | None = None,
+        flips: np.ndarray | None = None,
+    ) -> Trained:
+        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
+        self.network.train()
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        cut = batches(np.arange(len(order)), self.config.batch_size)
+        for at, rate in zip(cut, rates, strict=True):
+            loss, hits = self._update(order[at], float(rate), _rows(weights, at), _rows(flips, at))
+            total += loss.double() * len(at)
+            correct += hits
+        return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
+
+    def score(self, order: np.ndarray, mode: str) -> np.ndarray:
+        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
+        self.network.train(mode == "train")
+        losses = []
+        with torch.no_grad():
+            for batch in batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH):
+                logits = self.network.head(self._features(batch)).float()
+                losses.append(functional.cross_entropy(logits, self._labels(batch), reduction="none"))
+        return torch.cat(losses).double().cpu().numpy()
+
+    def evaluate(self, index: np.ndarray) -> Evaluation:
+        """Loss, accuracy and KNN on these images, in eval mode; predictions in the same order."""
+        self.network.eval()
+        with torch.no_grad():
+            features = torch.cat([self._features(batch) for batch in batches(index, EVALUATION_BATCH)])
+            logits = self.network.head(features).float()
+        labels = self._labels(index)
+        predicted = logits.argmax(dim=1)
+        return Evaluation(
+            loss=float(functional.cross_entropy(logits.double(), labels)),
+            accuracy=float((predicted == labels).double().mean()),
+            knn=knn_metric(features, labels),
+            true=labels.cpu().numpy(),
+            predicted=predicted.cpu().numpy(),
+            probabilities=logits.softmax(dim=1).cpu().numpy(),
+        )
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Network and optimiser as one flat dict of tensors."""
+        state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        for number, slots in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
+        return state
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """The inverse of `state`."""
+        self.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
+        slots: dict[int, dict[str, Any]] = {}
+        for key, value in state.items():
+            if key.startswith("optimizer."):
+                _, number, name = key.split(".")
+                slots.setdefault(int(number), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+    def _update(
+        self, batch: np.ndarray, rate: float, weights: np.ndarray | None, flips: np.ndarray | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        with self._autocast():
+            logits = self.network(self._batch(batch, flips))
+        labels, logits = self._labels(batch), logits.float()
+        if weights is None:
+            loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
+        else:
+            loss = self._weighted_loss(logits, labels, weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), (logits.argmax(dim=1) == labels).sum()
+
+    def _weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor, weights: np.ndarray) -> torch.Tensor:
+        each = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing, reduction="none")
+        share = torch.from_numpy(weights).to(each)
+        return (each * share).sum() / share.sum()
+
+    def _features(self, batch: np.ndarray) -> torch.Tensor:
+        with self._autocast():
+            return self.network.backbone(self._batch(batch)).float()
+
+    def _batch(self, index: np.ndarray, flips: np.ndarray | None = None) -> torch.Tensor:
+        """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
+        at = torch.from_numpy(index)
+        pixels = self.images[at.to(self.images.device)].to(self.device).permute(0, 3, 1, 2)
+        x = pixels.float().mul_(self.scale).add_(self.shift)
+        return x if flips is None else _flip(x, torch.from_numpy(flips).to(self.device))
+
+    def _labels(self, index: np.ndarray) -> torch.Tensor:
+        return self.labels[torch.from_numpy(index).to(self.device)]
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
+    """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer](parameters, **shared)
+
+
+def _tensor(images: np.ndarray) -> torch.Tensor:
+    with warnings.catch_warnings():  # the map is read-only and nothing here writes to it
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(images)
+
+
+def _rows(values: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[at]
+
+
+def _flip(x: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
+    """Each image mirrored left-right where flips[:, 0], upside down where flips[:, 1]."""
+    x = torch.where(flips[:, 0].view(-1, 1, 1, 1), x.flip(3), x)
+    return torch.where(flips[:, 1].view(-1, 1, 1, 1), x.flip(2), x)

@@ -1,0 +1,149 @@
+"""The networks: torchvision's own, split before the head so that features and logits come from one pass.
+
+F = features before the head.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from spaces.errors import UsageError, unknown
+
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    build: Callable[[], nn.Module]  # with its published number of classes; random weights
+    head: str  # the name of its last linear layer, "." between levels
+    imagenet: torchvision.models.WeightsEnum | None
+
+
+class SmallCnn(nn.Module):
+    """Three convolutions: learns the embedded sets on a laptop in seconds. Not meant for photographs."""
+
+    def __init__(self, width: int = 32):
+        super().__init__()
+        sizes = [3, width, 2 * width, 4 * width]
+        self.blocks = nn.Sequential(*[_block(a, b) for a, b in pairwise(sizes)])
+        self.fc = nn.Linear(4 * width, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.blocks(x).mean(dim=(2, 3)))
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2))
+
+
+ARCHITECTURES = {
+    "resnet18": Architecture(torchvision.models.resnet18, "fc", torchvision.models.ResNet18_Weights.IMAGENET1K_V1),
+    "small_cnn": Architecture(SmallCnn, "fc", None),
+}
+
+
+class Network(nn.Module):
+    """A backbone (images -> (B, F) features) and a head (features -> (B, C) logits)."""
+
+    def __init__(self, architecture: str, classes: int):
+        super().__init__()
+        self.head_name = ARCHITECTURES[architecture].head
+        self.backbone = ARCHITECTURES[architecture].build()
+        self.head = nn.Linear(self.backbone.get_submodule(self.head_name).in_features, classes)
+        self.backbone.set_submodule(self.head_name, nn.Identity())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(x))
+
+    def torchvision_state(self) -> State:
+        """The state dict under torchvision's own names, so that a checkpoint loads without this project."""
+        state = self.backbone.state_dict()
+        return state | {f"{self.head_name}.{k}": v for k, v in self.head.state_dict().items()}
+
+    def load_torchvision_state(self, state: State) -> None:
+        head = {k.removeprefix(f"{self.head_name}."): v for k, v in state.items() if k.startswith(f"{self.head_name}.")}
+        self.backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith(f"{self.head_name}.")})
+        self.head.load_state_dict(head)
+
+
+def build(architecture: str, classes: int, weights: str, seed: int) -> Network:
+    """A network with these weights ("imagenet", "none" or a file) and a new, seeded head. Raises UsageError."""
+    if architecture not in ARCHITECTURES:
+        raise unknown("model", architecture, ARCHITECTURES)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(architecture, classes)
+    if weights != "none":
+        state = imagenet_state(architecture) if weights == "imagenet" else read_state(Path(weights))
+        load_backbone(network, architecture, state, weights)
+    return network
+
+
+def load_backbone(network: Network, architecture: str, state: State, source: str) -> None:
+    """Everything but the head from `state`; UsageError where that is another network's."""
+    wanted = network.backbone.state_dict()
+    # files from before torch 0.4.1 lack the batch counters, which no forward pass reads
+    state = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")} | state
+    wrong = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]
+    extra = [k for k in state if k not in wanted and not k.startswith(f"{network.head_name}.")]
+    if wrong or extra:
+        raise UsageError(
+            f"The weights in {source} are not those of {architecture}: {len(wrong)} of its {len(wanted)} tensors are "
+            f"missing or of another shape and {len(extra)} are foreign, first {(wrong + extra)[0]}. "
+            f"Pass the file of a {architecture}, or another --model."
+        )
+    network.backbone.load_state_dict({k: state[k] for k in wanted})
+
+
+def read_state(path: Path) -> State:
+    """A state dict from a .safetensors file, or from torch.save; no other pickle is read. Raises UsageError."""
+    if not path.is_file():
+        raise UsageError(f"No weights file at {path}. Pass --weights imagenet, none, or the path of a state dict.")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _torch_load(path)
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"The weights file {path} cannot be read: it is cut off or damaged ({_first(error)})."
+        ) from None
+    except Exception as error:  # pickle.UnpicklingError and what weights_only refuses
+        raise UsageError(
+            f"The weights file {path} is no plain state dict, so it is not loaded ({_first(error)})."
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()) or not state:
+        raise UsageError(f"The weights file {path} holds no state dict (names and tensors); save model.state_dict().")
+    return state
+
+
+def _torch_load(path: Path) -> State:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].split(". ")[0][:120] or type(error).__name__
+
+
+def imagenet_state(architecture: str) -> State:
+    """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
+    weights = ARCHITECTURES[architecture].imagenet
+    if weights is None:
+        raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
+    try:
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        raise UsageError(
+            f"The ImageNet weights of {architecture} could not be had from {weights.url} ({_first(error)}). "
+            f"Put that file into {folder}, or pass --weights FILE or --weights none."
+        ) from None

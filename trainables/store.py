@@ -1,0 +1,164 @@
+"""The one place that reads and writes run folders.
+
+    run.json            what was asked, with what, on what
+    ledger.jsonl        what happened, one event a line: the truth
+    *.parquet           derived from the ledger; `search.export` writes them again
+    predictions/        what each trial's best epoch says of each image
+    checkpoints/0003/   best.safetensors: a torchvision state dict; last.safetensors: everything needed to go on
+    log/                what would only disturb the terminal
+
+Nothing here is a pickle. Every file is written beside its place and renamed; the ledger is appended and flushed to disk.
+"""
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from spaces.errors import UsageError
+
+FORMAT = 1  # of the run folder; a reader refuses one it does not know
+
+
+def ledger_file(folder: Path) -> Path:
+    return folder / "ledger.jsonl"
+
+
+def trial_folder(folder: Path, trial: int) -> Path:
+    return folder / "checkpoints" / f"{trial:04d}"
+
+
+def best_weights(folder: Path, trial: int) -> Path:
+    return trial_folder(folder, trial) / "best.safetensors"
+
+
+def last_checkpoint(folder: Path, trial: int) -> Path:
+    return trial_folder(folder, trial) / "last.safetensors"
+
+
+def predictions_file(folder: Path, trial: int, split: str) -> Path:
+    return folder / "predictions" / f"{trial:04d}.{split}.safetensors"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write all of it or nothing: beside its place, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, json.dumps(value, indent=2, allow_nan=False).encode())
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def write_arrays(path: Path, arrays: Arrays, text: str) -> None:
+    """Contiguous arrays and one JSON text in one safetensors file."""
+    write_bytes(path, save(arrays, metadata={"state": text}))
+
+
+def read_arrays(path: Path) -> tuple[Arrays, str]:
+    """The arrays and the JSON text of a file of ours. Raises UsageError naming a damaged or missing file."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()["state"]  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """run.json. Raises UsageError where the folder is no run, or one of another format."""
+    try:
+        run = json.loads((folder / "run.json").read_text())
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder} is no run folder: it has no run.json. Pass a folder that search.run made."
+        ) from None
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{folder / 'run.json'} is damaged ({error}).") from None
+    if run.get("format") != FORMAT:
+        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads format {FORMAT}.")
+    return run
+
+
+def read_events(folder: Path) -> list[dict[str, Any]]:
+    """Every event of the ledger; a torn last line is left out, any other damage is an error naming the line."""
+    events = []
+    lines = ledger_file(folder).read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn or empty
+        try:
+            events.append(json.loads(line))
+        except ValueError:
+            raise UsageError(f"{ledger_file(folder)}, line {number} is damaged; the run cannot be trusted.") from None
+    return events
+
+
+class Ledger:
+    """The one writer of a run's ledger: it holds a lock, and every event is on disk when `append` returns."""
+
+    def __init__(self, folder: Path):
+        """Raises UsageError where another process is writing this run."""
+        self.path = ledger_file(folder)
+        self.file = self.path.open("a+b")
+        try:
+            _lock(self.file)
+        except OSError:
+            self.file.close()
+            raise UsageError(
+                f"Another process is working on {folder}; wait for it, or choose another --name."
+            ) from None
+        self._cut_torn_line()
+
+    def append(self, event: str, **content: Any) -> None:
+        line = json.dumps({"event": event, **content}, allow_nan=False)
+        self.file.write(line.encode() + b"\n")
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self) -> None:
+        self.file.close()
+
+    def _cut_torn_line(self) -> None:
+        """A crash can leave half a line at the end; nothing else is ever cut."""
+        content = self.path.read_bytes()
+        self.file.truncate(content.rfind(b"\n") + 1)
+
+
+def _lock(file: Any) -> None:
+    """Raises OSError where another process holds the lock; it goes with its process, however that ends."""
+    with contextlib.suppress(ImportError):  # no fcntl on Windows: there the run name alone guards
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:
+    """(trial, split, epoch, arrays) of every kept prediction."""
+    for path in sorted((folder / "predictions").glob("*.safetensors")):
+        trial, split, _ = path.name.split(".")
+        arrays, text = read_arrays(path)
+        yield int(trial), split, json.loads(text)["epoch"], arrays
+
+
+def remove_checkpoints(folder: Path, trial: int) -> None:
+    """Both networks of a trial; its records and predictions stay."""
+    for path in (best_weights(folder, trial), last_checkpoint(folder, trial)):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        trial_folder(folder, trial).rmdir()

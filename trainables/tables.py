@@ -1,0 +1,153 @@
+"""The parquet tables of a run folder, derived from its ledger and predictions; needs pyarrow.
+
+Each table carries the run's identity, the package version and the units of its columns in its metadata.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from trainables import store
+from trainables.records import EpochRecord, Final
+
+UNITS = {
+    "accuracies, knn, shares": "fraction in [0, 1]",
+    "losses": "nats",
+    "columns ending in seconds": "seconds of wall clock",
+    "peak_memory_mb": "10^6 bytes",
+    "epoch": "counted from 1",
+}
+Row = dict[str, Any]
+
+
+def write_table(path: Path, rows: list[Row], run: Row) -> None:
+    """One parquet file, columns typed by their values, written all or not at all."""
+    table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
+    about = {"run": path.parent.name, "command": run["command"], "data_digest": run["data"]["digest"]}
+    notes = {"about": about, "versions": run["versions"], "units": UNITS}
+    table = table.replace_schema_metadata({"curriculum_tune": json.dumps(notes)})
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink)
+    store.write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def _schema(rows: list[Row]) -> pyarrow.Schema:
+    """Every column of any row, in order of appearance; a column of nothing but None is a float."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    fields = [(name, _kind([row[name] for row in rows if row.get(name) is not None])) for name in names]
+    return pyarrow.schema(fields)
+
+
+def _kind(values: list[Any]) -> pyarrow.DataType:
+    return pyarrow.infer_type(values) if values else pyarrow.float64()
+
+
+def read_table(path: Path) -> list[Row]:
+    """The rows of a parquet file as plain dicts."""
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+def write_tables(folder: Path) -> None:
+    """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger."""
+    run, events = store.read_run(folder), store.read_events(folder)
+    finals = final_rows(run, events)
+    write_table(folder / "records.parquet", record_rows(events), run)
+    write_table(folder / "finals.parquet", finals, run)
+    write_table(folder / "predictions.parquet", list(prediction_rows(folder, run)), run)
+    write_table(folder / "best.parquet", best_rows(run, events, finals), run)
+
+
+def record_rows(events: list[Row]) -> list[Row]:
+    """One row per trial-epoch, by trial and epoch; an epoch that was trained twice counts once, as first recorded."""
+    rows: dict[tuple[int, int], Row] = {}
+    for event in events:
+        if event["event"] == "epoch":
+            record = event["record"]
+            rows.setdefault((record["trial"], record["epoch"]), record)
+    return [rows[key] for key in sorted(rows)]
+
+
+def final_rows(run: Row, events: list[Row]) -> list[Row]:
+    """One row per trial that was asked for."""
+    setting = run["setting"]
+    best: dict[int, EpochRecord] = {}
+    trained: dict[int, int] = {}
+    for row in record_rows(events):
+        record = EpochRecord.from_row(row)
+        trained[record.trial] = record.epoch
+        best[record.trial] = record if record.better_than(best.get(record.trial)) else best[record.trial]
+    last = {row["trial"]: EpochRecord.from_row(row) for row in record_rows(events)}
+    ended = {event["trial"]: event for event in events if event["event"] == "ended"}
+    tests = {event["trial"]: event for event in events if event["event"] == "test"}
+    opened = len(last and record_rows(events)) if setting["protocol"] == "report" else len(tests)
+    asked = [event["trial"] for event in events if event["event"] == "asked"]
+    return [
+        _final(setting, trial, best.get(trial), last.get(trial), ended.get(trial), tests.get(trial), opened)
+        for trial in asked
+    ]
+
+
+def _final(
+    setting: Row,
+    trial: int,
+    best: EpochRecord | None,
+    last: EpochRecord | None,
+    ended: Row | None,
+    test: Row | None,
+    opened: int,
+) -> Row:
+    report = setting["protocol"] == "report"
+    row = Final(
+        strategy=setting["strategy"],
+        trial=trial,
+        seed=setting["seed"],
+        state=ended["state"] if ended else "interrupted",
+        epochs=last.epoch if last else 0,
+        best_epoch=best and best.epoch,
+        selected_on="test" if report else "validation",
+        selection_accuracy=best and best.eval_accuracy,
+        selection_loss=best and best.eval_loss,
+        selection_knn=best and best.eval_knn,
+        test_accuracy=test["accuracy"] if test else best.eval_accuracy if best and report else None,
+        test_loss=test["loss"] if test else best.eval_loss if best and report else None,
+        test_knn=test["knn"] if test else best.eval_knn if best and report else None,
+        test_opened=opened,
+        seconds=last.seconds if last else 0.0,
+        peak_memory_mb=ended["peak_memory_mb"] if ended else 0.0,
+    ).row()
+    return row | {"reason": ended["reason"] if ended else ""}
+
+
+def prediction_rows(folder: Path, run: Row) -> Iterable[Row]:
+    """One row per trial and image: what the best epoch's network says."""
+    for trial, split, epoch, arrays in store.read_predictions(folder):
+        for i in range(len(arrays["image"])):
+            yield {
+                "trial": trial,
+                "split": split,
+                "epoch": epoch,
+                "image": int(arrays["image"][i]),
+                "true": int(arrays["true"][i]),
+                "predicted": int(arrays["predicted"][i]),
+                "probabilities": arrays["probabilities"][i].tolist(),
+            }
+
+
+def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
+    """The configs of the trials that were not lost, best first, one typed column per field, with what replay needs."""
+    asked = {event["trial"]: event for event in events if event["event"] == "asked"}
+    ranked = [row for row in finals if row["best_epoch"] and row["state"] in ("complete", "pruned")]
+    ranked.sort(key=lambda row: (-row["selection_accuracy"], row["selection_loss"], row["trial"]))
+    metrics = ("trial", "state", "best_epoch", "epochs", "selected_on", "selection_accuracy", "selection_loss")
+    more = ("selection_knn", "test_accuracy", "test_loss", "test_knn", "seconds", "peak_memory_mb")
+    return [
+        {"run": run["options"]["name"], "anchor": asked[row["trial"]]["anchor"]}
+        | {name: row[name] for name in metrics + more}
+        | asked[row["trial"]]["config"]
+        | {f"setting_{name}": value for name, value in run["setting"].items()}
+        for row in ranked
+    ]

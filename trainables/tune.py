@@ -1,0 +1,79 @@
+"""The Ray Tune trainable: a trial stepped epoch by epoch in a process of its own. Thin on purpose."""
+
+import json
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from spaces.setting import Setting
+from trainables import store
+from trainables.records import EpochRecord
+from trainables.strategies import get_strategy
+from trainables.trial import Trial, peak_memory_mb, reason_of
+
+CHECKPOINT_SECONDS = 30.0  # the most training that a lost worker costs, about
+CHECKPOINT = "trial.safetensors"
+
+
+class StrategyTrainable(tune.Trainable):
+    """One trial of any strategy. Config: `number`, `folder` (the run's), `setting` and `config` as JSON texts.
+
+    A failure of the trial itself is a result (`failed`, `traceback`), not an exception: it would fail again, so Ray
+    must not retry it. What Ray sees fail is a lost worker.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.number, self.folder = config["number"], Path(config["folder"])
+        self.failure: dict[str, Any] | None = None
+        self.saved_at = time.monotonic()
+        try:
+            self._begin(Setting.model_validate_json(config["setting"]), json.loads(config["config"]))
+        except Exception as error:
+            self._fail(error)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """A reused process starts its next trial."""
+        self.setup(new_config)
+        return True
+
+    def step(self) -> dict[str, Any]:
+        record = None if self.failure else self._next()
+        if record is None:
+            return {"done": True, **(self.failure or {})}
+        if not record.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            self.trial.save(store.last_checkpoint(self.folder, self.number))
+            self.saved_at = time.monotonic()
+        best = self.trial.run.best
+        return {
+            "record": record.row(),
+            "best_accuracy": best.eval_accuracy if best else 0.0,
+            "updates": record.updates,
+            "peak_memory_mb": peak_memory_mb(self.trial.setting.device),
+            "done": record.finished,
+        }
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
+        self.trial.restore(Path(checkpoint_dir) / CHECKPOINT)
+
+    def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
+        self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
+        last = store.last_checkpoint(self.folder, self.number)
+        if last.exists():  # this trial lost its worker
+            self.trial.restore(last)
+        self.records = self.trial.records()
+
+    def _next(self) -> EpochRecord | None:
+        try:
+            return next(self.records, None)
+        except Exception as error:
+            self._fail(error)
+            return None
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = {"failed": reason_of(error), "traceback": traceback.format_exc()}
