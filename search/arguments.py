@@ -1,12 +1,31 @@
 """A command line from a pydantic model: one field is one flag, with its type, default, limits and help."""
 
 import argparse
+import sys
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from spaces.errors import UsageError
+
+DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Exit status of `work`; a mistake of the user's is one sentence on stderr."""
+    try:
+        return work()
+    except UsageError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except BrokenPipeError:  # whoever read our output has read enough
+        sys.stdout = None  # type: ignore[assignment]
+        return DONE
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,7 +50,7 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-")
-        message = first["msg"].replace("Input should be", "must be")
+        message = first["msg"].replace("Input should be", "must be").split(",")[0]
         raise UsageError(f"{flag} {message}; got {first['input']!r}.") from None
 
 

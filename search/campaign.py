@@ -43,7 +43,6 @@ class Campaign:
         self.ledger = Ledger(folder)
         self.books: dict[int, TrialBook] = {}
         self.stopped = False  # no more trials are wanted: interrupted, or out of time
-        self.interrupted = False
 
     def ask(self) -> Proposal | None:
         """The next trial to run, or None when there is none."""
@@ -92,6 +91,10 @@ class Campaign:
 
     def seconds_left(self) -> float | None:
         return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+
+    def unfinished(self) -> bool:
+        """Whether trials still run, or are still to be asked for."""
+        return len(self.books) < self.proposer.samples or any(b.state == "running" for b in self.books.values())
 
     def close_open_trials(self, reason: str) -> None:
         """What still runs when the executor has stopped is interrupted."""

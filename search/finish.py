@@ -54,11 +54,15 @@ def trial_table(campaign: Campaign, most: int = 5) -> str:
     head = ["trial", "anchor", "state", "epoch", "accuracy", "loss", "KNN", "images", "time"]
     rows = [
         [str(book.proposal.number), book.proposal.anchor or "-", book.state, f"{best.epoch} of {len(book.records)}",
-         f"{best.eval_accuracy:.3f}", f"{best.eval_loss:.3f}", f"{best.eval_knn:.3f}",
+         f"{best.eval_accuracy:.3f}", _loss(best.eval_loss), f"{best.eval_knn:.3f}",
          f"{book.records[-1].images_trained:,}", clock(book.records[-1].seconds)]
         for book in shown if (best := book.best)
     ]  # fmt: skip
     return columns([head, *rows])
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.3f}" if loss < 1000 else f"{loss:.1e}"
 
 
 def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float) -> str:

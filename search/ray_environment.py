@@ -19,4 +19,4 @@ def prepare(address: str | None) -> None:
         os.environ.setdefault(name, value)
     if address is None:  # without a token any user of this machine could run code as us
         os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray keeps the first it reads

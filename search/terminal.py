@@ -85,6 +85,7 @@ def _live(terminal: Terminal) -> Any:
     with contextlib.suppress(ImportError):
         from rich.console import Console, Group
         from rich.live import Live
+        from rich.padding import Padding
         from rich.progress_bar import ProgressBar
         from rich.text import Text
 
@@ -94,7 +95,8 @@ def _live(terminal: Terminal) -> Any:
 
         def draw() -> Group:
             lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in terminal.status()]
-            return Group(ProgressBar(total=1.0, completed=terminal.fraction(), width=60), *lines)
+            bar = ProgressBar(total=1.0, completed=terminal.fraction(), width=60)
+            return Group(Padding(bar, 0), *lines)  # the padding ends the bar's line
 
         return Live(get_renderable=draw, console=console, refresh_per_second=4, transient=True, redirect_stderr=False)
     return None
