@@ -70,6 +70,7 @@ def write_run(run: LoadedRun, out: Path, reference: pd.DataFrame | None = None) 
 
 def shown_trials(table: pd.DataFrame) -> dict[int, str]:
     """The trials drawn in colour, best first: the best few and every anchor."""
+    table = table[table["accuracy"].notna()]
     anchored = table["anchor"].notna()
     shown = table[anchored | (table.index < IN_COLOUR)]
     names = "trial " + shown["trial"].astype(str)

@@ -1,6 +1,7 @@
 """After the last trial: open test once for the best and once for the anchor it must beat, write the tables, say it all."""
 
 import math
+import textwrap
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,10 +75,10 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
         )
     assert best.best
     split = best.best.eval_split
-    words = config_words(plan.space, best.proposal)
+    words = f"Best configuration (trial {best.proposal.number}): {config_words(plan.space, best.proposal)}"
     parts = [
         f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
-        f"\nBest configuration (trial {best.proposal.number}): {words}",
+        "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
         *([_test_lines(plan, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         _beat_the_anchors(campaign, judged),
     ]
@@ -109,6 +110,8 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
     if anchor is None or best is None:
         return "No anchor was run, so there is nothing that the search had to beat."
     name, split = anchor.proposal.anchor, best.best.eval_split if best.best else ""
+    if all(book.proposal.anchor for book in campaign.books.values()):
+        return "Only anchors were run, so there was no search to beat them."
     if best.proposal.anchor:
         return (
             f"The search did not beat its anchors: {name} is the best of all {len(campaign.books)} trials on {split}."

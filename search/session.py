@@ -121,7 +121,8 @@ def headline(plan: Plan) -> str:
     lines = [
         f"{options.space} on {options.data}: {plan.data.count:,} images of {setting.image_size} px, "
         f"{len(plan.data.classes)} classes ({parts}); {setting.model}, weights {setting.weights}",
-        f"{options.samples} trials of up to {setting.epochs} epochs, {options.sampler}, {options.scheduler}; "
+        f"{_many(options.samples, 'trial')} of up to {_many(setting.epochs, 'epoch')}, {options.sampler}, "
+        f"{options.scheduler}; "
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
         f"seed {setting.seed}, protocol {setting.protocol}",
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
@@ -130,6 +131,10 @@ def headline(plan: Plan) -> str:
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: a --set says otherwise.")
     return "\n".join(lines)
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _precision(plan: Plan) -> str:

@@ -32,5 +32,7 @@ def real_data() -> Path:
     """A folder with rsscn7/ and dtd/ and, beside it, weights/resnet18-imagenet1k_v1.pth; else the test is skipped."""
     folder = os.environ.get("CURRICULUM_TUNE_DATA")
     if not folder:
-        pytest.skip("CURRICULUM_TUNE_DATA is not set to a folder holding rsscn7/ and dtd/, so real data are not tested.")
+        pytest.skip(
+            "CURRICULUM_TUNE_DATA is not set to a folder holding rsscn7/ and dtd/, so real data are not tested."
+        )
     return Path(folder)

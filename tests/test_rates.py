@@ -53,8 +53,16 @@ def test_epoch_steps_fall_after_50_70_and_80_epochs(epoch, rate):
 @pytest.mark.parametrize(
     ("accuracy", "rate"),
     # 0.85, 0.85 + 0.04 and 0.85 + 0.04 + 0.03 are reached, not passed; the sums miss 0.89 and 0.92 in floats
-    [(0.0, 1e-3), (0.8499, 1e-3), (0.85, 5e-4), (0.8899, 5e-4)]
-    + [(0.89, 5e-5), (0.9199, 5e-5), (0.92, 1e-6), (1.0, 1e-6)],
+    [
+        (0.0, 1e-3),
+        (0.8499, 1e-3),
+        (0.85, 5e-4),
+        (0.8899, 5e-4),
+        (0.89, 5e-5),
+        (0.9199, 5e-5),
+        (0.92, 1e-6),
+        (1.0, 1e-6),
+    ],
 )
 def test_accuracy_steps_fall_where_a_gate_is_reached(reading, accuracy, rate):
     made = rule("accuracy_steps", rate_reading=reading, **REPORT)

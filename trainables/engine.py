@@ -136,9 +136,14 @@ class Engine:
         for key, value in state.items():
             if key.startswith("optimizer."):
                 _, number, name = key.split(".")
-                slots.setdefault(int(number), {})[name] = value
+                slots.setdefault(int(number), {})[name] = self._laid_out_like(int(number), value)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+    def _laid_out_like(self, number: int, value: torch.Tensor) -> torch.Tensor:
+        """An optimiser slot in the memory format of its parameter: the fused kernels go through both as they lie."""
+        parameter = self.optimizer.param_groups[0]["params"][number]
+        return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
         self, batch: np.ndarray, rate: float, weights: np.ndarray | None, flips: np.ndarray | None

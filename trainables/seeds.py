@@ -7,9 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["split", "initialise", "order", "score", "plan", "augment", "propose"]
+Purpose = Literal["initialise", "order", "score", "plan", "augment", "propose"]
 _ADDRESS: dict[Purpose, int] = {
-    "split": 0,
     "initialise": 1,
     "order": 2,
     "score": 3,

@@ -37,7 +37,7 @@ def load_data(setting: Setting) -> tuple[Dataset, Split]:
         )
     if setting.split:
         return data, split_from_csv(Path(setting.split), data.paths, setting.protocol)
-    return data, split(data.labels, setting.protocol, setting.seed)
+    return data, split(data.labels, setting.protocol, setting.seed, data.classes)
 
 
 @lru_cache(maxsize=1)

@@ -127,7 +127,9 @@ def test_the_share_never_overshoots_and_always_reaches_one(start, step, slow_fro
     assert len(planned(curriculum, state)) == 100
 
 
-@pytest.mark.xfail(strict=True, reason="a legal share_step below 5e-7 is rounded to 0 millionths: the share never grows")
+@pytest.mark.xfail(
+    strict=True, reason="a legal share_step below 5e-7 is rounded to 0 millionths: the share never grows"
+)
 def test_the_smallest_legal_step_still_grows_the_share():
     curriculum = paced(share_step=1e-7)
     assert curriculum.learn(curriculum.begin(), PASSED)["share"] > curriculum.begin()["share"]

@@ -1,0 +1,135 @@
+"""Analysis from a made-up run whose figures are known: tables by hand, figures by what they draw."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from analysis import figures, report
+from analysis.runs import load_run
+from analysis.table import as_markdown, trial_table
+from search import run as command
+from spaces.errors import UsageError
+from trainables import store
+from trainables.records import EpochRecord
+
+
+def record(trial: int, epoch: int, accuracy: float, loss: float, **changes) -> EpochRecord:
+    values = {
+        "strategy": "self_paced", "trial": trial, "seed": 0, "epoch": epoch, "stage": "", "learning_rate": 1e-3 / epoch,
+        "share": 0.5, "images": 10, "class_counts": (4, 6), "train_loss": 1.0, "train_accuracy": 0.5,
+        "eval_split": "validation", "eval_loss": loss, "eval_accuracy": accuracy, "eval_knn": 0.5, "stage_loss": None,
+        "stage_accuracy": None, "updates": epoch, "images_trained": 10 * epoch, "images_scored": 20 * epoch,
+        "train_seconds": 2.0 * epoch, "score_seconds": 1.0 * epoch, "eval_seconds": 0.5, "finished": epoch == 2,
+    }  # fmt: skip
+    return EpochRecord(**(values | changes))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Trial 0 (an anchor) 0.6, trial 1 0.8 at its first epoch, trial 2 0.8 with a lower loss, trial 3 failed."""
+    path = tmp_path / "made-up"
+    path.mkdir()
+    setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 32, "model": "small_cnn",
+               "weights": "none"}  # fmt: skip
+    about = {"format": store.FORMAT, "command": "python -m search.run", "options": {"name": "made-up"}, "versions": {},
+             "setting": setting, "data": {"name": "toy", "digest": "d", "classes": ["a", "b"]}}  # fmt: skip
+    store.write_json(path / "run.json", about)
+    ledger = store.Ledger(path)
+    curves = {0: [(0.5, 1.0), (0.6, 0.9)], 1: [(0.8, 0.7), (0.7, 0.8)], 2: [(0.6, 0.9), (0.8, 0.5)], 3: []}
+    for trial, curve in curves.items():
+        ledger.append("asked", trial=trial, anchor="as_run" if trial == 0 else None, values={}, config={"gate": 0.5})
+        for epoch, (accuracy, loss) in enumerate(curve, start=1):
+            ledger.append("epoch", record=record(trial, epoch, accuracy, loss).row())
+        state = "complete" if curve else "failed"
+        ledger.append("ended", trial=trial, state=state, reason="" if curve else "no luck", peak_memory_mb=1.0)
+    ledger.append("test", trial=2, accuracy=0.75, loss=0.6, knn=0.4)
+    ledger.close()
+    return path
+
+
+def test_the_table_ranks_by_accuracy_then_loss_and_keeps_failures(folder):
+    run = load_run(folder)
+    table = trial_table(run.finals, run.records, run.configs)
+    assert table["trial"].tolist() == [2, 1, 0, 3]
+    assert table["best epoch"].tolist()[:3] == [2, 1, 2]
+    assert table["seconds"].tolist() == [6.0, 6.0, 6.0, 0.0]
+    assert table["test accuracy"].tolist()[0] == 0.75 and table["test accuracy"].isna().tolist() == [
+        False,
+        True,
+        True,
+        True,
+    ]
+    assert table["anchor"].tolist()[2] == "as_run"
+
+
+def test_a_repeated_epoch_counts_once(folder):
+    ledger = store.Ledger(folder)
+    ledger.append("epoch", record=record(1, 2, 0.99, 0.1).row())
+    ledger.close()
+    assert len(load_run(folder).records) == 6
+    assert load_run(folder).finals.set_index("trial").loc[1, "selection_accuracy"] == 0.8
+
+
+def test_a_running_trial_counts_as_interrupted(folder):
+    ledger = store.Ledger(folder)
+    ledger.append("asked", trial=4, anchor=None, values={}, config={})
+    ledger.close()
+    assert load_run(folder).finals.set_index("trial").loc[4, "state"] == "interrupted"
+
+
+def test_markdown_has_a_row_per_trial_and_a_dash_for_what_is_missing(folder):
+    run = load_run(folder)
+    lines = as_markdown(trial_table(run.finals, run.records, run.configs)).splitlines()
+    assert len(lines) == 2 + 4
+    assert lines[2].startswith("| 2 | – | complete | 0.800 | 0.500 |") and lines[5].count("–") >= 6
+
+
+def test_curves_show_the_named_trials_in_colour_and_the_others_in_grey(folder):
+    run = load_run(folder)
+    figure = figures.learning_curves(run.records, {2: "trial 2", 0: "trial 0 (as_run)"}, "validation", None)
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert list(lines["trial 2"].get_ydata()) == [0.6, 0.8]
+    assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != figures.OTHERS
+    assert sum(line.get_color() == figures.OTHERS for line in figure.axes[0].lines) == 1
+    assert "1 seed, so no interval" in figure.get_suptitle()
+
+
+def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
+    run = load_run(folder)
+    figure = figures.accuracy_against_seconds(run.records, {1: "trial 1"}, "validation")
+    line = next(line for line in figure.axes[0].lines if line.get_label() == "trial 1")
+    assert list(line.get_xdata()) == [3.0, 6.0] and list(line.get_ydata()) == [0.8, 0.8]
+
+
+def test_schedule_shows_what_was_trained_on(folder):
+    run = load_run(folder)
+    rows = run.records[run.records["trial"] == 2]
+    figure = figures.schedule(rows, ["a", "b"], "trial 2")
+    counts = {line.get_label(): list(line.get_ydata()) for line in figure.axes[3].lines}
+    assert counts == {"a": [4, 4], "b": [6, 6]}
+
+
+def test_the_report_command_writes_table_and_figures(folder, tmp_path, capsys):
+    reference = tmp_path / "curve.csv"
+    reference.write_text("epoch,accuracy,loss\n1,0.5,1.0\n2,0.6,0.8\n")
+    assert report.main([str(folder), "--out", str(tmp_path / "out"), "--reference", str(reference)]) == command.DONE
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"table.md", "table.parquet", "curves.png", "curves.svg", "accuracy_seconds.png"} <= written
+    assert {"schedule_0002.png", "schedule_0000.png"} <= written
+    assert pd.read_parquet(tmp_path / "out" / "table.parquet")["trial"].tolist() == [2, 1, 0, 3]
+
+
+def test_what_is_no_run_is_refused(tmp_path, folder):
+    with pytest.raises(UsageError, match="is no run folder"):
+        load_run(tmp_path)
+    about = json.loads((folder / "run.json").read_text()) | {"format": 99}
+    store.write_json(folder / "run.json", about)
+    with pytest.raises(UsageError, match="run format 99"):
+        load_run(folder)
+
+
+def test_a_run_without_an_epoch_says_so(folder, tmp_path, capsys):
+    (folder / "ledger.jsonl").write_text("")
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
+    assert "has no epoch yet" in capsys.readouterr().err

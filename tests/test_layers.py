@@ -1,0 +1,178 @@
+"""Who may import whom (design.md, "Rooms, and what each may import"), and what --executor local does without."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("spaces", "trainables", "search", "analysis")
+STDLIB = sys.stdlib_module_names
+RAY = {"trainables/tune.py", "search/cluster.py", "search/schedulers.py"}
+EXPLAINING = {"analysis/explain.py", "analysis/difficulty.py"}
+# What would make a pure object read files, ask the clock or start something
+IMPURE = {"os", "io", "pathlib", "time", "datetime", "shutil", "tempfile", "glob", "random", "secrets"}
+IMPURE |= {"socket", "subprocess", "threading", "multiprocessing", "urllib", "pickle"}
+
+
+def imported(source: str) -> set[str]:
+    """Every module that the source imports, anywhere in it, by its full name."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
+            names |= {str(getattr(argument, "value", "?")) for argument in node.args[:1]}
+    return names
+
+
+def tops(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def files(*places: str) -> list[str]:
+    """Python files below these places, relative to the root; a place is a folder or a file."""
+    found = []
+    for place in places:
+        path = ROOT / place
+        found += [path] if path.is_file() else sorted(path.rglob("*.py"))
+    return [file.relative_to(ROOT).as_posix() for file in found]
+
+
+def imports_of(file: str) -> set[str]:
+    return imported((ROOT / file).read_text())
+
+
+each = pytest.mark.parametrize
+
+
+def test_the_finder_sees_every_way_to_import():
+    source = "import ray.tune as t\ndef f():\n    from torch.nn import functional\n    __import__('pandas')\n"
+    assert tops(imported(source)) == {"ray", "torch", "pandas"}
+    assert "trainables.store" in imported("from trainables import store, loop")
+
+
+def test_every_room_has_files_to_look_at():
+    for place in ("spaces", "trainables", "trainables/curricula", "trainables/data", "search"):
+        assert len(files(place)) >= 3, place
+    assert set(files()) == set() and set(files(*ROOMS)) >= RAY
+
+
+@each("file", files("spaces"))
+def test_spaces_know_only_pydantic_and_optuna(file):
+    assert tops(imports_of(file)) - STDLIB <= {"spaces", "pydantic", "optuna"}
+
+
+@each("file", files("trainables/curricula", "trainables/rates.py"))
+def test_curricula_and_rates_are_pure(file):
+    names = imports_of(file)
+    assert tops(names) - STDLIB <= {"numpy", "spaces", "trainables"}
+    assert all(name.startswith("trainables.curricula") for name in names if name.partition(".")[0] == "trainables")
+    assert not tops(names) & IMPURE
+
+
+@each("file", files("trainables/records.py"))
+def test_records_need_the_standard_library_only(file):
+    assert tops(imports_of(file)) <= STDLIB
+
+
+@each("file", files("trainables/data"))
+def test_data_know_no_torch_ray_or_pandas(file):
+    names = imports_of(file)
+    assert not tops(names) & {"torch", "ray", "pandas", "search", "analysis"}
+    own = {name for name in names if name.startswith("trainables.")}
+    assert all(name.startswith(("trainables.data", "trainables.progress", "trainables.seeds")) for name in own)
+
+
+@each("file", files("trainables/store.py"))
+def test_the_store_knows_no_torch_ray_or_pandas(file):
+    assert not tops(imports_of(file)) & {"torch", "ray", "pandas"}
+
+
+@each("file", files("trainables/engine.py", "trainables/models.py", "trainables/knn.py", "trainables/loop.py"))
+def test_the_loop_and_what_is_under_it_know_neither_files_of_runs_nor_ray(file):
+    assert not tops(imports_of(file)) & {"ray", "pandas", "pyarrow"}
+    assert "trainables.store" not in imports_of(file)
+
+
+@each("file", files("trainables"))
+def test_trainables_know_neither_search_nor_analysis(file):
+    assert not tops(imports_of(file)) & {"search", "analysis"}
+
+
+@each("file", files("search"))
+def test_search_draws_no_figures(file):
+    assert not tops(imports_of(file)) & {"matplotlib", "scipy", "pandas"}
+
+
+@each("file", sorted(set(files(*ROOMS)) - RAY))
+def test_only_three_files_know_ray(file):
+    assert "ray" not in tops(imports_of(file))
+
+
+@each("file", files("analysis"))
+def test_analysis_starts_no_ray_and_runs_no_network_but_to_explain(file):
+    names = imports_of(file)
+    assert "ray" not in tops(names)
+    if file not in EXPLAINING:
+        assert not tops(names) & {"torch", "torchvision", "lime"}
+        assert all(name.startswith(("trainables.store", "trainables.records", "trainables.tables"))
+                   for name in names if name.startswith("trainables."))  # fmt: skip
+
+
+@each("file", files(*ROOMS))
+def test_nothing_reads_a_pickle(file):
+    assert not tops(imports_of(file)) & {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load", "numpy.load"):
+            plain = {word.arg: ast.unparse(word.value) for word in node.keywords}
+            assert plain.get("weights_only") == "True" or plain.get("allow_pickle", "False") == "False"
+            assert "torch" not in ast.unparse(node.func) or plain.get("weights_only") == "True"
+
+
+WITHOUT = '''
+import sys
+
+BLOCKED = {"ray", "pandas", "pyarrow", "rich", "matplotlib", "scipy", "sklearn", "lime"}
+
+class Hiding:
+    """Finds what the finder it takes the place of finds, less what is blocked: as if that were not installed."""
+
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in BLOCKED else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
+for name in sorted(BLOCKED):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{name} is not hidden, so this test could not fail")
+from search.run import main
+
+status = main(sys.argv[1:])
+assert not BLOCKED & {name.partition(".")[0] for name in sys.modules}
+sys.exit(status)
+'''
+
+
+def test_the_local_executor_needs_neither_ray_nor_pandas_pyarrow_rich_matplotlib_or_scipy(tmp_path):
+    words = "--executor local --data scenes:count=70 --image-size 16 --samples 1 --epochs 1 --name small"
+    command = [sys.executable, "-c", WITHOUT, *words.split(), "--cpus-per-trial", "1", "--out", str(tmp_path / "runs")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "as_run" in done.stdout
+    assert (tmp_path / "runs" / "small" / "ledger.jsonl").is_file()

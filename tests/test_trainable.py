@@ -1,0 +1,105 @@
+"""The Ray trainable without Ray, and what happens when Ray loses its process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spaces.self_paced import AS_RUN, SelfPacedConfig
+from spaces.setting import Setting
+from trainables import store
+from trainables.tune import StrategyTrainable
+
+SETTING = Setting(
+    strategy="self_paced", data="scenes:count=70", image_size=16, model="small_cnn", epochs=4, precision="fp32"
+)
+
+
+def job(folder: Path, number: int = 0, **values) -> dict:
+    config = SelfPacedConfig(**(AS_RUN.values | {"batch_size": 8} | values))
+    return {
+        "number": number,
+        "folder": str(folder),
+        "setting": SETTING.model_dump_json(),
+        "config": config.model_dump_json(),
+    }
+
+
+def timeless(result: dict) -> dict:
+    return {name: value for name, value in result["record"].items() if not name.endswith("seconds")}
+
+
+def test_it_steps_to_the_planned_end(tmp_path):
+    trainable = StrategyTrainable(config=job(tmp_path))
+    results = [trainable.train() for _ in range(4)]
+    assert [r["record"]["epoch"] for r in results] == [1, 2, 3, 4]
+    assert [r["done"] for r in results] == [False, False, False, True]
+    assert results[-1]["best_accuracy"] == max(r["record"]["eval_accuracy"] for r in results)
+
+
+def test_a_checkpoint_of_ray_continues_with_the_same_numbers(tmp_path):
+    (tmp_path / "kept").mkdir()
+    straight = StrategyTrainable(config=job(tmp_path / "a"))
+    expected = [timeless(straight.train()) for _ in range(4)]
+    first = StrategyTrainable(config=job(tmp_path / "b"))
+    first.train(), first.train()
+    first.save_checkpoint(str(tmp_path / "kept"))
+    second = StrategyTrainable(config=job(tmp_path / "c"))
+    second.load_checkpoint(str(tmp_path / "kept"))
+    assert [timeless(second.train()) for _ in range(2)] == expected[2:]
+
+
+def test_a_reused_process_trains_the_next_trial_as_a_fresh_one_would(tmp_path):
+    reused = StrategyTrainable(config=job(tmp_path / "a"))
+    reused.train()
+    assert reused.reset_config(job(tmp_path / "b", number=1, learning_rate=1e-3))
+    fresh = StrategyTrainable(config=job(tmp_path / "c", number=1, learning_rate=1e-3))
+    assert timeless(reused.train()) == timeless(fresh.train())
+
+
+def test_a_restarted_trial_goes_on_from_its_last_checkpoint(tmp_path):
+    lost = StrategyTrainable(config=job(tmp_path))
+    lost.train(), lost.train()
+    lost.trial.save(store.last_checkpoint(tmp_path, 0))
+    again = StrategyTrainable(config=job(tmp_path))
+    assert again.train()["record"]["epoch"] == 3
+
+
+def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):
+    trainable = StrategyTrainable(
+        config=job(tmp_path) | {"setting": SETTING.model_copy(update={"data": "nowhere"}).model_dump_json()}
+    )
+    result = trainable.train()
+    assert result["done"] and "nowhere" in result["failed"] and "Traceback" in result["traceback"]
+
+
+@pytest.mark.ray
+def test_a_lost_worker_is_started_again_and_no_epoch_is_recorded_twice(tmp_path):
+    words = ["--data", "scenes:count=105", "--image-size", "32", "--samples", "2", "--epochs", "60", "--anchors", "none",
+             "--cpus-per-trial", "1", "--max-failures", "1", "--scheduler", "none", "--out", str(tmp_path), "--name", "lost"]  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True)
+    ledger = tmp_path / "lost" / "ledger.jsonl"
+    deadline = time.monotonic() + 90
+    while not (ledger.exists() and ledger.read_text().count('"epoch"') > 5) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "ray::ResourceTrainable" in _title(p)]
+    assert workers, "no worker was found to kill"
+    os.kill(workers[0].pid, signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    events = [json.loads(line) for line in ledger.read_text().splitlines()]
+    epochs = [(e["record"]["trial"], e["record"]["epoch"]) for e in events if e["event"] == "epoch"]
+    assert epochs == [(trial, epoch) for trial in (0, 1) for epoch in range(1, 61)]
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
