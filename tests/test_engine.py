@@ -247,10 +247,6 @@ def test_a_restored_engine_goes_on_bit_for_bit(optimizer):
     assert not same_tensors(engine.state(), saved)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="restored slots keep plain memory order, which the fused optimiser takes for channels_last: wrong weights",
-)
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_a_restored_engine_goes_on_bit_for_bit_also_where_the_state_was_stored_in_another_memory_order(optimizer):
     """A file keeps (O, I, H, W) in plain order; the network on the device is channels_last."""

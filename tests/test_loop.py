@@ -25,9 +25,6 @@ from trainables.loop import NonFiniteLoss, shuffled, train
 from trainables.models import build
 from trainables.seeds import rng
 
-MEMORY_ORDER = (
-    "restored slots keep plain memory order, which the fused optimiser takes for channels_last: wrong weights"
-)
 GROWING = {"batch_size": 8, "gate": 0.2, "share_start": 0.3, "share_step": 0.2, "slow_epochs": 1}
 CONFIGS = {
     "every second epoch scored": SelfPacedConfig(**GROWING, score_every=2),
@@ -41,7 +38,6 @@ CONFIGS = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason=MEMORY_ORDER)
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("stop", [1, 3])
 def test_stop_save_and_restore_equals_straight_through_bit_for_bit(tmp_path, name, stop):
@@ -239,7 +235,6 @@ def test_a_rate_that_makes_training_diverge_ends_the_trial():
         list(train(run))
 
 
-@pytest.mark.xfail(strict=True, reason="the message has the config's start rate, not that of the epoch")
 def test_an_evaluation_loss_that_is_not_finite_names_the_rate_of_its_epoch():
     run = make_run(TrialConfig(batch_size=8, learning_rate=1e-2, rate="epoch_steps", rate_epochs_1=1), epochs=2)
     records = train(run)

@@ -214,21 +214,16 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
     assert read_run(tmp_path) == {"format": 1, "options": {"set": ["gate=0.9"]}}
 
 
-@pytest.mark.xfail(strict=True, reason="FileNotFoundError with a traceback, where a sentence naming the file is due")
 def test_a_run_without_its_ledger_is_named(tmp_path):
     assert str(store.ledger_file(tmp_path)) in said(read_events, tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="UnicodeDecodeError or AttributeError, where 'run.json is damaged' is due")
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[]"])
 def test_a_run_json_that_is_no_json_object_is_named(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     assert str(tmp_path / "run.json") in said(read_run, tmp_path)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="NotADirectoryError, where 'is no run folder' is due: best.parquet given for RUN"
-)
 def test_a_file_given_for_a_run_folder_is_refused(tmp_path):
     file = tmp_path / "best.parquet"
     file.write_bytes(b"")

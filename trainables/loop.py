@@ -72,7 +72,7 @@ def train(run: Run) -> Iterator[EpochRecord]:
         _score(run)
         plan = run.curriculum.plan(run.curriculum_state, run.difficulty, rng(run.seed, run.epoch, "plan"))
         rates, trained = _train(run, plan)
-        record = _record(run, plan, rates, trained, _evaluate(run))
+        record = _record(run, plan, rates, trained, _evaluate(run, rates))
         if record.better_than(run.best):
             run.best = record
         yield record
@@ -133,12 +133,12 @@ def _flips(run: Run, order: np.ndarray) -> np.ndarray | None:
     return rng(run.seed, run.epoch, "augment").integers(0, 2, (len(run.train_index), 2)).astype(bool)[order]
 
 
-def _evaluate(run: Run) -> Evaluation:
+def _evaluate(run: Run, rates: np.ndarray) -> Evaluation:
     started = time.perf_counter()
     run.evaluation = run.engine.evaluate(run.eval_index)
     run.totals.eval_seconds += time.perf_counter() - started
     if not np.isfinite(run.evaluation.loss):
-        raise _diverged(run, "the evaluation loss", run.config.learning_rate)
+        raise _diverged(run, "the evaluation loss", rates[0])
     return run.evaluation
 
 

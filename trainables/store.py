@@ -85,13 +85,15 @@ def read_arrays(path: Path) -> tuple[Arrays, str]:
 def read_run(folder: Path) -> dict[str, Any]:
     """run.json. Raises UsageError where the folder is no run, or one of another format."""
     try:
-        run = json.loads((folder / "run.json").read_text())
-    except FileNotFoundError:
+        run = json.loads((folder / "run.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{folder} is no run folder: it has no run.json. Pass a folder that search.run made."
         ) from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UsageError(f"{folder / 'run.json'} is damaged ({error}).") from None
+    if not isinstance(run, dict):
+        raise UsageError(f"{folder / 'run.json'} is damaged (it holds no JSON object).")
     if run.get("format") != FORMAT:
         raise UsageError(f"{folder} has run format {run.get('format')}; this version reads format {FORMAT}.")
     return run
@@ -100,7 +102,10 @@ def read_run(folder: Path) -> dict[str, Any]:
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """Every event of the ledger; a torn last line is left out, any other damage is an error naming the line."""
     events = []
-    lines = ledger_file(folder).read_bytes().split(b"\n")
+    try:
+        lines = ledger_file(folder).read_bytes().split(b"\n")
+    except OSError as error:
+        raise UsageError(f"The ledger {ledger_file(folder)} cannot be read ({error.strerror}).") from None
     for number, line in enumerate(lines[:-1], start=1):  # what follows the last newline is torn or empty
         try:
             events.append(json.loads(line))

@@ -11,8 +11,8 @@ WHOLE = 1_000_000
 
 
 def millionths(share: float) -> int:
-    """0.05 -> 50000; the nearest one."""
-    return round(share * WHOLE)
+    """0.05 -> 50000; the nearest one, and never none."""
+    return max(1, round(share * WHOLE))
 
 
 def part_of(total: int, share: int) -> int:
