@@ -16,9 +16,15 @@ class SearchOptions(BaseModel):
     split: str | None = Field(None, description="CSV with columns path,split; else stratified by --seed")
     skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
     image_size: int | None = Field(None, ge=8, le=1024, description="pixels a side (64 for drawn data, else 256)")
-    model: str | None = Field(None, description="resnet18 or small_cnn (small_cnn for drawn data, else resnet18)")
+    model: str | None = Field(
+        None, description="resnet18, vit_b_16, small_cnn or vit_tiny (small_cnn for drawn data, else resnet18)"
+    )
     weights: str | None = Field(
-        None, description="imagenet, none or a state-dict file (none for drawn data, else imagenet)"
+        None, description="imagenet, textures, none or a state-dict file (imagenet; for drawn data none or textures)"
+    )
+    difficulty: str | None = Field(
+        None,
+        description="of paced and manual_division: true, head, or a CSV path,difficulty (true for drawn data, else head)",
     )
     samples: int = Field(12, ge=1, description="trials, anchors included")
     epochs: int = Field(12, ge=1, description="epochs of a trial that is not stopped early")

@@ -19,12 +19,14 @@ from spaces.registry import get_space
 from spaces.setting import Setting
 from spaces.space import Space, parse_search, parse_set
 from trainables import store
+from trainables.curricula.batches import batches
 from trainables.data.dataset import Dataset
 from trainables.data.sources import is_embedded
 from trainables.data.splits import Split
-from trainables.engine import batches
-from trainables.trial import load_data, make_network
+from trainables.preparation import facts, load_data, make_network
+from trainables.strategies import get_strategy
 
+KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
 
 
@@ -57,6 +59,7 @@ def make_plan(asked: SearchOptions) -> Plan:
     setting = setting.model_copy(update={"data_digest": data.digest})
     load_data(setting)  # the same data under the name that the trials will use
     make_network(setting, len(data.classes))
+    facts(setting)
     return Plan(options, space, setting, data, split, folder, dropped)
 
 
@@ -91,7 +94,8 @@ def complete(options: SearchOptions) -> SearchOptions:
     chosen = {
         "image_size": options.image_size or (64 if drawn else 256),
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
-        "weights": options.weights or ("none" if drawn else "imagenet"),
+        "weights": options.weights or _default_weights(options.space, drawn),
+        "difficulty": options.difficulty or ("true" if drawn else "head"),
         "scheduler": options.scheduler or ("none" if local else "asha"),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
@@ -101,6 +105,13 @@ def complete(options: SearchOptions) -> SearchOptions:
     done = options.model_copy(update=chosen)
     _check(done, cores)
     return done
+
+
+def _default_weights(space: str, drawn: bool) -> str:
+    strategy = get_strategy(space)
+    if strategy.starts_from == "random":
+        return "none"
+    return "imagenet" if not drawn else "textures" if strategy.trains == "head" else "none"
 
 
 def _default_gpus(address: str | None) -> float:
@@ -127,6 +138,10 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if not options.address and (options.cpus_per_trial or 1) > cores:
         raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cores}; ask for at most that.")
+    if get_strategy(options.space).starts_from == "random" and options.weights != "none":
+        raise UsageError(
+            f"{options.space} starts from random weights; drop --weights {options.weights}, or take finetune."
+        )
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
     if options.executor == "local" and options.scheduler == "asha":
@@ -167,7 +182,8 @@ def make_setting(options: SearchOptions) -> Setting:
         skip_bad_images=options.skip_bad_images,
         image_size=options.image_size,
         model=options.model,
-        weights=weights if weights in ("imagenet", "none") else str(Path(weights).absolute()),
+        weights=_absolute_unless(weights, KNOWN_WEIGHTS),
+        difficulty=_absolute_unless(options.difficulty or "head", ("true", "head")),
         protocol=options.protocol,
         seed=options.seed,
         epochs=options.epochs,
@@ -175,6 +191,10 @@ def make_setting(options: SearchOptions) -> Setting:
         threads=options.cpus_per_trial,
         precision=options.precision,
     )
+
+
+def _absolute_unless(path: str, words: tuple[str, ...]) -> str:
+    return path if path in words else str(Path(path).absolute())
 
 
 def _absolute_if_folder(data: str) -> str:

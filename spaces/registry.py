@@ -1,10 +1,16 @@
 """Every search space by its strategy's name."""
 
 from spaces.errors import unknown
+from spaces.finetune import FINETUNE, SCRATCH
+from spaces.manual_division import MANUAL_DIVISION
+from spaces.paced import PACED
 from spaces.self_paced import SELF_PACED
 from spaces.space import Space
+from spaces.transfer import TRANSFER
 
-SPACES: dict[str, Space] = {space.strategy: space for space in (SELF_PACED,)}
+SPACES: dict[str, Space] = {
+    space.strategy: space for space in (SCRATCH, TRANSFER, FINETUNE, MANUAL_DIVISION, SELF_PACED, PACED)
+}
 
 
 def get_space(name: str) -> Space:

@@ -5,11 +5,12 @@ from typing import Literal
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from pydantic import Field
 
+from spaces.ranges import RATES
 from spaces.space import Anchor, Space
-from spaces.trial import TrialConfig
+from spaces.trial import OrderedConfig
 
 
-class SelfPacedConfig(TrialConfig):
+class SelfPacedConfig(OrderedConfig):
     """Train on the easiest share; the share grows when the train accuracy passes a gate (report, section 9.2)."""
 
     share_start: float = Field(0.1, gt=0, le=1, description="share of the training set in the first epoch")
@@ -19,6 +20,9 @@ class SelfPacedConfig(TrialConfig):
     slow_epochs: int = Field(2, ge=1, le=100, description="epochs that must pass the gate per step, from slow_from on")
     ranking: Literal["image", "image_per_class", "batch"] = Field(
         "image", description="what is ranked by loss: images, images within each class, or whole shuffled batches"
+    )
+    soft: Literal["hard", "linear", "logarithmic"] = Field(
+        "hard", description="weight of a chosen image: 1 (hard), or falling with its loss (Jiang et al. 2014)"
     )
     score_mode: Literal["eval", "train"] = Field(
         "eval", description="BatchNorm while scoring; train moves its running statistics"
@@ -50,15 +54,7 @@ SELF_PACED = Space(
         "ranking": CategoricalDistribution(("image", "image_per_class", "batch")),
         "score_mode": CategoricalDistribution(("eval", "train")),
         "score_every": IntDistribution(1, 3),
-        "learning_rate": FloatDistribution(3e-5, 3e-3, log=True),
-        "rate": CategoricalDistribution(("constant", "cosine", "accuracy_steps")),
-        "rate_gate": FloatDistribution(0.7, 0.95),
-        "rate_gap_2": FloatDistribution(0.01, 0.1),
-        "rate_gap_3": FloatDistribution(0.01, 0.1),
-        "rate_factor_1": FloatDistribution(0.1, 0.7),
-        "rate_factor_2": FloatDistribution(0.02, 0.5),
-        "rate_factor_3": FloatDistribution(0.001, 0.5, log=True),
-        "rate_reading": CategoricalDistribution(("never_rise", "fall_back")),
+        **RATES,
     },
     anchors=(AS_RUN, AS_DESCRIBED),
 )

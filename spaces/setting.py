@@ -17,12 +17,15 @@ class Setting(BaseModel):
     skip_bad_images: bool = False
     image_size: int = Field(64, ge=8, le=1024)
     model: str = "resnet18"
-    weights: str = Field("none", description="imagenet, none, or the path of a state dict")
+    weights: str = Field("none", description="imagenet, textures, none, or the path of a state dict")
+    difficulty: str = Field("head", description="where it is needed beforehand: true, head, or a CSV path,difficulty")
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: epochs judged on validation, test opened at the end; report: judged on test"
     )
     seed: int = Field(0, ge=0, lt=2**31)
-    epochs: int = Field(12, ge=1)
+    epochs: int = Field(12, ge=1, description="at most")
+    updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
+    sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
     precision: Literal["auto", "bf16", "fp32"] = "auto"

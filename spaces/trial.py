@@ -35,3 +35,11 @@ class TrialConfig(BaseModel):
     batch_size: int = Field(32, ge=2, le=4096, description="images per update")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "flips"] = Field("none", description="flips: mirrored and upturned, each with chance 1/2")
+
+
+class OrderedConfig(TrialConfig):
+    """What is legal for a strategy that takes images by difficulty. Twins differ from it in `order` alone."""
+
+    order: Literal["easy_first", "hard_first", "random"] = Field(
+        "easy_first", description="which images come first; hard_first and random are the controls"
+    )

@@ -130,7 +130,7 @@ def test_a_plan_says_what_will_run(tmp_path):
 
 
 def test_changed_data_are_refused():
-    from trainables.trial import load_data
+    from trainables.preparation import load_data
 
     plan = make_plan(SearchOptions(data="scenes:count=70", image_size=32, out="/tmp", name="never-made"))
     with pytest.raises(UsageError, match="they have changed since"):

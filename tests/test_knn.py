@@ -92,18 +92,24 @@ def test_20000_images_are_taken_in_chunks_of_at_most_200_megabytes(monkeypatch):
 
 @pytest.mark.slow
 def test_frozen_imagenet_features_of_rsscn7_have_the_reports_figure(real_data):
-    """The report has 0.66 on one split; we measured 0.663, 0.680 and 0.664 on three."""
+    """The report has 0.66 on one test split of 560 images; so many splits, because one to the next differs by 0.02.
+
+    Over 40 stratified splits plain torchvision in fp32 gave a mean of 0.686, a deviation of 0.018, 0.649 to 0.741.
+    """
     from spaces.trial import TrialConfig
     from trainables.data.sources import load
     from trainables.data.splits import split
-    from trainables.engine import Engine
+    from trainables.engine import Engine, batches
     from trainables.models import build
 
     weights = real_data.parent / "weights" / "resnet18-imagenet1k_v1.pth"
     if not weights.is_file():
         pytest.skip(f"{weights} is missing, so the frozen features of RSSCN7 are not tested.")
     data = load("rsscn7", 256, str(real_data / "rsscn7"))
-    network = build("resnet18", len(data.classes), str(weights), seed=0)
+    network = build("resnet18", len(data.classes), str(weights), seed=0).eval()
     engine = Engine(network, data.images, data.labels, TrialConfig(), "cpu", "auto")
-    metrics = [engine.evaluate(split(data.labels, "report", seed).test).knn for seed in range(3)]
+    with torch.no_grad():
+        features = torch.cat([engine._features(batch) for batch in batches(np.arange(data.count), 64)])
+    tests = [torch.from_numpy(split(data.labels, "report", seed).test) for seed in range(40)]
+    metrics = [knn_metric(features[test], engine.labels[test]) for test in tests]
     assert 0.65 < np.mean(metrics) < 0.69

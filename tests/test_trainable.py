@@ -82,7 +82,8 @@ def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):
 @pytest.mark.ray
 def test_a_lost_worker_is_started_again_and_no_epoch_is_recorded_twice(tmp_path):
     words = ["--data", "scenes:count=105", "--image-size", "32", "--samples", "2", "--epochs", "60", "--anchors", "none",
-             "--cpus-per-trial", "1", "--max-failures", "1", "--scheduler", "none", "--out", str(tmp_path), "--name", "lost"]  # fmt: skip
+             "--cpus-per-trial", "1", "--max-failures", "1", "--scheduler", "none",
+             "--out", str(tmp_path), "--name", "lost"]  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True)
     ledger = tmp_path / "lost" / "ledger.jsonl"
     deadline = time.monotonic() + 90

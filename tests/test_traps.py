@@ -26,9 +26,9 @@ from tests.toy import (
 from trainables.curricula.base import Feedback
 from trainables.curricula.share import millionths
 from trainables.loop import shuffled, train
+from trainables.preparation import load_data, make_network
 from trainables.rates import RULES
 from trainables.seeds import Purpose, rng
-from trainables.trial import load_data, make_network
 
 
 def spy_on(engine, method: str, known=None) -> list[np.ndarray]:
@@ -229,7 +229,7 @@ def test_trap_11_another_seed_changes_the_split():
 
 
 def test_trap_11_another_seed_changes_the_initialisation():
-    networks = [make_network(make_trial(seed=seed).setting, 7).state_dict() for seed in (3, 3, 4)]
+    networks = [make_network(make_trial(seed=seed).setting, 7)[0].state_dict() for seed in (3, 3, 4)]
     assert same_tensors(networks[0], networks[1])
     for name in ("head.weight", "backbone.blocks.0.0.weight"):
         assert not torch.equal(networks[0][name], networks[2][name])

@@ -14,8 +14,10 @@ import torch
 from torch.nn import functional
 
 from spaces.trial import TrialConfig
+from trainables.curricula.batches import batches
 from trainables.knn import knn_metric
 from trainables.models import Network
+from trainables.progress import track
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
 STD = (0.229, 0.224, 0.225)
@@ -39,6 +41,12 @@ class Evaluation:
     probabilities: np.ndarray  # (n, C) float32
 
     @property
+    def losses(self) -> np.ndarray:
+        """(n,) cross-entropy of each image, in nats."""
+        chosen = self.probabilities[np.arange(len(self.true)), self.true].astype(np.float64)
+        return -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))
+
+    @property
     def correct(self) -> np.ndarray:
         """(n,) bool."""
         return self.true == self.predicted
@@ -50,14 +58,6 @@ def bf16_is_fast(device: str) -> bool:
         return torch.cuda.get_device_capability()[0] >= 8
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
-
-
-def batches(order: np.ndarray, size: int) -> list[np.ndarray]:
-    """`order` cut into batches of `size`; a last batch of one image joins the one before (BatchNorm needs two)."""
-    cut = [order[start : start + size] for start in range(0, len(order), size)]
-    if len(cut) > 1 and len(cut[-1]) == 1:
-        cut[-2:] = [np.concatenate(cut[-2:])]
-    return cut
 
 
 class Engine:
@@ -150,9 +150,7 @@ class Engine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with self._autocast():
-            logits = self.network(self._batch(batch, flips))
-        labels, logits = self._labels(batch), logits.float()
+        labels, logits = self._labels(batch), self._logits(batch, flips).float()
         if weights is None:
             loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
         else:
@@ -166,6 +164,25 @@ class Engine:
         each = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing, reduction="none")
         share = torch.from_numpy(weights).to(each)
         return (each * share).sum() / share.sum()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """What is kept of the best epoch: a state dict under torchvision's names."""
+        return self.network.torchvision_state()
+
+    def fresh_optimizer(self) -> None:
+        """Forget what the optimiser has gathered."""
+        self.optimizer = make_optimizer(self.network, self.config)
+
+    def all_features(self) -> np.ndarray:
+        """(N, F) float32, the features before the head of every image, in eval mode."""
+        self.network.eval()
+        with torch.no_grad():
+            cut = batches(np.arange(len(self.labels)), EVALUATION_BATCH)
+            return torch.cat([self._features(batch) for batch in track(cut, "features", unit="batches")]).cpu().numpy()
+
+    def _logits(self, batch: np.ndarray, flips: np.ndarray | None) -> torch.Tensor:
+        with self._autocast():
+            return self.network(self._batch(batch, flips))
 
     def _features(self, batch: np.ndarray) -> torch.Tensor:
         with self._autocast():
@@ -183,6 +200,23 @@ class Engine:
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+class FeatureEngine(Engine):
+    """Trains the head on features that were computed once: the same numbers, since a frozen backbone repeats itself."""
+
+    def __init__(self, network: Network, features: np.ndarray, labels: np.ndarray, config: TrialConfig, device: str):
+        """features: (N, F) float32."""
+        super().__init__(network, features, labels, config, device, precision="fp32")
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
+
+    def _logits(self, batch: np.ndarray, flips: np.ndarray | None) -> torch.Tensor:
+        return self.network.head(self._features(batch))
+
+    def _features(self, batch: np.ndarray) -> torch.Tensor:
+        return self.images[torch.from_numpy(batch).to(self.images.device)]
 
 
 def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:

@@ -14,7 +14,8 @@ import torch
 
 from spaces.trial import TrialConfig
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Plan
-from trainables.engine import Engine, Evaluation, Trained, batches
+from trainables.curricula.batches import batches
+from trainables.engine import Engine, Evaluation, Trained
 from trainables.rates import Constant
 from trainables.records import EpochRecord
 from trainables.seeds import rng
@@ -35,6 +36,9 @@ class Totals:
     score_seconds: float = 0.0
     eval_seconds: float = 0.0
 
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
+
 
 @dataclass
 class Run:
@@ -50,7 +54,9 @@ class Run:
     strategy: str
     trial: int
     seed: int
-    epochs: int
+    epochs: int  # at most
+    budget: int | None = None  # updates after which the trial ends; None: its epochs decide
+    eval_levels: np.ndarray | None = None  # (n,) of the division, for stages that have figures of their own
     epoch: int = 0
     curriculum_state: dict[str, Any] = field(default_factory=dict)
     rule_state: dict[str, Any] = field(default_factory=dict)
@@ -64,15 +70,27 @@ class Run:
         self.curriculum_state = self.curriculum.begin()
         self.rule_state = self.rule.begin()
 
+    @property
+    def progress(self) -> float:
+        """How much of the planned training is done, in [0, 1]: of the updates, or of the epochs."""
+        if self.budget is not None:
+            return min(1.0, self.totals.updates / self.budget)
+        return self.epoch / self.epochs
+
+    @property
+    def finished(self) -> bool:
+        return self.epoch >= self.epochs or (self.budget is not None and self.totals.updates >= self.budget)
+
 
 def train(run: Run) -> Iterator[EpochRecord]:
     """Yield one record per epoch until the planned end. Raises NonFiniteLoss."""
-    while run.epoch < run.epochs:
+    while not run.finished:
         run.epoch += 1
         _score(run)
         plan = run.curriculum.plan(run.curriculum_state, run.difficulty, rng(run.seed, run.epoch, "plan"))
-        rates, trained = _train(run, plan)
-        record = _record(run, plan, rates, trained, _evaluate(run, rates))
+        order, at = _affordable(run, *shuffled(run.seed, run.epoch, plan.images, len(run.train_index)))
+        rates, trained = _train(run, plan, order, at)
+        record = _record(run, plan, order, rates, trained, _evaluate(run, rates))
         if record.better_than(run.best):
             run.best = record
         yield record
@@ -94,13 +112,21 @@ def _score(run: Run) -> None:
     run.totals.score_seconds += time.perf_counter() - started
 
 
-def _train(run: Run, plan: Plan) -> tuple[np.ndarray, Trained]:
-    """Train on the plan's images in the epoch's order, then let curriculum and rate learn from it."""
+def _affordable(run: Run, order: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As much of the epoch as the budget of updates still pays for."""
+    if run.budget is None:
+        return order, at
+    left = run.budget - run.totals.updates
+    size = sum(len(batch) for batch in batches(order, run.config.batch_size)[:left])
+    return order[:size], at[:size]
+
+
+def _train(run: Run, plan: Plan, order: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, Trained]:
+    """Train on the images of `order`, then let curriculum and rate learn from it."""
     started = time.perf_counter()
-    order, at = shuffled(run.seed, run.epoch, plan.images, len(run.train_index))
-    steps = len(batches(order, run.config.batch_size))
-    progress = (run.epoch - 1 + np.arange(steps) / steps) / run.epochs
-    rates = run.rule.rates(run.rule_state, run.epoch, progress)
+    rates = plan.rate_factor * run.rule.rates(run.rule_state, run.epoch, _progress(run, len(order)))
+    if plan.fresh_optimizer:
+        run.engine.fresh_optimizer()
     weights = None if plan.weights is None else plan.weights[at]
     trained = run.engine.train(run.train_index[order], rates, weights, _flips(run, order))
     if not np.isfinite(trained.loss):
@@ -108,9 +134,17 @@ def _train(run: Run, plan: Plan) -> tuple[np.ndarray, Trained]:
     run.totals.updates += trained.updates
     run.totals.images_trained += len(order)
     run.totals.train_seconds += time.perf_counter() - started
-    run.curriculum_state = run.curriculum.learn(run.curriculum_state, Feedback(trained.accuracy))
+    run.curriculum_state = run.curriculum.learn(run.curriculum_state, Feedback(trained.accuracy, run.progress))
     run.rule_state = run.rule.learn(run.rule_state, trained.accuracy)
     return rates, trained
+
+
+def _progress(run: Run, images: int) -> np.ndarray:
+    """(B,) how much of the planned training is done before each update of an epoch over so many images."""
+    steps = np.arange(len(batches(np.arange(images), run.config.batch_size)))
+    if run.budget is not None:
+        return (run.totals.updates + steps) / run.budget
+    return (run.epoch - 1 + steps / len(steps)) / run.epochs
 
 
 def shuffled(seed: int, epoch: int, images: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,8 +176,11 @@ def _evaluate(run: Run, rates: np.ndarray) -> Evaluation:
     return run.evaluation
 
 
-def _record(run: Run, plan: Plan, rates: np.ndarray, trained: Trained, evaluation: Evaluation) -> EpochRecord:
+def _record(
+    run: Run, plan: Plan, order: np.ndarray, rates: np.ndarray, trained: Trained, evaluation: Evaluation
+) -> EpochRecord:
     labels = run.curriculum.labels
+    stage_loss, stage_accuracy = _stage_figures(run, plan, evaluation)
     return EpochRecord(
         strategy=run.strategy,
         trial=run.trial,
@@ -152,19 +189,29 @@ def _record(run: Run, plan: Plan, rates: np.ndarray, trained: Trained, evaluatio
         stage=plan.stage,
         learning_rate=float(rates[0]),
         share=plan.share,
-        images=len(plan.images),
-        class_counts=tuple(np.bincount(labels[plan.images], minlength=labels.max() + 1).tolist()),
+        images=len(order),
+        class_counts=tuple(np.bincount(labels[order], minlength=labels.max() + 1).tolist()),
         train_loss=trained.loss,
         train_accuracy=trained.accuracy,
         eval_split=run.eval_split,
         eval_loss=evaluation.loss,
         eval_accuracy=evaluation.accuracy,
         eval_knn=evaluation.knn,
-        stage_loss=None,
-        stage_accuracy=None,
-        finished=run.epoch == run.epochs,
+        stage_loss=stage_loss,
+        stage_accuracy=stage_accuracy,
+        finished=run.finished,
         **asdict(run.totals),
     )
+
+
+def _stage_figures(run: Run, plan: Plan, evaluation: Evaluation) -> tuple[float | None, float | None]:
+    """Loss and accuracy on the evaluated images of the stage's levels; None where the stage has none of its own."""
+    if plan.judged_on is None or run.eval_levels is None:
+        return None, None
+    own = np.isin(run.eval_levels, plan.judged_on)
+    if not own.any():
+        return None, None
+    return float(evaluation.losses[own].mean()), float(evaluation.correct[own].mean())
 
 
 def _diverged(run: Run, what: str, rate: float) -> NonFiniteLoss:

@@ -4,6 +4,7 @@ F = features before the head.
 """
 
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from spaces.errors import UsageError, unknown
 
@@ -23,9 +25,11 @@ State = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Architecture:
-    build: Callable[[], nn.Module]  # with its published number of classes; random weights
+    build: Callable[[int], nn.Module]  # image size in pixels -> the network with random weights
     head: str  # the name of its last linear layer, "." between levels
-    imagenet: torchvision.models.WeightsEnum | None
+    last_block: tuple[str, ...]  # the names of what comes just before it
+    imagenet: torchvision.models.WeightsEnum | None = None
+    patch: int | None = None  # of a vision transformer: image sizes are multiples of it
 
 
 class SmallCnn(nn.Module):
@@ -46,24 +50,63 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2))
 
 
+def _vit_tiny(image_size: int) -> nn.Module:
+    """Two blocks of width 48: the same code as ViT-B/16, for tests and for two cores."""
+    return VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=96)
+
+
 ARCHITECTURES = {
-    "resnet18": Architecture(torchvision.models.resnet18, "fc", torchvision.models.ResNet18_Weights.IMAGENET1K_V1),
-    "small_cnn": Architecture(SmallCnn, "fc", None),
+    "resnet18": Architecture(
+        lambda size: torchvision.models.resnet18(),
+        "fc",
+        ("layer4",),
+        torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
+    ),
+    "vit_b_16": Architecture(
+        lambda size: torchvision.models.vit_b_16(image_size=size),
+        "heads.head",
+        ("encoder.layers.encoder_layer_11", "encoder.ln"),
+        torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1,
+        patch=16,
+    ),
+    "vit_tiny": Architecture(_vit_tiny, "heads.head", ("encoder.layers.encoder_layer_1", "encoder.ln"), patch=8),
+    "small_cnn": Architecture(lambda size: SmallCnn(), "fc", ("blocks.2",)),
 }
 
 
 class Network(nn.Module):
     """A backbone (images -> (B, F) features) and a head (features -> (B, C) logits)."""
 
-    def __init__(self, architecture: str, classes: int):
+    def __init__(self, architecture: str, classes: int, image_size: int = 224):
         super().__init__()
+        self.still: list[nn.Module] = []  # frozen modules whose BatchNorm stays as pretrained
         self.head_name = ARCHITECTURES[architecture].head
-        self.backbone = ARCHITECTURES[architecture].build()
+        self.backbone = ARCHITECTURES[architecture].build(image_size)
         self.head = nn.Linear(self.backbone.get_submodule(self.head_name).in_features, classes)
         self.backbone.set_submodule(self.head_name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(self.backbone(x))
+
+    def freeze(self, architecture: str, unfreeze: str, batchnorm: str) -> None:
+        """Train only the head ("head") or also what comes just before it ("last_block").
+
+        batchnorm "frozen" keeps frozen BatchNorm layers as pretrained (trap 9); "batch" lets them normalise by the
+        batch and drift while training, as the report's did.
+        """
+        trained = ARCHITECTURES[architecture].last_block if unfreeze == "last_block" else ()
+        for name, parameter in self.backbone.named_parameters():
+            parameter.requires_grad = name.startswith(tuple(f"{block}." for block in trained))
+        if batchnorm == "frozen":
+            alive = [module for block in trained for module in self.backbone.get_submodule(block).modules()]
+            norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d | nn.Dropout)]
+            self.still = [module for module in norms if not any(module is other for other in alive)]
+
+    def train(self, mode: bool = True) -> "Network":
+        super().train(mode)
+        for module in self.still:
+            module.eval()
+        return self
 
     def torchvision_state(self) -> State:
         """The state dict under torchvision's own names, so that a checkpoint loads without this project."""
@@ -71,18 +114,24 @@ class Network(nn.Module):
         return state | {f"{self.head_name}.{k}": v for k, v in self.head.state_dict().items()}
 
     def load_torchvision_state(self, state: State) -> None:
+        """The inverse. A state of nothing but the head, as frozen transfer keeps it, leaves the backbone as it is."""
         head = {k.removeprefix(f"{self.head_name}."): v for k, v in state.items() if k.startswith(f"{self.head_name}.")}
-        self.backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith(f"{self.head_name}.")})
+        backbone = {k: v for k, v in state.items() if not k.startswith(f"{self.head_name}.")}
+        if backbone:
+            self.backbone.load_state_dict(backbone)
         self.head.load_state_dict(head)
 
 
-def build(architecture: str, classes: int, weights: str, seed: int) -> Network:
+def build(architecture: str, classes: int, weights: str, seed: int, image_size: int = 224) -> Network:
     """A network with these weights ("imagenet", "none" or a file) and a new, seeded head. Raises UsageError."""
     if architecture not in ARCHITECTURES:
         raise unknown("model", architecture, ARCHITECTURES)
+    patch = ARCHITECTURES[architecture].patch
+    if patch and image_size % patch:
+        raise UsageError(f"{architecture} wants an --image-size that is a multiple of {patch}; got {image_size}.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(architecture, classes)
+        network = Network(architecture, classes, image_size)
     if weights != "none":
         state = imagenet_state(architecture) if weights == "imagenet" else read_state(Path(weights))
         load_backbone(network, architecture, state, weights)
@@ -90,8 +139,16 @@ def build(architecture: str, classes: int, weights: str, seed: int) -> Network:
 
 
 def load_backbone(network: Network, architecture: str, state: State, source: str) -> None:
-    """Everything but the head from `state`; UsageError where that is another network's."""
+    """Everything but the head from `state`; UsageError where that is another network's.
+
+    A vision transformer's position embeddings are interpolated where they were learnt at another image size.
+    """
     wanted = network.backbone.state_dict()
+    place = "encoder.pos_embedding"
+    if place in wanted and place in state and state[place].shape[1] != wanted[place].shape[1]:
+        patch = ARCHITECTURES[architecture].patch
+        side = patch * round((wanted[place].shape[1] - 1) ** 0.5)
+        state = dict(interpolate_embeddings(side, patch, OrderedDict(state)))
     # files from before torch 0.4.1 lack the batch counters, which no forward pass reads
     state = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")} | state
     wrong = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]

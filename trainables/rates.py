@@ -66,7 +66,7 @@ class AccuracySteps(Constant):
     def learn(self, state: State, accuracy: float) -> State:
         c = self.config
         gates = np.cumsum([c.rate_gate, c.rate_gap_2, c.rate_gap_3])
-        # 0.85 + 0.04 is 0.89 less 1e-16 in floats: a gate is reached when it is reached to nine digits
+        # sums of floats miss the sum that was meant (0.1 + 0.2): a gate is reached when it is to nine digits
         reached = int(np.sum(accuracy >= np.round(gates, 9)))
         if c.rate_reading == "never_rise":
             return {"falls": max(reached, state["falls"])}

@@ -2,24 +2,56 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from spaces.errors import unknown
+from spaces.finetune import FinetuneConfig, ScratchConfig
+from spaces.manual_division import ManualDivisionConfig
+from spaces.paced import PacedConfig
 from spaces.self_paced import SelfPacedConfig
+from spaces.transfer import TransferConfig
 from spaces.trial import TrialConfig
 from trainables.curricula.base import Curriculum
+from trainables.curricula.fixed import ManualDivision, Paced
 from trainables.curricula.self_paced import SelfPaced
+from trainables.curricula.yoked import Yoked
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a curriculum may know of the training split before it begins. N = its images."""
+
+    labels: np.ndarray  # (N,)
+    fixed: np.ndarray | None = None  # (N,) difficulty or levels, for the strategies that need them beforehand
+    shuffle: np.ndarray | None = None  # (N,) a permutation drawn from the seed
 
 
 @dataclass(frozen=True)
 class Strategy:
+    """Config, initialisation, trainable part and curriculum; the learning-rate rule is part of every config."""
+
     config: type[TrialConfig]
-    curriculum: Callable[..., Curriculum]  # (labels, config) -> Curriculum
+    curriculum: Callable[..., Curriculum]  # (facts, config) -> Curriculum
+    starts_from: Literal["pretrained", "random"] = "pretrained"
+    trains: Literal["all", "head"] = "all"
+    needs: Literal["nothing", "difficulty", "levels"] = "nothing"  # of every image, before the first epoch
+
+
+def _everything(facts: Facts, config: TrialConfig) -> Curriculum:
+    return Curriculum(facts.labels)
 
 
 STRATEGIES = {
-    "self_paced": Strategy(SelfPacedConfig, SelfPaced),
+    "scratch": Strategy(ScratchConfig, _everything, starts_from="random"),
+    "transfer": Strategy(TransferConfig, _everything, trains="head"),
+    "finetune": Strategy(FinetuneConfig, _everything),
+    "manual_division": Strategy(
+        ManualDivisionConfig, lambda f, c: ManualDivision(f.labels, c, f.fixed, f.shuffle), needs="levels"
+    ),
+    "self_paced": Strategy(SelfPacedConfig, lambda f, c: SelfPaced(f.labels, c)),
+    "paced": Strategy(PacedConfig, lambda f, c: Paced(f.labels, c, f.fixed, f.shuffle), needs="difficulty"),
 }
 
 
@@ -30,6 +62,7 @@ def get_strategy(name: str) -> Strategy:
     return STRATEGIES[name]
 
 
-def make_curriculum(name: str, labels: np.ndarray, config: TrialConfig) -> Curriculum:
-    """The strategy's curriculum over a training split with these labels (N,)."""
-    return get_strategy(name).curriculum(labels, config)
+def make_curriculum(name: str, facts: Facts, config: TrialConfig, sizes: tuple[int, ...] | None = None) -> Curriculum:
+    """The strategy's curriculum over a training split; yoked to a partner's sizes per epoch where they are given."""
+    curriculum = get_strategy(name).curriculum(facts, config)
+    return curriculum if sizes is None else Yoked(facts.labels, curriculum, sizes)

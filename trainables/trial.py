@@ -6,52 +6,19 @@ Ray's trainable, the local executor and replay all go through here, so the three
 import resource
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 
-from spaces.errors import UsageError
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables import loop, models, store
-from trainables.data.dataset import Dataset
-from trainables.data.sources import load
-from trainables.data.splits import Split, split, split_from_csv
-from trainables.engine import Engine, Evaluation
+from trainables.engine import Evaluation
 from trainables.loop import Run
+from trainables.preparation import facts, load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.records import EpochRecord
-from trainables.seeds import integer
 from trainables.strategies import make_curriculum
-
-
-@lru_cache(maxsize=2)  # a reused process maps the data and reads the weights once
-def load_data(setting: Setting) -> tuple[Dataset, Split]:
-    """The data set and its split. Raises UsageError, also when the data are not those of `data_digest`."""
-    data = load(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images)
-    if setting.data_digest not in (None, data.digest):
-        raise UsageError(
-            f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
-            f"they have changed since. Point --data-root at the data that were used."
-        )
-    if setting.split:
-        return data, split_from_csv(Path(setting.split), data.paths, setting.protocol)
-    return data, split(data.labels, setting.protocol, setting.seed, data.classes)
-
-
-@lru_cache(maxsize=1)
-def _state_dict(model: str, weights: str) -> models.State:
-    return models.imagenet_state(model) if weights == "imagenet" else models.read_state(Path(weights))
-
-
-def make_network(setting: Setting, classes: int) -> models.Network:
-    """The setting's network with its weights and a new, seeded head. Raises UsageError."""
-    network = models.build(setting.model, classes, "none", integer(setting.seed, 0, "initialise"))
-    if setting.weights != "none":
-        state = _state_dict(setting.model, setting.weights)
-        models.load_backbone(network, setting.model, state, setting.weights)
-    return network
 
 
 class Trial:
@@ -62,21 +29,25 @@ class Trial:
         torch.set_num_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
         self.data, self.split = load_data(setting)
-        network = make_network(setting, len(self.data.classes))
-        engine = Engine(network, self.data.images, self.data.labels, config, setting.device, setting.precision)
+        engine, charged = make_engine(setting, config, self.data)
+        known, levels, scored = facts(setting)
         report = setting.protocol == "report"
+        eval_index = self.split.test if report else self.split.validation
         self.run = Run(
             engine=engine,
-            curriculum=make_curriculum(setting.strategy, self.data.labels[self.split.train], config),
+            curriculum=make_curriculum(setting.strategy, known, config, setting.sizes),
             rule=rate_rule(config),
             config=config,
             train_index=self.split.train,
-            eval_index=self.split.test if report else self.split.validation,
+            eval_index=eval_index,
             eval_split="test" if report else "validation",
             strategy=setting.strategy,
             trial=number,
             seed=setting.seed,
             epochs=setting.epochs,
+            budget=setting.updates,
+            eval_levels=None if levels is None else levels[eval_index],
+            totals=charged + scored,
         )
 
     def records(self) -> Iterator[EpochRecord]:
@@ -104,14 +75,15 @@ class Trial:
 
     def _keep_best(self) -> None:
         assert self.folder and self.run.best
-        state = self.run.engine.network.torchvision_state()
-        store.write_arrays(store.best_weights(self.folder, self.number), _arrays(state), self.setting.model_dump_json())
+        state = _arrays(self.run.engine.weights())
+        store.write_arrays(store.best_weights(self.folder, self.number), state, self.setting.model_dump_json())
         write_predictions(self.folder, self, self.run.eval_split, self.run.best.epoch)
 
 
 def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None) -> None:
     """What the network says of every image of a split, for the predictions table."""
     evaluation = evaluation or trial.run.evaluation
+    assert evaluation
     index = trial.split.test if on == "test" else trial.split.validation
     arrays = {
         "image": index,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spaces.registry import SPACES
 from tests.toy import draws
 from trainables.curricula.base import Difficulty, Feedback, Plan
-from trainables.strategies import STRATEGIES, make_curriculum
+from trainables.strategies import STRATEGIES, Facts, make_curriculum
 
 pytestmark = pytest.mark.parametrize("name", STRATEGIES)
 LABELS = st.lists(st.integers(0, 3), min_size=2, max_size=80).map(lambda labels: np.array(labels, dtype=np.int64))
@@ -21,7 +21,10 @@ SEEDS = st.integers(0, 2**16)
 
 def draw_curriculum(data, name, labels):
     space = SPACES[name]
-    return make_curriculum(name, labels, space.build(data.draw(draws(space))))
+    generator = np.random.default_rng(len(labels))
+    levels = generator.integers(0, 3, len(labels)).astype(float)
+    facts = Facts(labels, fixed=levels, shuffle=generator.permutation(len(labels)))
+    return make_curriculum(name, facts, space.build(data.draw(draws(space))))
 
 
 def some_difficulty(count: int, seed: int) -> Difficulty:

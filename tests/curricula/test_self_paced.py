@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.self_paced import AS_RUN, SelfPacedConfig
 from trainables.curricula.base import Difficulty, Feedback, Scoring
+from trainables.curricula.batches import batches
 from trainables.curricula.self_paced import SelfPaced
 from trainables.curricula.share import WHOLE, class_quotas, millionths, part_of
 
@@ -156,9 +158,9 @@ def test_a_batch_is_taken_whole_or_not_at_all(count, size, share, seed):
     generator = np.random.default_rng(seed)
     difficulty = difficulty_of(generator.random(count), generator.permutation(count))
     chosen = set(planned(curriculum, curriculum.begin(), difficulty).tolist())
-    batches = [set(difficulty.order[at : at + size].tolist()) for at in range(0, count, size)]
-    assert all(batch <= chosen or not batch & chosen for batch in batches)
-    assert sum(batch <= chosen for batch in batches) == max(1, len(batches) * millionths(share) // WHOLE)
+    cut = [set(batch.tolist()) for batch in batches(difficulty.order, size)]  # a last one of one joins the one before
+    assert all(batch <= chosen or not batch & chosen for batch in cut)
+    assert sum(batch <= chosen for batch in cut) == max(1, len(cut) * millionths(share) // WHOLE)
 
 
 def test_ranking_within_classes_takes_the_easiest_of_each():
@@ -167,6 +169,15 @@ def test_ranking_within_classes_takes_the_easiest_of_each():
     curriculum = SelfPaced(labels, SelfPacedConfig(share_start=0.5, ranking="image_per_class"))
     images = planned(curriculum, curriculum.begin(), difficulty_of([4, 3, 2, 1, 80, 70, 60, 50]))
     assert sorted(images) == [2, 3, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("share", "counted"),
+    # 0.000249 x 10^6 is 248.99999999999997 in floats
+    [(1, WHOLE), (0.05, 50_000), (0.000249, 249), (1 / 3, 333_333), (2 / 3, 666_667)],
+)
+def test_a_share_is_counted_to_the_nearest_millionth(share, counted):
+    assert millionths(share) == counted
 
 
 def test_quotas_by_hand():

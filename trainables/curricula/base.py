@@ -37,8 +37,10 @@ class Plan:
     images: Ints  # (K,) without repeats
     share: float  # of the training set that is offered, in [0, 1]
     weights: Floats | None = None  # (K,) how much each counts in the loss; None: all the same
-    judged_on: str = "full"  # or the name of the stage's own split
+    judged_on: tuple[int, ...] | None = None  # levels of the division that the stage's own figures are taken on
     stage: str = ""
+    rate_factor: float = 1.0  # of the stage; multiplies what the learning-rate rule says
+    fresh_optimizer: bool = False  # the optimiser starts anew before this epoch
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Feedback:
     """What one epoch showed."""
 
     accuracy: float  # running train accuracy over the images trained on, in [0, 1]
+    progress: float = 0.0  # how much of the planned training is done, in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,7 @@ class Curriculum:
 
     def learn(self, state: State, feedback: Feedback) -> State:
         return state
+
+    def first(self, size: int, difficulty: Difficulty | None, rng: np.random.Generator) -> Ints:
+        """The `size` images that the curriculum's order takes first; what a twin of other sizes trains on."""
+        raise NotImplementedError(f"{type(self).__name__} has no order of images, so it has no twin")

@@ -20,6 +20,11 @@ def part_of(total: int, share: int) -> int:
     return max(1, total * share // WHOLE)
 
 
+def share_of(part: int, total: int) -> int:
+    """The smallest share in millionths of which `part` is the part: part_of(total, share_of(part, total)) == part."""
+    return -(-part * WHOLE // total)
+
+
 def class_quotas(labels: Ints, share: int) -> Ints:
     """(C,) images per class that add up to part_of(N, share): rounded down, what is missing to the largest remainders.
 

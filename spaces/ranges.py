@@ -1,0 +1,15 @@
+"""What every full-network strategy searches of the learning rate, so that none is tuned harder than another."""
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+RATES: dict[str, BaseDistribution] = {
+    "learning_rate": FloatDistribution(3e-5, 3e-3, log=True),
+    "rate": CategoricalDistribution(("constant", "cosine", "accuracy_steps")),
+    "rate_gate": FloatDistribution(0.7, 0.95),
+    "rate_gap_2": FloatDistribution(0.01, 0.1),
+    "rate_gap_3": FloatDistribution(0.01, 0.1),
+    "rate_factor_1": FloatDistribution(0.1, 0.7),
+    "rate_factor_2": FloatDistribution(0.02, 0.5),
+    "rate_factor_3": FloatDistribution(0.001, 0.5, log=True),
+    "rate_reading": CategoricalDistribution(("never_rise", "fall_back")),
+}
