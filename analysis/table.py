@@ -49,6 +49,8 @@ def as_markdown(table: pd.DataFrame) -> str:
 def _cell(column: str, value: object) -> str:
     if value is None or (isinstance(value, float) and pd.isna(value)):
         return "–"
+    if isinstance(value, str):
+        return value
     if "accuracy" in column or "loss" in column or "KNN" in column:
         return f"{value:.3f}"
     if isinstance(value, float):

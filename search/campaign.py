@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from search.study import Proposal, Proposer
+from search.study import Proposal
 from trainables import store
 from trainables.records import EpochRecord
 from trainables.store import Ledger
@@ -34,10 +34,21 @@ class Watcher(Protocol):
     def ended(self, book: TrialBook) -> None: ...
 
 
+class Proposes(Protocol):
+    """Who says what is run next: a sampler, or the lineup of a head-to-head."""
+
+    samples: int
+    asked: int
+
+    def ask(self) -> Proposal | None: ...
+    def report(self, record: EpochRecord) -> None: ...
+    def tell(self, number: int, state: str) -> None: ...
+
+
 class Campaign:
     """Asks, records and ends trials; keeps the networks of the best few and of the anchors."""
 
-    def __init__(self, folder: Path, proposer: Proposer, keep: int, deadline: float | None, watcher: Watcher):
+    def __init__(self, folder: Path, proposer: Proposes, keep: int, deadline: float | None, watcher: Watcher):
         """`deadline` is in seconds of time.monotonic: from then on no trial is asked for."""
         self.folder, self.proposer, self.keep, self.deadline, self.watcher = folder, proposer, keep, deadline, watcher
         self.ledger = Ledger(folder)
@@ -50,7 +61,8 @@ class Campaign:
         proposal = None if self.stopped else self.proposer.ask()
         if proposal is None:
             return None
-        self.ledger.append("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor,
+        own = {} if proposal.setting is None else {"setting": proposal.setting.model_dump()}
+        self.ledger.append("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor, **own,
                            withheld=proposal.withheld, values=proposal.values, config=proposal.config)  # fmt: skip
         self.books[proposal.number] = TrialBook(proposal)
         self.watcher.asked(self.books[proposal.number])
@@ -91,6 +103,10 @@ class Campaign:
 
     def seconds_left(self) -> float | None:
         return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+
+    def waiting(self) -> bool:
+        """Whether a trial that is still to be asked for waits for one that runs."""
+        return not self.stopped and self.proposer.asked < self.proposer.samples
 
     def unfinished(self) -> bool:
         """Whether trials still run, or are still to be asked for."""

@@ -107,15 +107,15 @@ class _Asker(_NotKept, Searcher):
         super().__init__(metric="best_accuracy", mode="max")
         self.campaign, self.setting = campaign, setting
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         proposal = self.campaign.ask()
         if proposal is None:
-            return Searcher.FINISHED
+            return None if self.campaign.waiting() else Searcher.FINISHED  # None: ask again later
         return {
             "number": proposal.number,
             "anchor": proposal.anchor or "",
             "config": json.dumps(proposal.config),
-            "setting": self.setting.model_dump_json(),
+            "setting": (proposal.setting or self.setting).model_dump_json(),
             "folder": str(self.campaign.folder.absolute()),
         }
 

@@ -34,13 +34,14 @@ def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
     """Test figures of the best trial and of the best anchor, each measured once and entered in the ledger."""
     books = [book for book in best_of(campaign) if book is not None]
     unique = {book.proposal.number: book for book in books}
-    return [_judge(plan, campaign, book) for book in unique.values()]
+    return [judge(plan, campaign, book) for book in unique.values()]
 
 
-def _judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
+def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
     number = book.proposal.number
-    config = get_strategy(plan.setting.strategy).config(**book.proposal.config)
-    trial = Trial(plan.setting, config, number, campaign.folder)
+    setting = book.proposal.setting or plan.setting
+    config = get_strategy(setting.strategy).config(**book.proposal.config)
+    trial = Trial(setting, config, number, campaign.folder)
     test = trial.open_test(store.best_weights(campaign.folder, number))
     assert book.best
     write_predictions(campaign.folder, trial, "test", book.best.epoch, test)

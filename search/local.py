@@ -19,6 +19,7 @@ def run_local(campaign: Campaign, setting: Setting) -> None:
 
 
 def _run_one(campaign: Campaign, setting: Setting, proposal: Proposal) -> None:
+    setting = proposal.setting or setting
     config = get_strategy(setting.strategy).config(**proposal.config)
     for record in Trial(setting, config, proposal.number, campaign.folder).records():
         campaign.epoch(record)

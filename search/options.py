@@ -1,16 +1,15 @@
-"""Every flag of search.run, declared once: name, type, default, limits and help. Also what run.json keeps of them."""
+"""Every flag, declared once: name, type, default, limits and help. Also what run.json keeps of them."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class SearchOptions(BaseModel):
-    """What may be asked of a search. None means: chosen from the rest, and written into run.json as chosen."""
+class RunOptions(BaseModel):
+    """What may be asked of any run. None means: chosen from the rest, and written into run.json as chosen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    space: str = Field("self_paced", description="strategy whose space is searched; --list shows them")
     data: str = Field("scenes", description="scenes, textures (drawn here), rsscn7, dtd, or a folder of class folders")
     data_root: str | None = Field(None, description="folder that holds rsscn7 or dtd")
     split: str | None = Field(None, description="CSV with columns path,split; else stratified by --seed")
@@ -26,12 +25,28 @@ class SearchOptions(BaseModel):
         None,
         description="of paced and manual_division: true, head, or a CSV path,difficulty (true for drawn data, else head)",
     )
-    samples: int = Field(12, ge=1, description="trials, anchors included")
     epochs: int = Field(12, ge=1, description="epochs of a trial that is not stopped early")
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: judged on validation, test opened at the end; report: judged on test"
     )
+    executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
+    address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")
+    gpus_per_trial: float | None = Field(None, ge=0, description="GPUs of one trial (1 where there is one)")
+    cpus_per_trial: int | None = Field(None, ge=1, description="CPU threads of one trial (all, shared by --concurrent)")
+    concurrent: int | None = Field(None, ge=1, description="trials at a time")
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
+    max_failures: int = Field(0, ge=0, description="times a trial whose worker was lost is started again")
+    keep: int = Field(3, ge=1, description="best trials whose networks are kept")
+    out: str = Field("runs", description="folder for run folders")
+    name: str | None = Field(None, description="name of the run folder (space, data and time)")
+
+
+class SearchOptions(RunOptions):
+    """What may be asked of a search of one strategy's space."""
+
+    space: str = Field("self_paced", description="strategy whose space is searched; --list shows them")
+    samples: int = Field(12, ge=1, description="trials, anchors included")
     set: tuple[str, ...] = Field((), description="field=value: fix a field; repeatable")
     search: tuple[str, ...] = Field((), description="field=low:high[:log] or field=a,b,c: search a field; repeatable")
     anchors: str | None = Field(
@@ -39,14 +54,17 @@ class SearchOptions(BaseModel):
     )
     sampler: Literal["tpe", "random"] = Field("tpe", description="how configs are drawn")
     scheduler: Literal["asha", "none"] | None = Field(None, description="early stopping (asha; none under local)")
-    executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
-    address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")
-    gpus_per_trial: float | None = Field(None, ge=0, description="GPUs of one trial (1 where there is one)")
-    cpus_per_trial: int | None = Field(None, ge=1, description="CPU threads of one trial (all, shared by --concurrent)")
-    concurrent: int | None = Field(None, ge=1, description="trials at a time")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
-    max_failures: int = Field(0, ge=0, description="times a trial whose worker was lost is started again")
-    keep: int = Field(3, ge=1, description="best trials whose networks are kept")
-    out: str = Field("runs", description="folder for run folders")
-    name: str | None = Field(None, description="name of the run folder (space, data and time)")
+
+
+class CompareOptions(RunOptions):
+    """What may be asked of a head-to-head."""
+
+    strategies: str = Field(
+        "self_paced,finetune,transfer", description="names with commas; name@FILE starts from that state dict"
+    )
+    seeds: int = Field(3, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
+    twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
+    anchors: str = Field("as_run", description="anchor of each strategy, or its first one where it has none so named")
+    configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
+    budget: str | None = Field(None, description="updates=N for every full-network arm (those of the reference arm)")

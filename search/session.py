@@ -34,11 +34,11 @@ def search(options: SearchOptions, dry: bool = False) -> int:
     terminal = Terminal(plan.space, options.samples, plan.setting.epochs)
     campaign = Campaign(plan.folder, proposer, options.keep, budget and started + budget, terminal)
     with terminal:
-        interrupted = _execute(plan, campaign)
+        interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
 
 
-def _execute(plan: Plan, campaign: Campaign) -> bool:
+def execute(plan: Plan, campaign: Campaign) -> bool:
     """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted."""
     with _terminated_like_interrupted():
         try:
@@ -90,7 +90,7 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     holdout = plan.setting.protocol == "holdout"
     judged = open_test(plan, campaign) if holdout and not interrupted else []
     campaign.ledger.close()
-    tables = _write_tables(plan)
+    tables = write_tables(plan)
     print(summary(plan, campaign, judged, time.monotonic() - started))
     print(next_commands(campaign, tables))
     if interrupted:
@@ -103,7 +103,7 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     return DONE
 
 
-def _write_tables(plan: Plan) -> bool:
+def write_tables(plan: Plan) -> bool:
     """False on a machine without pyarrow, where the ledger has it all the same."""
     try:
         from trainables.tables import write_tables

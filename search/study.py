@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import Trial as StudyTrial
 from optuna.trial import TrialState
 
+from spaces.setting import Setting
 from spaces.space import Space
 from trainables.records import EpochRecord
 from trainables.seeds import rng
@@ -34,6 +35,7 @@ class Proposal:
     values: dict[str, Any]  # the searched fields that mean something here
     anchor: str | None = None
     withheld: bool = False  # an anchor that no draw could have given: the sampler is not told of it
+    setting: Setting | None = None  # where it is not the run's
 
 
 class Proposer:

@@ -45,7 +45,7 @@ class Terminal:
 
     def _line(self, book: TrialBook) -> str:
         done = sum(other.state != "running" for other in self.books.values())
-        name = f"trial {book.proposal.number}" + (f" ({book.proposal.anchor})" if book.proposal.anchor else "")
+        name = f"trial {book.proposal.number}{_called(book)}"
         head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {book.state:<11}"
         if book.state == "failed":
             return f"{head} {book.reason}"
@@ -78,6 +78,14 @@ class Terminal:
         spent, done = time.monotonic() - self.started, self.fraction()
         left = f", about {clock(spent / done - spent)} left" if done > 0.02 else ""
         return f"{clock(spent)} so far{left}"
+
+
+def _called(book: TrialBook) -> str:
+    """' (as_run)', or in a head-to-head ' (finetune, seed 1)'."""
+    own = book.proposal.setting
+    if own is not None:
+        return f" ({own.arm or own.strategy}, seed {own.seed})"
+    return f" ({book.proposal.anchor})" if book.proposal.anchor else ""
 
 
 def _live(terminal: Terminal) -> Any:

@@ -11,6 +11,7 @@ class Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: str
+    arm: str | None = Field(None, description="what records call it, where one strategy has several arms")
     data: str = "scenes"
     data_root: str | None = None
     split: str | None = Field(None, description="CSV file with columns path,split; None: stratified by seed")

@@ -73,7 +73,7 @@ def record_rows(events: list[Row]) -> list[Row]:
 
 def final_rows(run: Row, events: list[Row]) -> list[Row]:
     """One row per trial that was asked for."""
-    setting = run["setting"]
+    settings = {e["trial"]: e.get("setting") or run["setting"] for e in events if e["event"] == "asked"}
     best: dict[int, EpochRecord] = {}
     trained: dict[int, int] = {}
     for row in record_rows(events):
@@ -83,10 +83,10 @@ def final_rows(run: Row, events: list[Row]) -> list[Row]:
     last = {row["trial"]: EpochRecord.from_row(row) for row in record_rows(events)}
     ended = {event["trial"]: event for event in events if event["event"] == "ended"}
     tests = {event["trial"]: event for event in events if event["event"] == "test"}
-    opened = len(last and record_rows(events)) if setting["protocol"] == "report" else len(tests)
+    opened = len(record_rows(events)) if run["setting"]["protocol"] == "report" else len(tests)
     asked = [event["trial"] for event in events if event["event"] == "asked"]
     return [
-        _final(setting, trial, best.get(trial), last.get(trial), ended.get(trial), tests.get(trial), opened)
+        _final(settings[trial], trial, best.get(trial), last.get(trial), ended.get(trial), tests.get(trial), opened)
         for trial in asked
     ]
 
@@ -102,7 +102,7 @@ def _final(
 ) -> Row:
     report = setting["protocol"] == "report"
     row = Final(
-        strategy=setting["strategy"],
+        strategy=setting.get("arm") or setting["strategy"],
         trial=trial,
         seed=setting["seed"],
         state=ended["state"] if ended else "interrupted",
@@ -148,6 +148,6 @@ def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
         {"run": run["options"]["name"], "anchor": asked[row["trial"]]["anchor"]}
         | {name: row[name] for name in metrics + more}
         | asked[row["trial"]]["config"]
-        | {f"setting_{name}": value for name, value in run["setting"].items()}
+        | {f"setting_{n}": v for n, v in (asked[row["trial"]].get("setting") or run["setting"]).items()}
         for row in ranked
     ]

@@ -41,7 +41,7 @@ class Trial:
             train_index=self.split.train,
             eval_index=eval_index,
             eval_split="test" if report else "validation",
-            strategy=setting.strategy,
+            strategy=setting.arm or setting.strategy,
             trial=number,
             seed=setting.seed,
             epochs=setting.epochs,

@@ -1,0 +1,123 @@
+"""python -m search.compare --strategies a,b,...: the strategies side by side, on the same seeds and updates."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from search import arguments
+from search.arguments import DONE, INTERRUPTED, TOO_FEW, guarded
+from search.options import CompareOptions, SearchOptions
+from spaces.errors import UsageError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "")
+    given = vars(parser.parse_args(words))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see search.run
+    return guarded(lambda: compare(arguments.read(CompareOptions, given)))
+
+
+def compare(options: CompareOptions) -> int:
+    """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
+    from search.campaign import Campaign
+    from search.lineup import Lineup, make_arms, reference_of
+    from search.plan import describe, make_plan
+    from search.session import execute, write_tables
+    from search.terminal import Terminal
+    from trainables import store
+
+    updates = parse_budget(options.budget)
+    arms = make_arms(options.strategies, options.anchors, options.twins, _configs(options.configs))
+    plan = make_plan(_as_search(options, (reference_of(arms) or arms[0]).strategy, len(arms) * options.seeds))
+    _check_arms(plan, arms)
+    seeds = list(range(options.seed, options.seed + options.seeds))
+    lineup = Lineup(arms, plan.setting, seeds, options.epochs, updates)
+    print(
+        f"{len(arms)} arms on {len(seeds)} seeds: {', '.join(arm.name for arm in arms)}; into {plan.folder}", flush=True
+    )
+    started = time.monotonic()
+    plan.folder.mkdir(parents=True)
+    store.write_json(plan.folder / "run.json", describe(plan) | {"compare": options.model_dump()})
+    terminal = Terminal(plan.space, lineup.samples, options.epochs)
+    campaign = Campaign(plan.folder, lineup, lineup.samples, None, terminal)
+    with terminal:
+        interrupted = execute(plan, campaign)
+    if options.protocol == "holdout" and not interrupted:
+        _open_tests(plan, campaign)
+    campaign.ledger.close()
+    if write_tables(plan):
+        _print_table(plan.folder)
+    print(f"\n{lineup.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+    ended = sum(book.state == "complete" for book in campaign.books.values())
+    return INTERRUPTED if interrupted else DONE if ended == lineup.samples else TOO_FEW
+
+
+def parse_budget(text: str | None) -> int | None:
+    """'updates=500' -> 500. Raises UsageError."""
+    match = re.fullmatch(r"updates=([1-9]\d*)", text or "")
+    if text and not match:
+        raise UsageError(f"--budget wants updates=N with N at least 1; got '{text}'.")
+    return int(match[1]) if match else None
+
+
+def _configs(path: str | None) -> list[dict[str, Any]] | None:
+    if path is None:
+        return None
+    from search.replay import read_row
+    from trainables.tables import read_table
+
+    read_row(Path(path), 0)  # says what is wrong with it
+    return read_table(Path(path))
+
+
+def _as_search(options: CompareOptions, space: str, samples: int) -> SearchOptions:
+    """The same run as a search with fixed configs, so that one plan serves both."""
+    shared = options.model_dump(exclude={"strategies", "seeds", "twins", "anchors", "configs", "budget"})
+    name = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
+    return SearchOptions(**shared | {"name": name}, space=space, samples=samples, anchors="none", scheduler="none")
+
+
+def _check_arms(plan: Any, arms: list[Any]) -> None:
+    """What only shows when an arm is made: its weights, the division, an image size."""
+    from trainables.preparation import facts, make_network
+    from trainables.strategies import get_strategy
+
+    for arm in arms:
+        random = get_strategy(arm.strategy).starts_from == "random"
+        weights = "none" if random else arm.weights or plan.setting.weights
+        if arm.weights and random:
+            raise UsageError(f"{arm.strategy} starts from random weights; drop @{arm.weights}.")
+        setting = plan.setting.model_copy(update={"strategy": arm.strategy, "weights": weights})
+        make_network(setting, len(plan.data.classes))
+        facts(setting)
+
+
+def _open_tests(plan: Any, campaign: Any) -> None:
+    """Test figures of every arm and seed, each measured once; the networks go afterwards."""
+    from search.finish import judge
+    from trainables import store
+    from trainables.progress import track
+
+    done = [book for book in campaign.books.values() if book.state == "complete"]
+    for book in track(done, "opening test", unit="trials"):
+        judge(plan, campaign, book)
+        store.remove_checkpoints(campaign.folder, book.proposal.number)
+
+
+def _print_table(folder: Path) -> None:
+    """Needs pandas and scipy, which a machine that only trains may lack."""
+    try:
+        from analysis.comparison import write_comparison
+    except ImportError:
+        print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
+        return
+    print("\n" + write_comparison(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

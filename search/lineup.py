@@ -1,0 +1,137 @@
+"""Who is run in a head-to-head: every arm on every seed, at the updates of a reference arm.
+
+One seed fixes split, initialisation and order, so arms can be compared seed by seed.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from search.study import Proposal
+from spaces.errors import UsageError
+from spaces.registry import get_space
+from spaces.setting import Setting
+from spaces.trial import OrderedConfig, TrialConfig
+from trainables.records import EpochRecord
+from trainables.strategies import get_strategy
+
+TWINS = ("random", "hard_first")
+UNLIMITED = 1_000_000  # epochs of a trial that its budget of updates ends
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One contestant: a strategy with a config and weights; a twin names the arm whose sizes it replays."""
+
+    name: str
+    strategy: str
+    config: TrialConfig
+    anchor: str | None
+    weights: str | None = None  # None: the run's
+    partner: str | None = None
+
+    @property
+    def whole_network(self) -> bool:
+        """Whether its updates can be compared with the others': those of a head alone cannot."""
+        return get_strategy(self.strategy).trains == "all"
+
+
+def make_arms(words: str, anchors: str, twins: bool, configs: list[dict[str, Any]] | None) -> list[Arm]:
+    """The arms of "a,b@FILE,...". Raises UsageError for an unknown strategy, before anything starts."""
+    arms: list[Arm] = []
+    for word in words.split(","):
+        strategy, _, weights = word.strip().partition("@")
+        config, anchor = _config(strategy, anchors, configs)
+        name = strategy + (f"@{Path(weights).stem}" if weights else "")
+        if any(arm.name == name for arm in arms):
+            raise UsageError(f"--strategies names {name} twice.")
+        arm = Arm(name, strategy, config, anchor, weights or None)
+        arms += [arm, *(_twins(arm) if twins else [])]
+    return arms
+
+
+def _config(strategy: str, anchors: str, configs: list[dict[str, Any]] | None) -> tuple[TrialConfig, str | None]:
+    space = get_space(strategy)
+    if configs is not None:
+        rows = [row for row in configs if row["setting_strategy"] == strategy]
+        if not rows:
+            raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
+        return space.config(**{name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
+    named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
+    return space.config(**named[0].values), named[0].name
+
+
+def _twins(arm: Arm) -> list[Arm]:
+    """The controls of a curriculum: the same in another order, with its partner's sizes."""
+    if not isinstance(arm.config, OrderedConfig):
+        return []
+    return [
+        replace(
+            arm, name=f"{arm.name}/{order}", config=arm.config.model_copy(update={"order": order}), partner=arm.name
+        )
+        for order in TWINS
+    ]
+
+
+class Lineup:
+    """Takes the place of a sampler: proposes each arm on each seed, the reference arm of a seed before the others."""
+
+    def __init__(self, arms: list[Arm], setting: Setting, seeds: list[int], epochs: int, updates: int | None):
+        """`updates`: the budget of every full-network arm; None: what the reference arm uses in `epochs` epochs."""
+        self.setting, self.epochs, self.updates = setting, epochs, updates
+        self.reference = reference_of(arms)
+        first = sorted(arms, key=lambda arm: (arm is not self.reference, arm.partner is not None))
+        self.queue = [(arm, seed) for seed in seeds for arm in first]
+        self.samples = len(self.queue)
+        self.asked = 0
+        self.running: dict[int, tuple[str, int]] = {}
+        self.sizes: dict[tuple[str, int], list[int]] = {}  # images per epoch, by arm and seed
+        self.used: dict[tuple[str, int], int] = {}  # updates
+        self.over: set[tuple[str, int]] = set()
+
+    def ask(self) -> Proposal | None:
+        """The next trial; None while it must wait for another one, or when all have been asked for."""
+        if not self.queue or not self._ready(*self.queue[0]):
+            return None
+        arm, seed = self.queue.pop(0)
+        number, self.asked = self.asked, self.asked + 1
+        self.running[number] = (arm.name, seed)
+        return Proposal(number, arm.config.model_dump(), {}, arm.anchor, False, self._setting(arm, seed))
+
+    def report(self, record: EpochRecord) -> None:
+        key = self.running[record.trial]
+        self.sizes.setdefault(key, []).append(record.images)
+        self.used[key] = record.updates
+
+    def tell(self, number: int, state: str) -> None:
+        self.over.add(self.running[number])
+
+    def _ready(self, arm: Arm, seed: int) -> bool:
+        needs = {arm.partner} if arm.partner else set()
+        if self.reference and arm is not self.reference and arm.whole_network and self.updates is None:
+            needs.add(self.reference.name)
+        return all((name, seed) in self.over for name in needs)
+
+    def _setting(self, arm: Arm, seed: int) -> Setting:
+        updates = self.updates
+        if updates is None and self.reference and arm is not self.reference:
+            updates = self.used.get((self.reference.name, seed))
+        limited = arm.whole_network and updates is not None
+        changes = {
+            "strategy": arm.strategy,
+            "arm": arm.name,
+            "seed": seed,
+            "weights": "none"
+            if get_strategy(arm.strategy).starts_from == "random"
+            else arm.weights or self.setting.weights,
+            "epochs": UNLIMITED if limited else self.epochs,
+            "updates": updates if limited else None,
+            "sizes": tuple(self.sizes[arm.partner, seed]) if arm.partner else None,
+        }
+        return self.setting.model_copy(update=changes)
+
+
+def reference_of(arms: list[Arm]) -> Arm | None:
+    """The arm whose updates the others get: the first self-paced one, else the first that trains the whole network."""
+    whole = [arm for arm in arms if arm.whole_network and arm.partner is None]
+    return next((arm for arm in whole if arm.strategy == "self_paced"), whole[0] if whole else None)

@@ -1,0 +1,311 @@
+"""Strategies end to end on tiny data: frozen transfer, features, divisions, budgets, and the head-to-head."""
+
+import itertools
+import json
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+import torch
+
+from analysis.comparison import arm_table, differences, mean_and_half, published
+from search import compare, run
+from search.lineup import Lineup, make_arms
+from spaces.errors import UsageError
+from spaces.registry import SPACES
+from spaces.setting import Setting
+from spaces.transfer import TransferConfig
+from trainables import store
+from trainables.division import REPORT_COUNTS, levels_of
+from trainables.preparation import load_data, make_network
+from trainables.scorers import head_scores, read_scores
+from trainables.trial import Trial
+
+BASE = Setting(strategy="transfer", data="scenes:count=105", image_size=16, model="small_cnn", epochs=3, precision="fp32",
+               difficulty="true")  # fmt: skip
+TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "3", "--precision", "fp32",
+        "--cpus-per-trial", "1"]  # fmt: skip
+
+
+def trained(setting: Setting, config) -> tuple[Trial, list]:
+    trial = Trial(setting, config, 0)
+    return trial, list(trial.records())
+
+
+def buffers(trial: Trial) -> dict:
+    return {k: v.clone() for k, v in trial.run.engine.network.backbone.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_strategy_trains_and_its_totals_grow(name):
+    config = SPACES[name].config(batch_size=8)
+    _, records = trained(BASE.model_copy(update={"strategy": name}), config)
+    assert [r.epoch for r in records] == [1, 2, 3] and records[-1].finished
+    assert all(a.updates < b.updates and a.images_trained < b.images_trained for a, b in itertools.pairwise(records))
+    assert {r.strategy for r in records} == {name}
+
+
+def test_trap_9_a_frozen_backbone_does_not_drift_unless_asked_to():
+    for batchnorm, augment in (("frozen", "none"), ("frozen", "flips")):
+        trial = Trial(BASE, TransferConfig(batchnorm=batchnorm, augment=augment), 0)
+        before = buffers(trial)
+        list(trial.records())
+        assert all(torch.equal(before[k], v) for k, v in buffers(trial).items())
+    trial = Trial(BASE, TransferConfig(batchnorm="batch"), 0)
+    before = buffers(trial)
+    list(trial.records())
+    moved = {k.split(".")[-1] for k, v in buffers(trial).items() if not torch.equal(before[k], v)}
+    assert moved == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+def test_cached_features_give_the_numbers_of_the_whole_network(monkeypatch):
+    """The whole frozen network, forwarded every epoch, against its features computed once."""
+    from trainables import preparation
+    from trainables.engine import Engine
+
+    cached = trained(BASE, TransferConfig(batch_size=8))[1]
+
+    def slow(setting, config, data):
+        network, charged = make_network(setting, len(data.classes))
+        network.freeze(setting.model, config.unfreeze, config.batchnorm)
+        return Engine(network, data.images, data.labels, config, setting.device, setting.precision), charged
+
+    monkeypatch.setattr("trainables.trial.make_engine", slow)
+    whole = trained(BASE, TransferConfig(batch_size=8))[1]
+    assert [r.train_loss for r in cached] == pytest.approx([r.train_loss for r in whole], rel=1e-5)
+    assert [r.eval_accuracy for r in cached] == [r.eval_accuracy for r in whole]
+    assert cached[0].images_scored == 105 and whole[0].images_scored == 0  # features are charged for
+    assert preparation.make_engine is not slow
+
+
+def test_the_last_block_is_trained_where_asked():
+    trial = Trial(BASE, TransferConfig(unfreeze="last_block"), 0)
+    before = buffers(trial)
+    list(trial.records())
+    changed = {k.split(".")[1] for k, v in buffers(trial).items() if not torch.equal(before[k], v)}
+    assert changed == {"2"}
+
+
+def test_textures_are_learnt_once_and_charged_for_every_time():
+    setting = BASE.model_copy(update={"weights": "textures", "model": "small_cnn"})
+    random, _ = make_network(BASE, 7)
+    first, charged = make_network(setting, 7)
+    second, again = make_network(setting.model_copy(update={"seed": 5}), 7)
+    assert charged == again and charged.images_trained > 0 and charged.train_seconds > 0
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.backbone.parameters(), second.backbone.parameters(), strict=True)
+    )
+    assert not torch.equal(next(first.backbone.parameters()), next(random.backbone.parameters()))
+
+
+def test_a_vision_transformer_goes_through_the_same_code():
+    setting = BASE.model_copy(update={"model": "vit_tiny", "strategy": "finetune"})
+    assert len(trained(setting, SPACES["finetune"].config(batch_size=16))[1]) == 3
+    with pytest.raises(UsageError, match="multiple of 8"):
+        Trial(setting.model_copy(update={"image_size": 20}), SPACES["finetune"].config(), 0)
+
+
+def test_position_embeddings_are_interpolated_to_another_image_size(tmp_path):
+    from trainables.models import build
+
+    small = build("vit_tiny", 7, "none", 0, 16)
+    torch.save(small.torchvision_state(), tmp_path / "vit.pth")
+    large = build("vit_tiny", 7, str(tmp_path / "vit.pth"), 0, 32)
+    assert large.backbone.encoder.pos_embedding.shape[1] == 17
+    assert torch.equal(large.backbone.conv_proj.weight, small.backbone.conv_proj.weight)
+
+
+@pytest.mark.parametrize("updates", [1, 7, 23])
+def test_a_budget_of_updates_is_kept_to_the_update(updates):
+    setting = BASE.model_copy(update={"strategy": "finetune", "updates": updates, "epochs": 1000})
+    trial, records = trained(setting, SPACES["finetune"].config(batch_size=8, rate="cosine"))
+    assert records[-1].updates == updates and records[-1].finished
+    assert trial.run.progress == 1.0
+
+
+def test_the_stages_own_figures_are_those_of_its_images():
+    setting = BASE.model_copy(update={"strategy": "manual_division", "epochs": 4})
+    trial, records = trained(setting, SPACES["manual_division"].config(easy_part=0.25, medium_part=1 / 3))
+    assert [r.stage for r in records] == ["easy", "easy+medium", "all", "all"]
+    last = trial.run.evaluation
+    assert records[-1].stage_accuracy == records[-1].eval_accuracy
+    assert (
+        records[-1].stage_loss
+        == pytest.approx(float(last.losses.mean()), rel=1e-6)
+        == pytest.approx(records[-1].eval_loss, rel=1e-4)
+    )
+    assert records[0].images < records[1].images < records[2].images
+
+
+def test_levels_cut_each_class_by_the_reports_fractions(tmp_path):
+    data, _ = load_data(BASE)
+    levels = levels_of(data.difficulty, data)
+    for label in range(7):
+        mine = levels[data.labels == label]
+        assert [np.sum(mine == level) for level in (0, 1, 2)] == [5, 6, 4]  # 33, 38 and 29 % of 15
+        hardness = data.difficulty[data.labels == label]
+        assert hardness[mine == 0].max() <= hardness[mine == 2].min()
+    assert sum(a + b for a, b in REPORT_COUNTS.values()) == 1973  # easy and medium images in section 8
+
+
+def test_head_scores_are_higher_for_an_image_of_the_wrong_class():
+    generator = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    features = (np.eye(3)[labels] * 4 + generator.normal(size=(60, 3))).astype(np.float32)
+    features[0] = [0, 0, 8]  # labelled 0, looks like 2
+    scores = head_scores(features, labels, np.arange(60), seed=0)
+    assert scores.values.argmax() == 0 and scores.images_scored == 60
+    assert np.array_equal(scores.values, head_scores(features, labels, np.arange(60), seed=0).values)
+
+
+CSV_MISTAKES = [
+    ("path,level\n", "wants the columns path,difficulty"),
+    ("path,difficulty\nnowhere/1,easy\n", "names 1 images that are not in"),
+    ("path,difficulty\n{first},easy\n", "lacks 104 of the 105 images"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), CSV_MISTAKES)
+def test_a_bad_difficulty_file_is_named(tmp_path, text, said):
+    data, _ = load_data(BASE)
+    (tmp_path / "d.csv").write_text(text.replace("{first}", data.paths[0]))
+    with pytest.raises(UsageError, match=said):
+        read_scores(tmp_path / "d.csv", data)
+
+
+def write_division(path, words):
+    data, _ = load_data(BASE)
+    lines = [f"{name},{words(i, label)}" for i, (name, label) in enumerate(zip(data.paths, data.labels, strict=True))]
+    path.write_text("path,difficulty\n" + "\n".join(lines) + "\n")
+    return data
+
+
+def test_a_division_by_hand_is_used_as_it_is(tmp_path):
+    data = write_division(tmp_path / "d.csv", lambda i, label: ("easy", "medium", "hard")[i // 7 % 3])
+    levels = levels_of(read_scores(tmp_path / "d.csv", data).values, data)
+    assert levels.tolist() == [i // 7 % 3 for i in range(105)]
+
+
+def test_a_class_without_a_level_and_a_word_that_is_none_are_named(tmp_path):
+    data = write_division(
+        tmp_path / "d.csv", lambda i, label: "easy" if label == 2 else ("easy", "medium", "hard")[i // 7 % 3]
+    )
+    with pytest.raises(UsageError, match="has no medium image"):
+        levels_of(read_scores(tmp_path / "d.csv", data).values, data)
+    write_division(tmp_path / "w.csv", lambda i, label: "esay")
+    with pytest.raises(UsageError, match="Did you mean 'easy'"):
+        read_scores(tmp_path / "w.csv", data)
+
+
+def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
+    arms = make_arms("finetune,self_paced,transfer", "as_run", True, None)
+    assert [arm.name for arm in arms] == [
+        "finetune",
+        "self_paced",
+        "self_paced/random",
+        "self_paced/hard_first",
+        "transfer",
+    ]
+    lineup = Lineup(arms, BASE, [3], 5, None)
+    first = lineup.ask()
+    assert first.setting.arm == "self_paced" and first.setting.updates is None and lineup.ask() is None  # others wait
+    _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
+    for record in records:
+        lineup.report(record)
+    lineup.tell(0, "complete")
+    settings = {p.setting.arm: p.setting for p in iter(lineup.ask, None)}
+    assert settings["finetune"].updates == records[-1].updates and settings["transfer"].updates is None
+    assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--strategies", "self_paced,fintune"], "Did you mean 'finetune'"),
+    (["--strategies", "finetune,finetune"], "names finetune twice"),
+    (["--strategies", "finetune@nowhere.pth"], "No weights file at nowhere.pth"),
+    (["--strategies", "scratch@weights.pth"], "starts from random weights"),
+    (["--budget", "epochs=3"], "--budget wants updates=N"),
+    (["--seeds", "0"], "--seeds must be greater than or equal to 1"),
+    (["--configs", "nowhere.parquet"], "No table at nowhere.parquet"),
+])  # fmt: skip
+def test_a_head_to_head_that_cannot_be_is_refused_before_it_starts(words, said, tmp_path, capsys):
+    assert compare.main([*TINY, "--out", str(tmp_path / "runs"), *words]) == run.WRONG_USAGE
+    assert said in capsys.readouterr().err and not list(tmp_path.glob("runs/*/*"))
+
+
+def test_a_head_to_head_ends_in_a_table(tmp_path, capsys):
+    words = [
+        "--strategies",
+        "self_paced,finetune,transfer",
+        "--seeds",
+        "3",
+        "--twins",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "h",
+    ]
+    assert compare.main([*TINY, *words]) == run.DONE
+    finals = pyarrow.parquet.read_table(tmp_path / "h" / "finals.parquet").to_pylist()
+    assert len(finals) == 15 and all(f["test_accuracy"] is not None and f["test_opened"] == 15 for f in finals)
+    records = pyarrow.parquet.read_table(tmp_path / "h" / "records.parquet").to_pylist()
+    for seed in range(3):
+        used = {r["strategy"]: r["updates"] for r in records if r["seed"] == seed}
+        assert len({n for arm, n in used.items() if arm != "transfer"}) == 1
+    text = (tmp_path / "h" / "comparison.md").read_text()
+    assert text in capsys.readouterr().out and "| self_paced/random | 3 |" in text and "against finetune" in text
+    assert not list((tmp_path / "h").glob("checkpoints/*/*"))
+    assert json.loads((tmp_path / "h" / "run.json").read_text())["compare"]["twins"]
+    assert len(store.read_events(tmp_path / "h")) > 30
+
+
+@pytest.mark.ray
+def test_a_head_to_head_on_ray_waits_for_the_reference_arm(tmp_path):
+    words = [
+        "--strategies",
+        "self_paced,finetune",
+        "--seeds",
+        "2",
+        "--twins",
+        "--concurrent",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
+    base = [word for word in TINY if word not in ("--executor", "local")]
+    assert compare.main([*base, *words, "--name", "ray"]) == run.DONE
+    local = [
+        "--strategies",
+        "self_paced,finetune",
+        "--seeds",
+        "2",
+        "--twins",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "local",
+    ]
+    assert compare.main([*TINY, *local]) == run.DONE
+    tables = [pyarrow.parquet.read_table(tmp_path / n / "finals.parquet").to_pylist() for n in ("ray", "local")]
+    keys = [{(f["strategy"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table} for table in tables]
+    assert keys[0] == keys[1]
+
+
+def test_means_intervals_and_differences_by_hand():
+    import pandas as pd
+
+    mean, half = mean_and_half(np.array([0.8, 0.9, 1.0]))
+    assert mean == pytest.approx(0.9) and half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)
+    rows = [
+        {"strategy": arm, "seed": seed, "test_accuracy": base + seed / 100, "test_loss": 1.0, "test_knn": 0.5,
+         "best_epoch": 1, "seconds": 1.0, "updates": 1, "images_trained": 1, "images_scored": 0}
+        for arm, base in (("finetune", 0.9), ("self_paced", 0.8)) for seed in range(3)
+    ]  # fmt: skip
+    finals = pd.DataFrame(rows)
+    assert arm_table(finals)["test_accuracy"].tolist() == pytest.approx([0.91, 0.81])
+    assert differences(finals) == ["- self_paced against finetune: -10.0 points (-10.0 to -10.0), worse."]
+    assert "nothing is said" in differences(finals[finals["seed"] < 2])[0]
+
+
+def test_published_figures_belong_to_their_arms():
+    assert published("self_paced") == (0.97, 0.13, 0.94) and published("self_paced@dtd_small") == (0.92, 0.32, 0.84)
+    assert published("finetune") is None and published("self_paced/random") is None
