@@ -39,7 +39,7 @@ def styled() -> Iterator[None]:
 def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, reference: pd.DataFrame | None) -> Figure:
     """Accuracy and loss per epoch. `names` are the trials in colour; the others are grey. Reference: dashed black."""
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
         for axes, column in ((left, "eval_accuracy"), (right, "eval_loss")):
             _trials(axes, records, names, "epoch", column)
             axes.set(xlabel="epoch", ylabel=f"{split} {column.removeprefix('eval_')}")
@@ -47,7 +47,8 @@ def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, re
         if reference is not None:
             for axes, column in ((left, "accuracy"), (right, "loss")):
                 axes.plot(reference["epoch"], reference[column], "k--", lw=1.2, label="reference")
-        left.legend(loc="lower right", fontsize=8)
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), fontsize=8)
         figure.suptitle(_title(records, "Accuracy and loss per epoch"), fontsize=11)
         return figure
 
@@ -71,7 +72,7 @@ def accuracy_against_seconds(records: pd.DataFrame, names: dict[int, str], split
 def schedule(records: pd.DataFrame, classes: list[str], name: str) -> Figure:
     """What one trial did per epoch: share, learning rate, images, and the images of each class it trained on."""
     with styled():
-        figure, axes = plt.subplots(2, 2, figsize=(11, 6.2), sharex=True)
+        figure, axes = plt.subplots(2, 2, figsize=(11, 6.2), sharex=True, layout="constrained")
         plots = (
             ("share", "share of the training set"),
             ("learning_rate", "learning rate"),
