@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # our own terminal takes the place of Ray's boxes,
@@ -17,6 +18,7 @@ def prepare(address: str | None) -> None:
     """Call before ray is imported. A private Ray gets a token of its own; a cluster at `address` keeps its settings."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    if address is None:  # without a token any user of this machine could run code as us
+    # without a token any user of this machine could run code as us; a Ray that is loaded already keeps its own ways
+    if address is None and "ray" not in sys.modules:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # Ray keeps the first it reads

@@ -8,6 +8,10 @@ import pytest
 import torch
 from hypothesis import settings
 
+from search import ray_environment
+
+ray_environment.prepare(None)  # before any test module imports Ray, which reads its environment only once
+
 # The same examples on every machine, no deadline and no folder of found examples.
 settings.register_profile("project", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.load_profile("project")

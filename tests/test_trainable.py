@@ -81,7 +81,7 @@ def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):
 
 @pytest.mark.ray
 def test_a_lost_worker_is_started_again_and_no_epoch_is_recorded_twice(tmp_path):
-    words = ["--data", "scenes:count=105", "--image-size", "32", "--samples", "2", "--epochs", "60", "--anchors", "none",
+    words = ["--data", "scenes:count=105", "--image-size", "32", "--samples", "2", "--epochs", "150", "--anchors", "none",
              "--cpus-per-trial", "1", "--max-failures", "1", "--scheduler", "none",
              "--out", str(tmp_path), "--name", "lost"]  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True)
@@ -89,14 +89,23 @@ def test_a_lost_worker_is_started_again_and_no_epoch_is_recorded_twice(tmp_path)
     deadline = time.monotonic() + 90
     while not (ledger.exists() and ledger.read_text().count('"epoch"') > 5) and time.monotonic() < deadline:
         time.sleep(0.1)
-    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "ray::ResourceTrainable" in _title(p)]
-    assert workers, "no worker was found to kill"
-    os.kill(workers[0].pid, signal.SIGKILL)
+    os.kill(_worker_of(process.pid), signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode == 0
     events = [json.loads(line) for line in ledger.read_text().splitlines()]
     epochs = [(e["record"]["trial"], e["record"]["epoch"]) for e in events if e["event"] == "epoch"]
-    assert epochs == [(trial, epoch) for trial in (0, 1) for epoch in range(1, 61)]
+    assert epochs == [(trial, epoch) for trial in (0, 1) for epoch in range(1, 151)]
+
+
+def _worker_of(driver: int) -> int:
+    """The process that trains, once it shows up below the driver."""
+    for _ in range(100):
+        below = psutil.Process(driver).children(recursive=True)
+        found = [p.pid for p in below if "ray::ResourceTrainable" in _title(p)]
+        if found:
+            return found[0]
+        time.sleep(0.05)
+    raise AssertionError(f"no worker was found to kill among {[_title(p)[:60] for p in below]}")
 
 
 def _title(process: psutil.Process) -> str:
