@@ -10,7 +10,7 @@ from typing import Any
 
 from search import arguments
 from search.arguments import DONE, INTERRUPTED, TOO_FEW, guarded
-from search.options import CompareOptions, SearchOptions
+from search.options import CompareOptions, RunOptions, SearchOptions
 from spaces.errors import UsageError
 
 
@@ -36,7 +36,7 @@ def compare(options: CompareOptions) -> int:
     plan = make_plan(_as_search(options, (reference_of(arms) or arms[0]).strategy, len(arms) * options.seeds))
     _check_arms(plan, arms)
     seeds = list(range(options.seed, options.seed + options.seeds))
-    lineup = Lineup(arms, plan.setting, seeds, options.epochs, updates)
+    lineup = Lineup(arms, plan.setting, seeds, options.epochs, options.head_epochs, updates)
     print(
         f"{len(arms)} arms on {len(seeds)} seeds: {', '.join(arm.name for arm in arms)}; into {plan.folder}", flush=True
     )
@@ -77,7 +77,7 @@ def _configs(path: str | None) -> list[dict[str, Any]] | None:
 
 def _as_search(options: CompareOptions, space: str, samples: int) -> SearchOptions:
     """The same run as a search with fixed configs, so that one plan serves both."""
-    shared = options.model_dump(exclude={"strategies", "seeds", "twins", "anchors", "configs", "budget"})
+    shared = options.model_dump(exclude=set(CompareOptions.model_fields) - set(RunOptions.model_fields))
     name = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
     return SearchOptions(**shared | {"name": name}, space=space, samples=samples, anchors="none", scheduler="none")
 

@@ -76,9 +76,11 @@ def _twins(arm: Arm) -> list[Arm]:
 class Lineup:
     """Takes the place of a sampler: proposes each arm on each seed, the reference arm of a seed before the others."""
 
-    def __init__(self, arms: list[Arm], setting: Setting, seeds: list[int], epochs: int, updates: int | None):
+    def __init__(
+        self, arms: list[Arm], setting: Setting, seeds: list[int], epochs: int, head_epochs: int, updates: int | None
+    ):
         """`updates`: the budget of every full-network arm; None: what the reference arm uses in `epochs` epochs."""
-        self.setting, self.epochs, self.updates = setting, epochs, updates
+        self.setting, self.epochs, self.head_epochs, self.updates = setting, epochs, head_epochs, updates
         self.reference = reference_of(arms)
         first = sorted(arms, key=lambda arm: (arm is not self.reference, arm.partner is not None))
         self.queue = [(arm, seed) for seed in seeds for arm in first]
@@ -124,7 +126,7 @@ class Lineup:
             "weights": "none"
             if get_strategy(arm.strategy).starts_from == "random"
             else arm.weights or self.setting.weights,
-            "epochs": UNLIMITED if limited else self.epochs,
+            "epochs": UNLIMITED if limited else self.epochs if arm.whole_network else self.head_epochs,
             "updates": updates if limited else None,
             "sizes": tuple(self.sizes[arm.partner, seed]) if arm.partner else None,
         }

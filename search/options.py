@@ -67,4 +67,5 @@ class CompareOptions(RunOptions):
     twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
     anchors: str = Field("as_run", description="anchor of each strategy, or its first one where it has none so named")
     configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
+    head_epochs: int = Field(50, ge=1, description="epochs of arms that train the head alone, outside the budget")
     budget: str | None = Field(None, description="updates=N for every full-network arm (those of the reference arm)")

@@ -206,7 +206,7 @@ def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
         "self_paced/hard_first",
         "transfer",
     ]
-    lineup = Lineup(arms, BASE, [3], 5, None)
+    lineup = Lineup(arms, BASE, [3], 5, 9, None)
     first = lineup.ask()
     assert first.setting.arm == "self_paced" and first.setting.updates is None and lineup.ask() is None  # others wait
     _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
@@ -215,6 +215,7 @@ def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
     lineup.tell(0, "complete")
     settings = {p.setting.arm: p.setting for p in iter(lineup.ask, None)}
     assert settings["finetune"].updates == records[-1].updates and settings["transfer"].updates is None
+    assert settings["transfer"].epochs == 9
     assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
 
 
