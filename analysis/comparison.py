@@ -11,6 +11,7 @@ from scipy import stats
 from analysis.runs import load_run
 from analysis.table import as_markdown
 from search.arguments import DONE, Parser, guarded
+from spaces.errors import UsageError
 
 # report, Table 1: accuracy, loss, KNN; best of 50 to 100 epochs picked on test, one run each
 PUBLISHED = {
@@ -35,11 +36,24 @@ def main(words: Sequence[str] | None = None) -> int:
 def write_comparison(folder: Path) -> str:
     """comparison.md and comparison.parquet in the run folder; returns the Markdown."""
     run = load_run(folder)
+    if run.records.empty:
+        raise UsageError(f"{folder} has no epoch yet; wait for the first one.")
     used = run.records.groupby("trial")[["updates", "images_trained", "images_scored"]].max()
-    finals = run.finals[run.finals["state"] == "complete"].join(used, on="trial")
+    finals = run.finals[run.finals["state"] == "complete"]
+    if finals.empty or finals["test_accuracy"].isna().any():
+        raise UsageError(
+            f"{folder} has no complete trial, or trials without test figures; let the comparison end first."
+        )
+    finals = finals.join(used, on="trial").astype(dict.fromkeys(("test_accuracy", "test_loss", "test_knn"), float))
     table = arm_table(finals)
     rsscn7 = run.about["data"]["name"] == "rsscn7"
-    text = _heading(run.about) + as_markdown(_shown(table, rsscn7)) + "\n" + "\n".join(differences(finals)) + "\n"
+    text = (
+        _heading(run.about)
+        + as_markdown(_shown(table, run.about["setting"]["weights"] if rsscn7 else None))
+        + "\n"
+        + "\n".join(differences(finals))
+        + "\n"
+    )
     (folder / "comparison.md").write_text(text)
     table.to_parquet(folder / "comparison.parquet")
     return text
@@ -69,11 +83,14 @@ def mean_and_half(values: np.ndarray) -> tuple[float, float]:
 def differences(finals: pd.DataFrame) -> list[str]:
     """A sentence per arm: its paired difference to plain fine-tuning on the same seeds, with a 95 % t interval."""
     wide = finals.pivot(index="seed", columns="strategy", values="test_accuracy")
-    if BASELINE not in wide or len(wide) < FEWEST_SEEDS:
-        return [f"Fewer than {FEWEST_SEEDS} seeds, or no {BASELINE} arm: nothing is said about who is better."]
+    if BASELINE not in wide:
+        return [f"Without a {BASELINE} arm nothing is said about who is better."]
     lines = []
     for arm in wide.columns.drop(BASELINE):
         paired = 100 * (wide[arm] - wide[BASELINE]).dropna().to_numpy()
+        if len(paired) < FEWEST_SEEDS:
+            lines.append(f"- {arm} against {BASELINE}: fewer than {FEWEST_SEEDS} seeds in common, so nothing is said.")
+            continue
         mean, half = mean_and_half(paired)
         word = "no clear difference" if not abs(mean) > half else "better" if mean > 0 else "worse"
         lines.append(
@@ -82,14 +99,15 @@ def differences(finals: pd.DataFrame) -> list[str]:
     return lines
 
 
-def published(arm: str) -> tuple[float, float, float] | None:
-    """The report's figures for an arm's strategy and initialisation; a twin has none."""
-    strategy, _, weights = arm.partition("@")
-    return PUBLISHED.get((strategy, "dtd" if "dtd" in weights else "imagenet")) if "/" not in arm else None
+def published(arm: str, weights: str) -> tuple[float, float, float] | None:
+    """The report's figures for an arm's strategy and initialisation (by the file's name); a twin has none."""
+    strategy, _, own = arm.partition("@")
+    name = (own or Path(weights).name).lower()
+    return PUBLISHED.get((strategy, next((known for known in ("dtd", "imagenet") if known in name), "")))
 
 
-def _shown(table: pd.DataFrame, rsscn7: bool) -> pd.DataFrame:
-    """The table as texts: mean ± half interval, and the report's figure where it has one."""
+def _shown(table: pd.DataFrame, weights: str | None) -> pd.DataFrame:
+    """The table as texts: mean ± half interval, and on RSSCN7 (weights given) the report's figure where it has one."""
 
     def figure(row: pd.Series, column: str) -> str:
         half = row[f"{column}_half"]
@@ -98,8 +116,9 @@ def _shown(table: pd.DataFrame, rsscn7: bool) -> pd.DataFrame:
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
     for place, (head, column) in enumerate((("accuracy", "test_accuracy"), ("loss", "test_loss"), ("KNN", "test_knn"))):
         shown[f"{head} (test)"] = [figure(row, column) for _, row in table.iterrows()]
-        if rsscn7:
-            shown[f"report's {head}"] = [f"{p[place]:.2f}" if (p := published(arm)) else "–" for arm in table["arm"]]
+        if weights is not None:
+            theirs = [published(arm, weights) for arm in table["arm"]]
+            shown[f"report's {head}"] = [f"{figures[place]:.2f}" if figures else "–" for figures in theirs]
     for column in ("best_epoch", "updates", "images_trained", "images_scored", "seconds"):
         shown[column.replace("_", " ")] = [f"{value:,.0f}" for value in table[column]]
     return shown

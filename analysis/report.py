@@ -82,10 +82,12 @@ def heading(run: LoadedRun) -> str:
     """What the table is of, in words that let a reader repeat it."""
     setting, data = run.about["setting"], run.about["data"]
     optimistic = " Epochs were picked on the test split." if setting["protocol"] == "report" else ""
+    seeds = sorted(run.records["seed"].unique())
+    said = f"seed {seeds[0]} (one seed: no interval)" if len(seeds) == 1 else f"{len(seeds)} seeds, a row per trial"
     return (
-        f"`{run.about['command']}`\n\n{setting['strategy']} on {data['name']}, {setting['image_size']} px, "
-        f"{setting['model']}, weights {Path(setting['weights']).name}; protocol {setting['protocol']}, "
-        f"judged on {run.eval_split}, seed {setting['seed']} (one seed: no interval).{optimistic}\n\n"
+        f"`{run.about['command']}`\n\n{', '.join(run.records['strategy'].unique())} on {data['name']}, "
+        f"{setting['image_size']} px, {setting['model']}, weights {Path(setting['weights']).name}; "
+        f"protocol {setting['protocol']}, judged on {run.eval_split}, {said}.{optimistic}\n\n"
     )
 
 

@@ -33,7 +33,11 @@ OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory m
 def ray_running(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
     """A private Ray on this machine, gone afterwards with its files; or the cluster at `address`, left as it was."""
     if address:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            first = str(error).strip().split("\n")[0]
+            raise UsageError(f"No Ray cluster answers at --address {address} ({first}).") from None
         try:
             yield
         finally:

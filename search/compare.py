@@ -25,15 +25,16 @@ def main(words: Sequence[str] | None = None) -> int:
 def compare(options: CompareOptions) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
     from search.campaign import Campaign
-    from search.lineup import Lineup, make_arms, reference_of
+    from search.lineup import Lineup, make_arms
     from search.plan import describe, make_plan
-    from search.session import execute, write_tables
+    from search.session import execute, make_folder, write_tables
     from search.terminal import Terminal
-    from trainables import store
+    from trainables.strategies import get_strategy
 
     updates = parse_budget(options.budget)
     arms = make_arms(options.strategies, options.anchors, options.twins, _configs(options.configs))
-    plan = make_plan(_as_search(options, (reference_of(arms) or arms[0]).strategy, len(arms) * options.seeds))
+    pretrained = [arm for arm in arms if get_strategy(arm.strategy).starts_from == "pretrained"]
+    plan = make_plan(_as_search(options, (pretrained or arms)[0].strategy, len(arms) * options.seeds))
     _check_arms(plan, arms)
     seeds = list(range(options.seed, options.seed + options.seeds))
     lineup = Lineup(arms, plan.setting, seeds, options.epochs, options.head_epochs, updates)
@@ -41,8 +42,7 @@ def compare(options: CompareOptions) -> int:
         f"{len(arms)} arms on {len(seeds)} seeds: {', '.join(arm.name for arm in arms)}; into {plan.folder}", flush=True
     )
     started = time.monotonic()
-    plan.folder.mkdir(parents=True)
-    store.write_json(plan.folder / "run.json", describe(plan) | {"compare": options.model_dump()})
+    make_folder(plan, describe(plan, "search.compare") | {"compare": options.model_dump()})
     terminal = Terminal(plan.space, lineup.samples, options.epochs)
     campaign = Campaign(plan.folder, lineup, lineup.samples, None, terminal)
     with terminal:
@@ -50,11 +50,14 @@ def compare(options: CompareOptions) -> int:
     if options.protocol == "holdout" and not interrupted:
         _open_tests(plan, campaign)
     campaign.ledger.close()
-    if write_tables(plan):
-        _print_table(plan.folder)
-    print(f"\n{lineup.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
     ended = sum(book.state == "complete" for book in campaign.books.values())
-    return INTERRUPTED if interrupted else DONE if ended == lineup.samples else TOO_FEW
+    if write_tables(plan) and ended and not interrupted:
+        _print_table(plan.folder)
+    for name in lineup.skipped:
+        print(f"Not run: {name}, because an arm that it builds on did not complete.")
+    print(f"\n{lineup.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+    wanted = len(arms) * len(seeds)
+    return INTERRUPTED if interrupted else DONE if ended == wanted else TOO_FEW
 
 
 def parse_budget(text: str | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 from search.study import Proposal
 from spaces.errors import UsageError
 from spaces.registry import get_space
-from spaces.setting import Setting
+from spaces.setting import KNOWN_WEIGHTS, Setting, absolute_unless
 from spaces.trial import OrderedConfig, TrialConfig
 from trainables.records import EpochRecord
 from trainables.strategies import get_strategy
@@ -45,7 +45,7 @@ def make_arms(words: str, anchors: str, twins: bool, configs: list[dict[str, Any
         name = strategy + (f"@{Path(weights).stem}" if weights else "")
         if any(arm.name == name for arm in arms):
             raise UsageError(f"--strategies names {name} twice.")
-        arm = Arm(name, strategy, config, anchor, weights or None)
+        arm = Arm(name, strategy, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)
         arms += [arm, *(_twins(arm) if twins else [])]
     return arms
 
@@ -53,7 +53,7 @@ def make_arms(words: str, anchors: str, twins: bool, configs: list[dict[str, Any
 def _config(strategy: str, anchors: str, configs: list[dict[str, Any]] | None) -> tuple[TrialConfig, str | None]:
     space = get_space(strategy)
     if configs is not None:
-        rows = [row for row in configs if row["setting_strategy"] == strategy]
+        rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
         if not rows:
             raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
         return space.config(**{name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
@@ -89,10 +89,15 @@ class Lineup:
         self.running: dict[int, tuple[str, int]] = {}
         self.sizes: dict[tuple[str, int], list[int]] = {}  # images per epoch, by arm and seed
         self.used: dict[tuple[str, int], int] = {}  # updates
-        self.over: set[tuple[str, int]] = set()
+        self.states: dict[tuple[str, int], str] = {}  # of the trials that are over
+        self.skipped: list[str] = []  # arms that could not run because the one they need did not complete
 
     def ask(self) -> Proposal | None:
         """The next trial; None while it must wait for another one, or when all have been asked for."""
+        while self.queue and self._lost(*self.queue[0]):
+            arm, seed = self.queue.pop(0)
+            self.skipped.append(f"{arm.name}, seed {seed}")
+            self.samples -= 1
         if not self.queue or not self._ready(*self.queue[0]):
             return None
         arm, seed = self.queue.pop(0)
@@ -106,13 +111,20 @@ class Lineup:
         self.used[key] = record.updates
 
     def tell(self, number: int, state: str) -> None:
-        self.over.add(self.running[number])
+        self.states[self.running[number]] = state
 
-    def _ready(self, arm: Arm, seed: int) -> bool:
+    def _needed(self, arm: Arm, seed: int) -> list[str | None]:
+        """The states of the trials that this one builds on; None for one that still runs."""
         needs = {arm.partner} if arm.partner else set()
         if self.reference and arm is not self.reference and arm.whole_network and self.updates is None:
             needs.add(self.reference.name)
-        return all((name, seed) in self.over for name in needs)
+        return [self.states.get((name, seed)) for name in needs]
+
+    def _ready(self, arm: Arm, seed: int) -> bool:
+        return all(state == "complete" for state in self._needed(arm, seed))
+
+    def _lost(self, arm: Arm, seed: int) -> bool:
+        return any(state not in (None, "complete") for state in self._needed(arm, seed))
 
     def _setting(self, arm: Arm, seed: int) -> Setting:
         updates = self.updates

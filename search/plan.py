@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import re
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,17 +17,15 @@ from optuna.distributions import distribution_to_json
 from search.options import SearchOptions
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
-from spaces.setting import Setting
+from spaces.setting import KNOWN_WEIGHTS, Setting, absolute_unless
 from spaces.space import Space, parse_search, parse_set
 from trainables import store
-from trainables.curricula.batches import batches
 from trainables.data.dataset import Dataset
 from trainables.data.sources import is_embedded
 from trainables.data.splits import Split
 from trainables.preparation import facts, load_data, make_network
 from trainables.strategies import get_strategy
 
-KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
 
 
@@ -44,9 +43,8 @@ class Plan:
 
     @property
     def longest(self) -> int:
-        """Updates of a trial that trains on every image in every epoch."""
-        size = self.space.build({}).batch_size
-        return self.setting.epochs * len(batches(self.split.train, size))
+        """Images that a trial trains on if it takes every image in every epoch."""
+        return self.setting.epochs * len(self.split.train)
 
 
 def make_plan(asked: SearchOptions) -> Plan:
@@ -182,8 +180,8 @@ def make_setting(options: SearchOptions) -> Setting:
         skip_bad_images=options.skip_bad_images,
         image_size=options.image_size,
         model=options.model,
-        weights=_absolute_unless(weights, KNOWN_WEIGHTS),
-        difficulty=_absolute_unless(options.difficulty or "head", ("true", "head")),
+        weights=absolute_unless(weights, KNOWN_WEIGHTS),
+        difficulty=absolute_unless(options.difficulty or "head", ("true", "head")),
         protocol=options.protocol,
         seed=options.seed,
         epochs=options.epochs,
@@ -191,10 +189,6 @@ def make_setting(options: SearchOptions) -> Setting:
         threads=options.cpus_per_trial,
         precision=options.precision,
     )
-
-
-def _absolute_unless(path: str, words: tuple[str, ...]) -> str:
-    return path if path in words else str(Path(path).absolute())
 
 
 def _absolute_if_folder(data: str) -> str:
@@ -211,12 +205,12 @@ def parse_duration(text: str | None) -> float | None:
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
-def describe(plan: Plan) -> dict[str, Any]:
+def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
     """run.json: everything needed to know what ran, and to run it again."""
     data, split, space = plan.data, plan.split, plan.space
     return {
         "format": store.FORMAT,
-        "command": "python -m " + " ".join(["search.run", *sys.argv[1:]]),
+        "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": plan.options.model_dump(),
         "setting": plan.setting.model_dump(),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.arguments import DONE, TOO_FEW, Parser, guarded
+from search.arguments import DONE, TOO_FEW, Parser, guarded, read
 from search.wording import clock
 from spaces.errors import UsageError
 from spaces.setting import Setting
@@ -68,7 +68,7 @@ def read_row(path: Path, number: int) -> dict[str, Any]:
 def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, TrialConfig]:
     """The setting and the config that a row of best.parquet describes, with these settings changed."""
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
-    setting = Setting(**{**values, **changes})
+    setting = read(Setting, values | changes)
     config = get_strategy(setting.strategy).config
     return setting, config(**{name: row[name] for name in config.model_fields})
 

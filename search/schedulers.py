@@ -1,4 +1,4 @@
-"""Which trials are stopped early: Ray's schedulers, with time counted in updates and anchors left to run."""
+"""Which trials are stopped early: Ray's schedulers, with time counted in work done and anchors left to run."""
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
@@ -17,11 +17,15 @@ class AnchoredASHA(AsyncHyperBandScheduler):
 
 
 def make_scheduler(name: str, longest: int) -> TrialScheduler:
-    """`longest` is the number of updates of a trial that trains on every image in every epoch."""
+    """`longest` is the number of images that a trial trains on if it takes every image in every epoch.
+
+    Time is updates times batch size: a curriculum that starts on a tenth of the images is not cut for it, and neither is
+    a batch size. What was spent before the first update (pretraining, features) does not count here.
+    """
     if name == "none":
         return FIFOScheduler()
     return AnchoredASHA(
-        time_attr="updates",
+        time_attr="images",
         max_t=longest + 1,
         grace_period=max(1, longest // REDUCTION**RUNGS),
         reduction_factor=REDUCTION,

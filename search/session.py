@@ -2,9 +2,11 @@
 
 import contextlib
 import math
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from search import ray_environment
@@ -16,6 +18,7 @@ from search.plan import Plan, describe, make_plan, parse_duration
 from search.study import Proposer
 from search.terminal import Terminal
 from search.wording import value
+from spaces.errors import UsageError
 from trainables import store
 from trainables.engine import bf16_is_fast
 
@@ -28,14 +31,21 @@ def search(options: SearchOptions, dry: bool = False) -> int:
     if dry:
         return DONE
     started = time.monotonic()
-    plan.folder.mkdir(parents=True)
-    store.write_json(plan.folder / "run.json", describe(plan))
+    make_folder(plan, describe(plan))
     proposer = Proposer(plan.space, options.samples, options.seed, options.sampler)
     terminal = Terminal(plan.space, options.samples, plan.setting.epochs)
     campaign = Campaign(plan.folder, proposer, options.keep, budget and started + budget, terminal)
     with terminal:
         interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
+
+
+def make_folder(plan: Plan, about: dict[str, Any]) -> None:
+    """The run folder with its run.json; UsageError where the executor is missing, before anything is left behind."""
+    if plan.options.executor == "ray" and find_spec("ray") is None:
+        raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
+    plan.folder.mkdir(parents=True)
+    store.write_json(plan.folder / "run.json", about)
 
 
 def execute(plan: Plan, campaign: Campaign) -> bool:
@@ -46,6 +56,11 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
             interrupted = campaign.unfinished() and not campaign.over_time()  # Tune swallows the first Ctrl-C
         except KeyboardInterrupt:
             interrupted = True
+        except UsageError:
+            if not campaign.books:  # nothing has run: the name stays free
+                campaign.ledger.close()
+                shutil.rmtree(plan.folder)
+            raise
         finally:
             campaign.close_open_trials(
                 "the search was interrupted" if not campaign.over_time() else "the time budget is spent"
@@ -94,7 +109,7 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     print(summary(plan, campaign, judged, time.monotonic() - started))
     print(next_commands(campaign, tables))
     if interrupted:
-        print("Interrupted: what was finished is kept; test was not opened.")
+        print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
         return INTERRUPTED
     ended = sum(book.state in ("complete", "pruned") for book in campaign.books.values())
     if ended < plan.options.samples:

@@ -1,8 +1,11 @@
 """What a trial needs beside its hyperparameters: data, network, protocol, seed and the hardware it was given."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 
 
 class Setting(BaseModel):
@@ -31,3 +34,8 @@ class Setting(BaseModel):
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     data_digest: str | None = Field(None, description="what the data must hash to; None: not checked")
+
+
+def absolute_unless(path: str, words: tuple[str, ...]) -> str:
+    """One of these words as it is, else the path made absolute: worker processes have other folders."""
+    return path if path in words else str(Path(path).absolute())

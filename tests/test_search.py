@@ -196,6 +196,30 @@ def test_a_search_on_ray_ends_like_one_without(tmp_path, capsys):
 
 
 @pytest.mark.ray
+def test_on_ray_a_diverging_trial_fails_with_its_reason_and_the_others_go_on(tmp_path):
+    fixed = ["optimizer=sgd", "weight_decay=1", "rate=constant", "share_start=1"]
+    wild = ["--search", "learning_rate=1e-3,10", "--anchors", "none", *(w for f in fixed for w in ("--set", f))]
+    base = [
+        *TINY,
+        "--cpus-per-trial",
+        "1",
+        "--sampler",
+        "random",
+        "--samples",
+        "4",
+        "--epochs",
+        "6",
+        "--seed",
+        "2",
+        *wild,
+    ]
+    assert search(tmp_path, "wild", base=base) == run.TOO_FEW
+    ended = events(tmp_path / "wild", "ended")
+    assert "failed" in {e["state"] for e in ended} != {"failed"} and len(ended) == 4
+    assert all("learning rate 10" in e["reason"] for e in ended if e["state"] == "failed")
+
+
+@pytest.mark.ray
 def test_asha_stops_trials_early_but_never_an_anchor(tmp_path):
     base = [*TINY, "--cpus-per-trial", "1", "--concurrent", "2", "--sampler", "random"]
     assert search(tmp_path, "asha", "--samples", "8", "--epochs", "9", base=base) == run.DONE
@@ -210,7 +234,19 @@ def test_asha_stops_trials_early_but_never_an_anchor(tmp_path):
 @pytest.mark.ray
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
-    words = [*TINY, "--cpus-per-trial", "1", "--samples", "40", "--epochs", "200", "--out", str(tmp_path), "--name", "cut"]
+    words = [
+        *TINY,
+        "--cpus-per-trial",
+        "1",
+        "--samples",
+        "40",
+        "--epochs",
+        "200",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "cut",
+    ]
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True,
                                env=os.environ | {"PYTHONUNBUFFERED": "1"})  # fmt: skip
     ledger = tmp_path / "cut" / "ledger.jsonl"

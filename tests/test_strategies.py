@@ -91,7 +91,7 @@ def test_textures_are_learnt_once_and_charged_for_every_time():
     random, _ = make_network(BASE, 7)
     first, charged = make_network(setting, 7)
     second, again = make_network(setting.model_copy(update={"seed": 5}), 7)
-    assert charged == again and charged.images_trained > 0 and charged.train_seconds > 0
+    assert charged == again and charged.images_trained > 0 and charged.train_seconds > 0 and charged.updates == 0
     assert all(
         torch.equal(a, b) for a, b in zip(first.backbone.parameters(), second.backbone.parameters(), strict=True)
     )
@@ -139,7 +139,7 @@ def test_the_stages_own_figures_are_those_of_its_images():
 
 def test_levels_cut_each_class_by_the_reports_fractions(tmp_path):
     data, _ = load_data(BASE)
-    levels = levels_of(data.difficulty, data)
+    levels = levels_of(data.difficulty, data, np.arange(data.count))
     for label in range(7):
         mine = levels[data.labels == label]
         assert [np.sum(mine == level) for level in (0, 1, 2)] == [5, 6, 4]  # 33, 38 and 29 % of 15
@@ -156,6 +156,47 @@ def test_head_scores_are_higher_for_an_image_of_the_wrong_class():
     scores = head_scores(features, labels, np.arange(60), seed=0)
     assert scores.values.argmax() == 0 and scores.images_scored == 60
     assert np.array_equal(scores.values, head_scores(features, labels, np.arange(60), seed=0).values)
+
+
+def test_no_label_outside_the_training_split_has_a_say_in_its_difficulty():
+    generator = np.random.default_rng(0)
+    labels, features = np.arange(60) % 3, generator.normal(size=(60, 3)).astype(np.float32)
+    train, other = np.arange(40), labels.copy()
+    other[40:] = (other[40:] + 1) % 3
+    before, after = (head_scores(features, of, train, seed=0).values for of in (labels, other))
+    assert np.array_equal(before[:40], after[:40]) and not np.array_equal(before[40:], after[40:])
+    data, parts = load_data(BASE)
+    hard = data.difficulty.copy()
+    hard[parts.test] += 5
+    levels = [levels_of(values, data, parts.train)[parts.train] for values in (data.difficulty, hard)]
+    assert np.array_equal(*levels)
+
+
+def test_arms_that_build_on_a_failed_one_are_left_out_and_said():
+    lineup = Lineup(make_arms("self_paced,finetune,transfer", "as_run", True, None), BASE, [0, 1], 5, 9, None)
+    lineup.ask()
+    lineup.tell(0, "failed")
+    following = lineup.ask()
+    assert following.setting.arm == "transfer" and following.setting.seed == 0
+    assert lineup.skipped == ["finetune, seed 0"]
+    assert lineup.ask().setting.seed == 1 and len(lineup.skipped) == 3
+
+
+def test_a_table_of_several_arms_gives_a_curriculum_and_not_its_twin():
+    rows = [{"setting_strategy": "self_paced", "setting_sizes": [3], "order": "random"},
+            {"setting_strategy": "self_paced", "setting_sizes": None, "order": "easy_first"}]  # fmt: skip
+    assert make_arms("self_paced", "as_run", False, rows)[0].config.order == "easy_first"
+
+
+def test_a_staged_twin_keeps_the_stages():
+    config = SPACES["manual_division"].config(batch_size=8, easy_part=0.25, medium_part=1 / 3, stage_rate_3=0.5)
+    setting = BASE.model_copy(update={"strategy": "manual_division", "epochs": 4})
+    _, partner = trained(setting, config)
+    sizes = tuple(record.images for record in partner)
+    _, twin = trained(setting.model_copy(update={"sizes": sizes}), config.model_copy(update={"order": "random"}))
+    for name in ("stage", "images", "learning_rate", "share"):
+        assert [getattr(r, name) for r in partner] == [getattr(r, name) for r in twin]
+    assert partner[0].class_counts != twin[0].class_counts or partner[0].train_loss != twin[0].train_loss
 
 
 CSV_MISTAKES = [
@@ -182,7 +223,7 @@ def write_division(path, words):
 
 def test_a_division_by_hand_is_used_as_it_is(tmp_path):
     data = write_division(tmp_path / "d.csv", lambda i, label: ("easy", "medium", "hard")[i // 7 % 3])
-    levels = levels_of(read_scores(tmp_path / "d.csv", data).values, data)
+    levels = levels_of(read_scores(tmp_path / "d.csv", data).values, data, np.arange(data.count))
     assert levels.tolist() == [i // 7 % 3 for i in range(105)]
 
 
@@ -191,7 +232,7 @@ def test_a_class_without_a_level_and_a_word_that_is_none_are_named(tmp_path):
         tmp_path / "d.csv", lambda i, label: "easy" if label == 2 else ("easy", "medium", "hard")[i // 7 % 3]
     )
     with pytest.raises(UsageError, match="has no medium image"):
-        levels_of(read_scores(tmp_path / "d.csv", data).values, data)
+        levels_of(read_scores(tmp_path / "d.csv", data).values, data, np.arange(data.count))
     write_division(tmp_path / "w.csv", lambda i, label: "esay")
     with pytest.raises(UsageError, match="Did you mean 'easy'"):
         read_scores(tmp_path / "w.csv", data)
@@ -222,7 +263,7 @@ def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
 @pytest.mark.parametrize(("words", "said"), [
     (["--strategies", "self_paced,fintune"], "Did you mean 'finetune'"),
     (["--strategies", "finetune,finetune"], "names finetune twice"),
-    (["--strategies", "finetune@nowhere.pth"], "No weights file at nowhere.pth"),
+    (["--strategies", "finetune@nowhere.pth"], "nowhere.pth. Pass --weights imagenet"),
     (["--strategies", "scratch@weights.pth"], "starts from random weights"),
     (["--budget", "epochs=3"], "--budget wants updates=N"),
     (["--seeds", "0"], "--seeds must be greater than or equal to 1"),
@@ -308,5 +349,7 @@ def test_means_intervals_and_differences_by_hand():
 
 
 def test_published_figures_belong_to_their_arms():
-    assert published("self_paced") == (0.97, 0.13, 0.94) and published("self_paced@dtd_small") == (0.92, 0.32, 0.84)
-    assert published("finetune") is None and published("self_paced/random") is None
+    assert published("self_paced", "/w/resnet18-imagenet1k.pth") == (0.97, 0.13, 0.94)
+    assert published("self_paced@dtd_small", "imagenet") == published("self_paced", "dtd.pth") == (0.92, 0.32, 0.84)
+    assert published("finetune", "imagenet") is None and published("self_paced/random", "imagenet") is None
+    assert published("self_paced", "none") is None

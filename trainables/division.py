@@ -29,13 +29,15 @@ def fractions(data: Dataset, label: int) -> tuple[float, float]:
     return ELSEWHERE
 
 
-def levels_of(values: np.ndarray, data: Dataset) -> np.ndarray:
+def levels_of(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarray:
     """(N,) 0, 1 or 2 for each image: its class's easiest part, the next one, and the rest. Ties go by image number.
+
+    The training split is cut on its own and so is the rest: no training image's level depends on an image outside it.
 
     Values that are levels already (only 0, 1 and 2 occur) stay as they are. Raises UsageError for a class that lacks a
     level, since its stage would teach nothing of it.
     """
-    levels = values if set(np.unique(values)) <= {0.0, 1.0, 2.0} else _cut(values, data)
+    levels = values if set(np.unique(values)) <= {0.0, 1.0, 2.0} else _cut_both(values, data, train)
     for label, name in enumerate(data.classes):
         for level, word in enumerate(LEVELS):
             if not np.any(levels[data.labels == label] == level):
@@ -45,13 +47,20 @@ def levels_of(values: np.ndarray, data: Dataset) -> np.ndarray:
     return levels
 
 
-def _cut(values: np.ndarray, data: Dataset) -> np.ndarray:
+def _cut_both(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarray:
+    inside = np.isin(np.arange(len(values)), train)
     levels = np.full(len(values), 2.0)
+    for part in (inside, ~inside):
+        _cut(levels, values, data, part)
+    return levels
+
+
+def _cut(levels: np.ndarray, values: np.ndarray, data: Dataset, part: np.ndarray) -> None:
+    """Write the levels of the images of one part."""
     for label in range(len(data.classes)):
-        ranked = np.flatnonzero(data.labels == label)
+        ranked = np.flatnonzero((data.labels == label) & part)
         ranked = ranked[np.argsort(values[ranked], kind="stable")]
         easy, medium = fractions(data, label)
         first, second = round(easy * len(ranked)), round((easy + medium) * len(ranked))
         levels[ranked[:second]] = 1.0
         levels[ranked[:first]] = 0.0
-    return levels

@@ -105,22 +105,20 @@ def facts(setting: Setting) -> tuple[Facts, np.ndarray | None, Totals]:
     if needs == "nothing":
         return Facts(labels), None, Totals()
     shuffle = rng(setting.seed, 0, "plan").permutation(len(labels))
-    # a division is of the whole data set, as the report's; a mere order of difficulty needs the training split only
-    index = np.arange(data.count) if needs == "levels" else parts.train
-    scores, charged = fixed_difficulty(setting, data, index)
-    levels = levels_of(scores.values, data) if needs == "levels" else None
+    scores, charged = fixed_difficulty(setting, data, parts.train)
+    levels = levels_of(scores.values, data, parts.train) if needs == "levels" else None
     values = scores.values if levels is None else levels
     return Facts(labels, values[parts.train], shuffle), levels, charged
 
 
-def fixed_difficulty(setting: Setting, data: Dataset, index: np.ndarray) -> tuple[Scores, Totals]:
-    """The difficulty that --difficulty names for these images, and its cost. Raises UsageError."""
+def fixed_difficulty(setting: Setting, data: Dataset, train: np.ndarray) -> tuple[Scores, Totals]:
+    """The difficulty that --difficulty names, of all images, and its cost. Raises UsageError."""
     if setting.difficulty == "true":
         scores = true_scores(data)
     elif setting.difficulty == "head":
         known = _features(setting)
-        scores = head_scores(known.values, data.labels, index, setting.seed)
-        scores = Scores(scores.values, scores.seconds + known.seconds, scores.images_scored)
+        scores = head_scores(known.values, data.labels, train, setting.seed)
+        scores = Scores(scores.values, scores.seconds + known.seconds, data.count)
     else:
         scores = read_scores(Path(setting.difficulty), data)
     return scores, Totals(images_scored=scores.images_scored, score_seconds=scores.seconds)

@@ -24,8 +24,12 @@ CONFIG = ScratchConfig(learning_rate=1e-3, rate="cosine", augment="flips")
 
 
 def pretrained(setting: Setting) -> tuple[models.State, Totals]:
-    """The state dict of the setting's model after the textures, from the cache or trained, and what training it cost."""
-    data = load("textures", setting.image_size)
+    """The state dict of the setting's model after the textures, from the cache or trained, and what training it cost.
+
+    Its images and seconds are charged; its updates are not the trial's, whose schedules and budget begin at none. The
+    textures are others than those of `--data textures`, so no test image is among them.
+    """
+    data = load("textures:seed=1000", setting.image_size)
     name = f"textures-{setting.model}-{data.digest[:16]}-{setting.precision}-{setting.device}.safetensors"
     path = cache_folder() / "weights" / name
     if not path.exists():
@@ -35,7 +39,7 @@ def pretrained(setting: Setting) -> tuple[models.State, Totals]:
         arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in run.engine.weights().items()}
         store.write_arrays(path, arrays, json.dumps(asdict(run.totals)))
     _, text = store.read_arrays(path)
-    return models.read_state(path), Totals(**{**json.loads(text), "eval_seconds": 0.0})
+    return models.read_state(path), Totals(**json.loads(text) | {"eval_seconds": 0.0, "updates": 0})
 
 
 def _make_run(setting: Setting, data: Dataset) -> Run:

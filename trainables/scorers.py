@@ -22,29 +22,29 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Scores:
-    values: np.ndarray  # (N,) float64; NaN for images that were not asked for
+    values: np.ndarray  # (N,) float64
     seconds: float  # charged to whoever uses them
     images_scored: int
 
 
-def head_scores(features: np.ndarray, labels: np.ndarray, index: np.ndarray, seed: int) -> Scores:
-    """The loss of each image of `index` under a linear head that was trained on the other folds.
+def head_scores(features: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int) -> Scores:
+    """The loss of each image under a linear head that has not seen it. Features (N, F), labels (N,).
 
-    Cross-validated, so no image is judged by a head that has seen it. Features (N, F), labels (N,).
+    Images of the training split are cross-validated; the others are judged by a head trained on all of it, so that
+    nothing that is trained on, or ordered by, depends on a label outside the training split.
     """
     started = time.perf_counter()
-    x = torch.from_numpy(features[index])
-    x = (x - x.mean(dim=0)) / (x.std(dim=0) + 1e-6)
-    y = torch.from_numpy(labels[index])
-    fold = rng(seed, 0, "plan").permutation(len(index)) % FOLDS
-    losses = np.empty(len(index))
-    for number in range(FOLDS):
-        kept, judged = torch.from_numpy(fold != number), torch.from_numpy(fold == number)
+    x, y = torch.from_numpy(features), torch.from_numpy(labels)
+    x = (x - x[train].mean(dim=0)) / (x[train].std(dim=0) + 1e-6)
+    fold = np.full(len(labels), FOLDS)  # whoever is in no fold of the training split
+    fold[train] = rng(seed, 0, "plan").permutation(len(train)) % FOLDS
+    values = np.empty(len(labels))
+    for number in range(FOLDS + 1):
+        judged = torch.from_numpy(np.flatnonzero(fold == number))
+        kept = torch.from_numpy(train[fold[train] != number])
         head = _fit_head(x[kept], y[kept], int(labels.max()) + 1)
-        losses[fold == number] = functional.cross_entropy(head(x[judged]), y[judged], reduction="none").detach()
-    values = np.full(len(labels), np.nan)
-    values[index] = losses
-    return Scores(values, time.perf_counter() - started, len(index))
+        values[judged] = functional.cross_entropy(head(x[judged]), y[judged], reduction="none").detach()
+    return Scores(values, time.perf_counter() - started, len(labels))
 
 
 def _fit_head(x: torch.Tensor, y: torch.Tensor, classes: int, steps: int = 60) -> torch.nn.Linear:

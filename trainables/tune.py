@@ -41,8 +41,8 @@ class StrategyTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         record = None if self.failure else self._next()
-        if record is None:
-            return {"done": True, **(self.failure or {})}
+        if record is None:  # Ray wants its metrics in every result
+            return {"done": True, "best_accuracy": 0.0, "images": 0, **(self.failure or {})}
         if not record.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
             self.trial.save(store.last_checkpoint(self.folder, self.number))
             self.saved_at = time.monotonic()
@@ -50,7 +50,7 @@ class StrategyTrainable(tune.Trainable):
         return {
             "record": record.row(),
             "best_accuracy": best.eval_accuracy if best else 0.0,
-            "updates": record.updates,
+            "images": record.updates * self.trial.run.config.batch_size,
             "peak_memory_mb": peak_memory_mb(self.trial.setting.device),
             "done": record.finished,
         }

@@ -67,6 +67,10 @@ class Curriculum:
     def begin(self) -> State:
         return {}
 
+    def terms(self, state: State) -> dict[str, Any]:
+        """What a plan says beside images, share and weights: stage, rate factor, optimiser. A twin keeps them."""
+        return {}
+
     def plan(self, state: State, difficulty: Difficulty | None, rng: np.random.Generator) -> Plan:
         return Plan(images=np.arange(len(self.labels)), share=1.0)
 

@@ -4,6 +4,7 @@ State: `progress`, how much of the planned training is done, in [0, 1]; it is to
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,14 +77,16 @@ class ManualDivision(FixedOrder):
     def plan(self, state: State, difficulty: Difficulty | None, rng: np.random.Generator) -> Plan:
         stage = self._stage(state["progress"])
         size = max(1, int(np.sum(self.fixed <= stage)))
-        return Plan(
-            images=self.first(size, difficulty, rng),
-            share=size / len(self.labels),
-            judged_on=tuple(range(stage + 1)),
-            stage=STAGES[stage],
-            rate_factor=(1.0, self.config.stage_rate_2, self.config.stage_rate_3)[stage],
-            fresh_optimizer=self.config.stage_optimizer == "fresh" and stage != state["trained_stage"],
-        )
+        return Plan(self.first(size, difficulty, rng), size / len(self.labels), **self.terms(state))
+
+    def terms(self, state: State) -> dict[str, Any]:
+        stage = self._stage(state["progress"])
+        return {
+            "judged_on": tuple(range(stage + 1)),
+            "stage": STAGES[stage],
+            "rate_factor": (1.0, self.config.stage_rate_2, self.config.stage_rate_3)[stage],
+            "fresh_optimizer": self.config.stage_optimizer == "fresh" and stage != state["trained_stage"],
+        }
 
     def learn(self, state: State, feedback: Feedback) -> State:
         return {"progress": feedback.progress, "trained_stage": self._stage(state["progress"])}

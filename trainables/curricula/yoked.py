@@ -9,28 +9,34 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Ints, Plan, Scoring, State
+from trainables.curricula.share import WHOLE
 
 
 @dataclass(frozen=True)
 class Yoked(Curriculum):
-    """`inner` has the partner's config but for `order`. State: `epoch`, the epochs done."""
+    """`inner` has the partner's config but for `order`. State: `epoch`, the epochs done, and `inner`, the inner state.
+
+    Stages, their rates and their optimisers are the inner curriculum's own. What a random twin does not look at, it is
+    not charged for; soft weights go with the order of the losses, so a twin has none.
+    """
 
     inner: Curriculum
     sizes: tuple[int, ...]  # images of the partner's epochs; the last one holds on
 
     def scoring(self, state: State) -> Scoring | None:
-        return self.inner.scoring({}) if self._size(state) < len(self.labels) else None
+        whole = self._size(state) == len(self.labels)
+        return self.inner.scoring({"share": WHOLE if whole else 0})
 
     def begin(self) -> State:
-        return {"epoch": 0}
+        return {"epoch": 0, "inner": self.inner.begin()}
 
     def plan(self, state: State, difficulty: Difficulty | None, rng: np.random.Generator) -> Plan:
         size = self._size(state)
         images: Ints = np.arange(size) if size == len(self.labels) else self.inner.first(size, difficulty, rng)
-        return Plan(images=images, share=size / len(self.labels))
+        return Plan(images, size / len(self.labels), **self.inner.terms(state["inner"]))
 
     def learn(self, state: State, feedback: Feedback) -> State:
-        return {"epoch": state["epoch"] + 1}
+        return {"epoch": state["epoch"] + 1, "inner": self.inner.learn(state["inner"], feedback)}
 
     def _size(self, state: State) -> int:
         epoch: int = state["epoch"]

@@ -1,0 +1,34 @@
+"""The set-up script's three refusals, each one sentence, with a PATH that holds only what the test put there."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "scripts" / "setup.sh"
+NO_VENV = '#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\nexit 0\n'
+FINE = "#!/bin/sh\nexit 0\n"
+FULL_DISK = '#!/bin/sh\necho "Filesystem 1024-blocks Used Available"\necho "/dev/x 10 5 2000000"\n'
+CASES = {
+    "no Python 3.11 to 3.14 on the PATH": {},
+    "python3.12 has no venv module": {"python3.12": NO_VENV},
+    "8 GB of free disk are needed here for the packages, 2 GB are free": {"python3.12": FINE, "df": FULL_DISK},
+}
+
+
+@pytest.mark.parametrize("said", CASES)
+def test_what_stands_in_the_way_is_said_in_one_sentence(said, tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "awk"):
+        (tools / name).symlink_to(shutil.which(name))
+    for name, text in CASES[said].items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    done = subprocess.run(
+        [tools / "sh", SCRIPT, "stamp"], cwd=tmp_path, env={"PATH": str(tools)}, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("setup: ") and said in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / ".venv").exists() and not (tmp_path / "stamp").exists()
