@@ -53,7 +53,7 @@ class Terminal:
             return f"{head} {book.reason or 'no epoch was reached'}"
         seconds = book.records[-1].seconds
         best = f"{book.best.eval_split} {book.best.eval_accuracy:.3f} at epoch {book.best.epoch} of {len(book.records)}"
-        return f"{head} {best}, {clock(seconds)}  {config_words(self.space, book.proposal, most=3)}"
+        return f"{head} {best}, {clock(seconds)}  {config_words(self.space, book.proposal, most=3)}".rstrip()
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""
@@ -71,7 +71,9 @@ class Terminal:
 
     def fraction(self) -> float:
         """Of the planned epochs, counting trials that ended early as whole."""
-        done = sum(self.epochs if b.state != "running" else len(b.records) for b in self.books.values())
+        done = sum(
+            self.epochs if b.state != "running" else min(self.epochs, len(b.records)) for b in self.books.values()
+        )
         return done / (self.samples * self.epochs)
 
     def _times(self) -> str:

@@ -1,0 +1,64 @@
+"""What is said while a search runs, from books made by hand."""
+
+import time
+
+import pytest
+
+from search.campaign import TrialBook
+from search.study import Proposal
+from search.terminal import Terminal
+from search.wording import clock, columns
+from spaces.registry import get_space
+from tests.test_analysis import record
+
+VALUES = {"gate": 0.8123, "learning_rate": 1e-4, "rate": "cosine", "ranking": "image", "slow_epochs": 2}
+
+
+def book(number: int, state: str, epochs: int, accuracy: float = 0.5, **proposal) -> TrialBook:
+    made = TrialBook(Proposal(number, {}, VALUES, **proposal), state=state, reason="out of luck" * (state == "failed"))
+    made.records = [record(number, epoch, accuracy, 1.0) for epoch in range(1, epochs + 1)]
+    made.best = made.records[0] if epochs else None
+    return made
+
+
+@pytest.fixture
+def terminal() -> Terminal:
+    return Terminal(get_space("self_paced"), samples=4, epochs=10)
+
+
+def test_a_line_says_what_became_of_a_trial(terminal, capsys):
+    for one in (book(0, "complete", 10, 0.75, anchor="as_run"), book(1, "failed", 0), book(2, "interrupted", 0)):
+        terminal.asked(one)
+        terminal.ended(one)
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first.startswith("[1/4] trial 0 (as_run)") and "complete" in first
+    assert (
+        "validation 0.750 at epoch 1 of 10, 30.0 s  learning_rate 0.0001, rate cosine, ranking image, and 2 more"
+        in first
+    )
+    assert second.split() == ["[2/4]", "trial", "1", "failed", "out", "of", "luck"]
+    assert third.endswith("no epoch was reached")
+
+
+def test_the_status_counts_trials_and_names_the_best_and_the_time_left(terminal):
+    for one in (book(0, "complete", 10, 0.6), book(1, "pruned", 3, 0.7), book(2, "running", 5, 0.4)):
+        terminal.asked(one)
+    terminal.started = time.monotonic() - 100
+    counts, best = terminal.status()
+    assert terminal.fraction() == pytest.approx((10 + 10 + 5) / 40)
+    assert counts.startswith("1 complete · 1 pruned · running: trial 2 epoch 5/10 · 1:40 so far, about 1:00 left")
+    assert best.startswith("best 0.700 in trial 1: learning_rate 0.0001, ")
+
+
+def test_before_the_first_epoch_nothing_is_promised(terminal):
+    (line,) = terminal.status()
+    assert line.startswith("starting · ") and "left" not in line
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(3.21, "3.2 s"), (59.9, "59.9 s"), (95, "1:35"), (7300, "2:01:40")])
+def test_times_as_a_person_reads_them(seconds, said):
+    assert clock(seconds) == said
+
+
+def test_columns_line_up():
+    assert columns([["name", "x"], ["a", "10"], ["bcd", "9"]]) == "name  x\n----  --\na     10\nbcd    9"
