@@ -70,7 +70,8 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
     setting = read(Setting, values | changes)
     config = get_strategy(setting.strategy).config
-    return setting, config(**{name: row[name] for name in config.model_fields})
+    # a table from before a field was added lacks its column; the field's default is what was done then
+    return setting, config(**{name: row[name] for name in config.model_fields if name in row})
 
 
 def _line(record: EpochRecord) -> str:

@@ -109,6 +109,16 @@ def test_replay_gives_the_same_numbers(finished, capsys):
     assert "The same numbers" in capsys.readouterr().out
 
 
+def test_a_table_from_before_a_field_was_added_is_replayed_with_its_default(finished, tmp_path, capsys):
+    rows = pyarrow.parquet.read_table(finished / "best.parquet").to_pylist()
+    older = [
+        {name: value for name, value in row.items() if name not in ("order", "soft", "setting_sizes")} for row in rows
+    ]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(older), tmp_path / "older.parquet")
+    assert replay.main([str(tmp_path / "older.parquet")]) == run.DONE
+    assert "The same numbers" in capsys.readouterr().out
+
+
 def test_replay_says_when_the_numbers_differ(finished, tmp_path, capsys):
     table = pyarrow.parquet.read_table(finished / "best.parquet").to_pylist()
     table[0]["learning_rate"] *= 2
