@@ -64,7 +64,7 @@ def divide(options: DivideOptions) -> int:
 
 def as_csv(paths: Sequence[str], levels: np.ndarray) -> str:
     """The columns path,difficulty with the words easy, medium and hard."""
-    from trainables.scorers import LEVELS
+    from trainables.data.folder import LEVELS
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

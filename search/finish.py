@@ -45,7 +45,7 @@ def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
     test = trial.open_test(store.best_weights(campaign.folder, number))
     assert book.best
     write_predictions(campaign.folder, trial, "test", book.best.epoch, test)
-    campaign.test(number, {"accuracy": test.accuracy, "loss": test.loss, "knn": test.knn})
+    campaign.test(number, {"accuracy": test.accuracy, "loss": test.loss, "knn": test.knn, "map": test.map})
     return Judged(book, test)
 
 
@@ -98,6 +98,7 @@ def _test_lines(plan: Plan, judged: list[Judged]) -> str:
     lines = [
         f"  trial {j.book.proposal.number}{f' ({j.book.proposal.anchor})' if j.book.proposal.anchor else ''}: "
         f"accuracy {j.test.accuracy:.3f}, loss {j.test.loss:.3f}, KNN {j.test.knn:.3f}"
+        + (f", mean average precision {j.test.map:.3f}" if j.test.map is not None else "")
         for j in judged
     ]
     times = "once" if len(judged) == 1 else f"{len(judged)} times"

@@ -12,7 +12,12 @@ class RunOptions(BaseModel):
 
     data: str = Field("scenes", description="scenes, textures (drawn here), rsscn7, dtd, or a folder of class folders")
     data_root: str | None = Field(None, description="folder that holds rsscn7 or dtd")
-    split: str | None = Field(None, description="CSV with columns path,split; else stratified by --seed")
+    split: str | None = Field(
+        None, description="CSV with columns path,split, or official[:1 to 10] for dtd; else stratified by --seed"
+    )
+    task: Literal["single_label", "multi_label"] = Field(
+        "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
+    )
     skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
     image_size: int | None = Field(None, ge=8, le=1024, description="pixels a side (64 for drawn data, else 256)")
     model: str | None = Field(
@@ -23,7 +28,8 @@ class RunOptions(BaseModel):
     )
     difficulty: str | None = Field(
         None,
-        description="of paced and manual_division: true, head, or a CSV path,difficulty (true for drawn data, else head)",
+        description="of paced and manual_division: true, head, reference, a CSV path,difficulty, or a folder with easy/, "
+        "medium/ and hard/ (true for drawn data, else head)",
     )
     epochs: int = Field(12, ge=1, description="epochs of a trial that is not stopped early")
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")

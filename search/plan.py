@@ -17,12 +17,13 @@ from optuna.distributions import distribution_to_json
 from search.options import SearchOptions
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
-from spaces.setting import KNOWN_WEIGHTS, Setting, absolute_unless
+from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
 from spaces.space import Space, parse_search, parse_set
 from trainables import store
 from trainables.data.dataset import Dataset
+from trainables.data.folder import is_division
 from trainables.data.sources import is_embedded
-from trainables.data.splits import Split
+from trainables.data.splits import Split, official_partition
 from trainables.preparation import facts, load_data, make_network
 from trainables.strategies import get_strategy
 
@@ -93,7 +94,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "image_size": options.image_size or (64 if drawn else 256),
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
         "weights": options.weights or _default_weights(options.space, drawn),
-        "difficulty": options.difficulty or ("true" if drawn else "head"),
+        "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "scheduler": options.scheduler or ("none" if local else "asha"),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
@@ -110,6 +111,11 @@ def _default_weights(space: str, drawn: bool) -> str:
     if strategy.starts_from == "random":
         return "none"
     return "imagenet" if not drawn else "textures" if strategy.trains == "head" else "none"
+
+
+def _default_difficulty(data: str, drawn: bool) -> str:
+    """What is known already: how hard drawn images are, or a folder that is divided."""
+    return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
 
 
 def _default_gpus(address: str | None) -> float:
@@ -146,8 +152,10 @@ def _check(options: SearchOptions, cores: int) -> None:
         raise UsageError("--scheduler asha is Ray's; pass --scheduler none with --executor local.")
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
-    if options.split and not Path(options.split).is_file():
-        raise UsageError(f"No split file at {options.split}; --split wants a CSV with columns path,split.")
+    if options.split and official_partition(options.split) is None and not Path(options.split).is_file():
+        raise UsageError(
+            f"No split file at {options.split}; --split wants a CSV with columns path,split, or official:1 to official:10."
+        )
 
 
 def run_folder(options: SearchOptions) -> Path:
@@ -176,12 +184,13 @@ def make_setting(options: SearchOptions) -> Setting:
         strategy=options.space,
         data=_absolute_if_folder(options.data),
         data_root=options.data_root and str(Path(options.data_root).absolute()),
-        split=options.split and str(Path(options.split).absolute()),
+        split=options.split and _split(options.split),
+        task=options.task,
         skip_bad_images=options.skip_bad_images,
         image_size=options.image_size,
         model=options.model,
         weights=absolute_unless(weights, KNOWN_WEIGHTS),
-        difficulty=absolute_unless(options.difficulty or "head", ("true", "head")),
+        difficulty=absolute_unless(options.difficulty or "head", KNOWN_DIFFICULTIES),
         protocol=options.protocol,
         seed=options.seed,
         epochs=options.epochs,
@@ -189,6 +198,11 @@ def make_setting(options: SearchOptions) -> Setting:
         threads=options.cpus_per_trial,
         precision=options.precision,
     )
+
+
+def _split(text: str) -> str:
+    partition = official_partition(text)
+    return str(Path(text).absolute()) if partition is None else f"official:{partition}"
 
 
 def _absolute_if_folder(data: str) -> str:

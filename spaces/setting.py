@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 KNOWN_WEIGHTS = ("imagenet", "textures", "none")
+KNOWN_DIFFICULTIES = ("true", "head", "reference")
 
 
 class Setting(BaseModel):
@@ -17,12 +18,19 @@ class Setting(BaseModel):
     arm: str | None = Field(None, description="what records call it, where one strategy has several arms")
     data: str = "scenes"
     data_root: str | None = None
-    split: str | None = Field(None, description="CSV file with columns path,split; None: stratified by seed")
+    split: str | None = Field(
+        None, description="CSV file with columns path,split, or official:K of DTD; None: stratified by seed"
+    )
+    task: Literal["single_label", "multi_label"] = Field(
+        "single_label", description="one class per image, or every label that DTD's annotations give it"
+    )
     skip_bad_images: bool = False
     image_size: int = Field(64, ge=8, le=1024)
     model: str = "resnet18"
     weights: str = Field("none", description="imagenet, textures, none, or the path of a state dict")
-    difficulty: str = Field("head", description="where it is needed beforehand: true, head, or a CSV path,difficulty")
+    difficulty: str = Field(
+        "head", description="where it is needed beforehand: true, head, reference, a CSV or a division's folder"
+    )
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: epochs judged on validation, test opened at the end; report: judged on test"
     )

@@ -130,8 +130,8 @@ def test_an_image_of_weight_zero_teaches_nothing():
     weights[3] = 0
     ignored, relabelled, counted = make_engine(), make_engine(), make_engine()
     for engine in (relabelled, counted):
-        engine.labels = engine.labels.clone()
-        engine.labels[TRAIN[3]] = (engine.labels[TRAIN[3]] + 1) % CLASSES
+        engine.task.labels = engine.task.labels.clone()
+        engine.task.labels[TRAIN[3]] = (engine.task.labels[TRAIN[3]] + 1) % CLASSES
     train(ignored, weights=weights)
     train(relabelled, weights=weights)
     train(counted, weights=np.ones(len(TRAIN)))
@@ -149,7 +149,7 @@ def test_scores_are_the_loss_of_each_image_in_the_order_asked():
     engine, order = make_engine(), np.array([30, 2, 17, 5])
     with torch.no_grad():
         logits = engine.network.eval()(engine._batch(order))
-    expected = functional.cross_entropy(logits, engine.labels[order], reduction="none")
+    expected = functional.cross_entropy(logits, engine.task.labels[order], reduction="none")
     assert engine.score(order, "eval") == pytest.approx(expected.double().numpy(), rel=1e-5)
     assert engine.score(order[::-1].copy(), "eval") == pytest.approx(expected.double().numpy()[::-1], rel=1e-5)
 
@@ -159,7 +159,7 @@ def test_scores_in_train_mode_normalise_by_the_batch():
     network = copy.deepcopy(engine.network).train()
     with torch.no_grad():
         logits = torch.cat([network(engine._batch(order[:8])), network(engine._batch(order[8:]))])  # batch_size is 8
-    expected = functional.cross_entropy(logits, engine.labels[order], reduction="none").double().numpy()
+    expected = functional.cross_entropy(logits, engine.task.labels[order], reduction="none").double().numpy()
     assert engine.score(order, "train") == pytest.approx(expected, rel=1e-5)
 
 
@@ -172,7 +172,7 @@ def test_evaluation_by_hand_over_more_than_one_batch():
     with torch.no_grad():
         features = network.backbone(engine._batch(index))
         logits = network.head(features)
-    labels = engine.labels[index]
+    labels = engine.task.labels[index]
     assert evaluation.loss == pytest.approx(float(functional.cross_entropy(logits, labels)), rel=1e-5)
     assert evaluation.accuracy == float((logits.argmax(1) == labels).double().mean())
     assert np.array_equal(evaluation.true, pictures()[1][index])
@@ -184,7 +184,7 @@ def test_the_knn_of_an_evaluation_is_that_of_the_features_before_the_head():
     engine = make_engine()
     with torch.no_grad():
         features = engine.network.eval().backbone(engine._batch(ALL))
-    assert engine.evaluate(ALL).knn == pytest.approx(by_double_loop(features, engine.labels))
+    assert engine.evaluate(ALL).knn == pytest.approx(by_double_loop(features, engine.task.labels))
 
 
 def test_evaluating_and_scoring_leave_the_parameters_alone():

@@ -111,5 +111,5 @@ def test_frozen_imagenet_features_of_rsscn7_have_the_reports_figure(real_data):
     with torch.no_grad():
         features = torch.cat([engine._features(batch) for batch in batches(np.arange(data.count), 64)])
     tests = [torch.from_numpy(split(data.labels, "report", seed).test) for seed in range(40)]
-    metrics = [knn_metric(features[test], engine.labels[test]) for test in tests]
+    metrics = [knn_metric(features[test], engine.task.labels[test]) for test in tests]
     assert 0.65 < np.mean(metrics) < 0.69

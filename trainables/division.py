@@ -4,7 +4,7 @@ import numpy as np
 
 from spaces.errors import UsageError
 from trainables.data.dataset import Dataset
-from trainables.scorers import LEVELS
+from trainables.data.folder import LEVELS
 
 # easy and medium images of each class in the report (section 8), of 400; its counts sum to 2,785 of 2,800 images,
 # and what it does not name goes to hard

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import batches
 from trainables.knn import knn_metric
 from trainables.models import Network
 from trainables.progress import track
+from trainables.tasks import MultiLabel, SingleLabel
 
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
 STD = (0.229, 0.224, 0.225)
@@ -36,20 +36,12 @@ class Evaluation:
     loss: float
     accuracy: float
     knn: float
-    true: np.ndarray  # (n,) int64
-    predicted: np.ndarray  # (n,) int64
+    true: np.ndarray  # (n,) int64; of several labels, the main one
+    predicted: np.ndarray  # (n,) int64, the likeliest class
     probabilities: np.ndarray  # (n, C) float32
-
-    @property
-    def losses(self) -> np.ndarray:
-        """(n,) cross-entropy of each image, in nats."""
-        chosen = self.probabilities[np.arange(len(self.true)), self.true].astype(np.float64)
-        return -np.log(np.maximum(chosen, np.finfo(np.float32).tiny))
-
-    @property
-    def correct(self) -> np.ndarray:
-        """(n,) bool."""
-        return self.true == self.predicted
+    losses: np.ndarray  # (n,) float64, of each image, in nats
+    correct: np.ndarray  # (n,) bool
+    map: float | None = None  # mean average precision, of the multi-label task only
 
 
 def bf16_is_fast(device: str) -> bool:
@@ -64,14 +56,22 @@ class Engine:
     """A network, its optimiser and the images they work on."""
 
     def __init__(
-        self, network: Network, images: np.ndarray, labels: np.ndarray, config: TrialConfig, device: str, precision: str
+        self,
+        network: Network,
+        images: np.ndarray,
+        labels: np.ndarray,
+        config: TrialConfig,
+        device: str,
+        precision: str,
+        targets: np.ndarray | None = None,
     ):
+        """images (N, H, W, 3) uint8, labels (N,); targets (N, C) bool make it the multi-label task."""
         self.device = torch.device(device)
         self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.config = config
         self.images = _tensor(images) if self.device.type == "cpu" else _tensor(images).to(self.device)
-        self.labels = torch.from_numpy(labels).to(self.device)
+        self.task = make_task(labels, targets, self.device)
         scale = 255 * torch.tensor(STD, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
         self.shift = (-torch.tensor(MEAN, device=self.device) * 255 / scale).view(1, 3, 1, 1)
@@ -102,7 +102,7 @@ class Engine:
         with torch.no_grad():
             for batch in batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH):
                 logits = self.network.head(self._features(batch)).float()
-                losses.append(functional.cross_entropy(logits, self._labels(batch), reduction="none"))
+                losses.append(self.task.loss(logits, self._at(batch)))
         return torch.cat(losses).double().cpu().numpy()
 
     def evaluate(self, index: np.ndarray) -> Evaluation:
@@ -111,15 +111,17 @@ class Engine:
         with torch.no_grad():
             features = torch.cat([self._features(batch) for batch in batches(index, EVALUATION_BATCH)])
             logits = self.network.head(features).float()
-        labels = self._labels(index)
-        predicted = logits.argmax(dim=1)
+        at, correct = self._at(index), self.task.hits(logits, self._at(index))
         return Evaluation(
-            loss=float(functional.cross_entropy(logits.double(), labels)),
-            accuracy=float((predicted == labels).double().mean()),
-            knn=knn_metric(features, labels),
-            true=labels.cpu().numpy(),
-            predicted=predicted.cpu().numpy(),
-            probabilities=logits.softmax(dim=1).cpu().numpy(),
+            loss=float(self.task.loss(logits.double(), at, reduction="mean")),
+            accuracy=float(correct.double().mean()),
+            knn=knn_metric(features, self.task.labels[at]),
+            true=self.task.labels[at].cpu().numpy(),
+            predicted=logits.argmax(dim=1).cpu().numpy(),
+            probabilities=self.task.probabilities(logits).cpu().numpy(),
+            losses=self.task.loss(logits.double(), at).cpu().numpy(),
+            correct=correct.cpu().numpy(),
+            map=self.task.mean_average_precision(logits, at),
         )
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -150,18 +152,17 @@ class Engine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        labels, logits = self._labels(batch), self._logits(batch, flips).float()
-        if weights is None:
-            loss = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing)
-        else:
-            loss = self._weighted_loss(logits, labels, weights)
+        at, logits = self._at(batch), self._logits(batch, flips).float()
+        loss = self._loss(logits, at, weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), (logits.argmax(dim=1) == labels).sum()
+        return loss.detach(), self.task.hits(logits, at).sum()
 
-    def _weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor, weights: np.ndarray) -> torch.Tensor:
-        each = functional.cross_entropy(logits, labels, label_smoothing=self.config.label_smoothing, reduction="none")
+    def _loss(self, logits: torch.Tensor, at: torch.Tensor, weights: np.ndarray | None) -> torch.Tensor:
+        if weights is None:
+            return self.task.loss(logits, at, self.config.label_smoothing, "mean")
+        each = self.task.loss(logits, at, self.config.label_smoothing)
         share = torch.from_numpy(weights).to(each)
         return (each * share).sum() / share.sum()
 
@@ -177,7 +178,7 @@ class Engine:
         """(N, F) float32, the features before the head of every image, in eval mode."""
         self.network.eval()
         with torch.no_grad():
-            cut = batches(np.arange(len(self.labels)), EVALUATION_BATCH)
+            cut = batches(np.arange(len(self.images)), EVALUATION_BATCH)
             return torch.cat([self._features(batch) for batch in track(cut, "features", unit="batches")]).cpu().numpy()
 
     def _logits(self, batch: np.ndarray, flips: np.ndarray | None) -> torch.Tensor:
@@ -195,8 +196,8 @@ class Engine:
         x = pixels.float().mul_(self.scale).add_(self.shift)
         return x if flips is None else _flip(x, torch.from_numpy(flips).to(self.device))
 
-    def _labels(self, index: np.ndarray) -> torch.Tensor:
-        return self.labels[torch.from_numpy(index).to(self.device)]
+    def _at(self, index: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(index).to(self.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -205,9 +206,17 @@ class Engine:
 class FeatureEngine(Engine):
     """Trains the head on features that were computed once: the same numbers, since a frozen backbone repeats itself."""
 
-    def __init__(self, network: Network, features: np.ndarray, labels: np.ndarray, config: TrialConfig, device: str):
+    def __init__(
+        self,
+        network: Network,
+        features: np.ndarray,
+        labels: np.ndarray,
+        config: TrialConfig,
+        device: str,
+        targets: np.ndarray | None = None,
+    ):
         """features: (N, F) float32."""
-        super().__init__(network, features, labels, config, device, precision="fp32")
+        super().__init__(network, features, labels, config, device, "fp32", targets)
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
@@ -217,6 +226,12 @@ class FeatureEngine(Engine):
 
     def _features(self, batch: np.ndarray) -> torch.Tensor:
         return self.images[torch.from_numpy(batch).to(self.images.device)]
+
+
+def make_task(labels: np.ndarray, targets: np.ndarray | None, device: torch.device) -> SingleLabel:
+    """The task of labels (N,), or of targets (N, C) beside them, on the device."""
+    main = torch.from_numpy(labels).to(device)
+    return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))
 
 
 def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:

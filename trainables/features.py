@@ -24,7 +24,7 @@ class Features:
 
 def frozen_features(engine: Engine, data_digest: str) -> Features:
     """The features of every image of the engine's data by its network as it is, from the cache or computed."""
-    name = f"{_backbone_digest(engine.network)[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
+    name = f"{backbone_digest(engine.network)[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
     path = cache_folder() / "features" / name
     if path.exists():
         arrays, text = store.read_arrays(path)
@@ -36,7 +36,8 @@ def frozen_features(engine: Engine, data_digest: str) -> Features:
     return Features(values, seconds)
 
 
-def _backbone_digest(network: Network) -> str:
+def backbone_digest(network: Network) -> str:
+    """sha256 over the names and values of everything before the head."""
     digest = hashlib.sha256()
     for name, tensor in sorted(network.backbone.state_dict().items()):
         digest.update(name.encode())

@@ -200,6 +200,7 @@ def _record(
         stage_loss=stage_loss,
         stage_accuracy=stage_accuracy,
         finished=run.finished,
+        eval_map=evaluation.map,
         **asdict(run.totals),
     )
 

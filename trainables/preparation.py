@@ -14,13 +14,14 @@ from spaces.transfer import TransferConfig
 from spaces.trial import TrialConfig
 from trainables import models
 from trainables.data.dataset import Dataset
-from trainables.data.sources import load
-from trainables.data.splits import Split, split, split_from_csv
+from trainables.data.sources import load, official_parts
+from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.division import levels_of
 from trainables.engine import Engine, FeatureEngine
 from trainables.features import Features, frozen_features
 from trainables.loop import Totals
 from trainables.pretrain import pretrained
+from trainables.reference import reference_scores
 from trainables.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
@@ -29,15 +30,23 @@ from trainables.strategies import Facts, get_strategy
 @lru_cache(maxsize=2)
 def load_data(setting: Setting) -> tuple[Dataset, Split]:
     """The data set and its split. Raises UsageError, also when the data are not those of `data_digest`."""
-    data = load(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images)
+    several = setting.task == "multi_label"
+    data = load(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images, several)
     if setting.data_digest not in (None, data.digest):
         raise UsageError(
             f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
             f"they have changed since. Point --data-root at the data that were used."
         )
-    if setting.split:
-        return data, split_from_csv(Path(setting.split), data.paths, setting.protocol)
-    return data, split(data.labels, setting.protocol, setting.seed, data.classes)
+    return data, _split(setting, data)
+
+
+def _split(setting: Setting, data: Dataset) -> Split:
+    if not setting.split:
+        return split(data.labels, setting.protocol, setting.seed, data.classes)
+    if partition := official_partition(setting.split):
+        parts = official_parts(setting.data, setting.data_root, partition)
+        return split_by_parts(f"DTD's partition {partition}", parts, data.paths, setting.protocol)
+    return split_from_csv(Path(setting.split), data.paths, setting.protocol)
 
 
 @lru_cache(maxsize=1)
@@ -76,8 +85,9 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
         if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
             known = _features(setting)
             charged = charged + Totals(score_seconds=known.seconds, images_scored=data.count)
-            return FeatureEngine(network, known.values, data.labels, config, setting.device), charged
-    return Engine(network, data.images, data.labels, config, setting.device, setting.precision), charged
+            return FeatureEngine(network, known.values, data.labels, config, setting.device, data.targets), charged
+    engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
+    return engine, charged
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +129,12 @@ def fixed_difficulty(setting: Setting, data: Dataset, train: np.ndarray) -> tupl
         known = _features(setting)
         scores = head_scores(known.values, data.labels, train, setting.seed)
         scores = Scores(scores.values, scores.seconds + known.seconds, data.count)
+    elif setting.difficulty == "reference":
+        network, _ = make_network(setting, len(data.classes))
+        scores = reference_scores(network, setting, data, train)
     else:
         scores = read_scores(Path(setting.difficulty), data)
-    return scores, Totals(images_scored=scores.images_scored, score_seconds=scores.seconds)
+    used = Totals(
+        images_trained=scores.images_trained, images_scored=scores.images_scored, score_seconds=scores.seconds
+    )
+    return scores, used

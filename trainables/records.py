@@ -35,6 +35,7 @@ class EpochRecord:
     score_seconds: float
     eval_seconds: float
     finished: bool  # the trial has reached its planned end
+    eval_map: float | None = None  # mean average precision, of the multi-label task only
 
     @property
     def seconds(self) -> float:
@@ -73,6 +74,8 @@ class Final:
     test_opened: int  # times the test split has been opened in this run so far; under "report", once per epoch
     seconds: float  # of training and scoring
     peak_memory_mb: float  # resident memory of the process; on a GPU, of the device
+    selection_map: float | None = None  # mean average precision, of the multi-label task only
+    test_map: float | None = None
 
     def row(self) -> dict[str, Any]:
         return asdict(self)

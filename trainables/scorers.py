@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from spaces.errors import UsageError, unknown
 from trainables.data.dataset import Dataset
+from trainables.data.folder import LEVELS, division_levels, is_division
 from trainables.seeds import rng
 
-LEVELS = ("easy", "medium", "hard")
 FOLDS = 5
 
 
@@ -25,6 +25,7 @@ class Scores:
     values: np.ndarray  # (N,) float64
     seconds: float  # charged to whoever uses them
     images_scored: int
+    images_trained: int = 0
 
 
 def head_scores(features: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int) -> Scores:
@@ -71,8 +72,11 @@ def true_scores(data: Dataset) -> Scores:
 
 
 def read_scores(path: Path, data: Dataset) -> Scores:
-    """A CSV with the columns path,difficulty: a number, or easy, medium or hard (0, 1, 2). Free. Raises UsageError."""
-    rows = _read_rows(path)
+    """A CSV with the columns path,difficulty: a number, or easy, medium or hard (0, 1, 2); or a divided folder. Free.
+
+    Raises UsageError where it does not name the images of the data set, each once.
+    """
+    rows = _read_folder(path, data) if path.is_dir() else _read_rows(path)
     place = {name: i for i, name in enumerate(data.paths)}
     foreign = [name for name in rows if name not in place]
     missing = [name for name in data.paths if name not in rows]
@@ -86,6 +90,17 @@ def read_scores(path: Path, data: Dataset) -> Scores:
     for name, word in rows.items():
         values[place[name]] = _number(path, name, word)
     return Scores(values, 0.0, 0)
+
+
+def _read_folder(root: Path, data: Dataset) -> dict[str, str]:
+    """{path as in the data set: level}; the data set may itself be the divided folder."""
+    if not is_division(root):
+        raise UsageError(
+            f"{root} is no division: it wants the folders easy, medium and hard, with class folders in each."
+        )
+    levels = division_levels(root)
+    divided = {f"{level}/{image}": level for image, level in levels.items()}
+    return divided if divided.keys() == set(data.paths) else levels
 
 
 def _read_rows(path: Path) -> dict[str, str]:

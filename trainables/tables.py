@@ -15,7 +15,7 @@ from trainables import store
 from trainables.records import EpochRecord, Final
 
 UNITS = {
-    "accuracies, knn, shares": "fraction in [0, 1]",
+    "accuracies, knn, map, shares": "fraction in [0, 1]",
     "losses": "nats",
     "columns ending in seconds": "seconds of wall clock",
     "peak_memory_mb": "10^6 bytes",
@@ -118,6 +118,8 @@ def _final(
         test_opened=opened,
         seconds=last.seconds if last else 0.0,
         peak_memory_mb=ended["peak_memory_mb"] if ended else 0.0,
+        selection_map=best and best.eval_map,
+        test_map=test.get("map") if test else best.eval_map if best and report else None,
     ).row()
     return row | {"reason": ended["reason"] if ended else ""}
 

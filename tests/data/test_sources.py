@@ -110,7 +110,7 @@ def test_dtd(pictures, tmp_path, monkeypatch, inside, by):
         (("scenes:seed=-1", 64), "scenes:seed=-1: seed must be a whole number from 0; got '-1'."),
         (("scenes:count=6", 64), "scenes:count=6: count must be between 7 and 1,000,000; got 6."),
         (("textures:count=2000000", 64), "textures:count=2000000: count must be between 8 and 1,000,000; got 2000000."),
-        (("dtd", 64), "DTD is not downloaded by this program; pass --data-root or set DTD_ROOT to where it is."),
+        (("dtd", 64, "/nowhere"), "No folder at /nowhere; pass a folder that holds one folder of images per class."),
         (("scenes", 64, "data"), "--data-root says where rsscn7 or dtd is; got it with --data scenes: leave it out."),
         (("dtd", 64, "/no/such"), "No folder at /no/such; pass a folder that holds one folder of images per class."),
     ],

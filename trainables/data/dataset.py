@@ -19,6 +19,7 @@ class Dataset:
     paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the source, with forward slashes
     difficulty: np.ndarray | None  # (N,) float64 in [0, 1], the true difficulty, where the images were drawn by us
     digest: str  # sha256 over images, labels and paths: two data sets with one digest are the same data
+    targets: np.ndarray | None = None  # (N, C) bool, every label of each image, where the task is multi-label
 
     @property
     def count(self) -> int:

@@ -20,6 +20,7 @@ from trainables.progress import say
 
 DECODING_THREADS = 4
 LOOKAHEAD = 32  # decoded pictures waiting at most
+LEVELS = ("easy", "medium", "hard")  # the folders of a division, with class folders in each
 _NAMED = 3  # bad files a message names
 _SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
@@ -30,7 +31,7 @@ class Listing:
 
     root: Path
     classes: tuple[str, ...]  # (C,) the class folders' names, sorted
-    paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the root, with forward slashes
+    paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the root; of a division "easy/class/file.jpg"
     labels: np.ndarray  # (N,) int64
 
     def fingerprint(self) -> str:
@@ -53,8 +54,11 @@ def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
     """List every file below every class folder; with `classes`, of those folders only.
 
     Hidden files and what operating systems leave behind are passed over; every other file is expected to be a picture.
-    Raises UsageError where there is nothing to train on.
+    A folder divided into easy/, medium/ and hard/ is listed by the class folders inside them, since the levels are no
+    classes. Raises UsageError where there is nothing to train on.
     """
+    if classes is None and is_division(root):
+        return _list_division(root)
     names = sorted(classes) if classes is not None else _class_folders(root)
     per_class = [_files(root, name) for name in names]
     for name, files in zip(names, per_class, strict=True):
@@ -63,6 +67,45 @@ def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
     paths = tuple(path for files in per_class for path in files)
     labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(files) for files in per_class])
     return Listing(root, tuple(names), paths, labels)
+
+
+def is_division(root: Path) -> bool:
+    """Whether `root` holds easy/, medium/ and hard/ with folders inside, and no other folder."""
+    if not all((root / level).is_dir() for level in LEVELS):
+        return False
+    folders = {entry.name for entry in root.iterdir() if entry.is_dir() and not _passed_over(entry.name)}
+    return folders == set(LEVELS) and all(any(e.is_dir() for e in (root / level).iterdir()) for level in LEVELS)
+
+
+def _list_division(root: Path) -> Listing:
+    """The pictures of all three levels, sorted by class."""
+    parts = [_division_part(root, level) for level in LEVELS]
+    classes = tuple(sorted({path.split("/")[1] for part in parts for path in part}))
+    if len(classes) < 2:
+        raise UsageError(f"{root} divides {len(classes)} classes into easy, medium and hard; a classifier needs two.")
+    paths = sorted((path for part in parts for path in part), key=lambda path: (path.split("/")[1], path))
+    labels = np.array([classes.index(path.split("/")[1]) for path in paths], dtype=np.int64)
+    return Listing(root, classes, tuple(paths), labels)
+
+
+def _division_part(root: Path, level: str) -> list[str]:
+    """The pictures of one level, "easy/class/file.jpg"; files that lie in no class folder are refused."""
+    files = _files(root, level)
+    if stray := [path for path in files if path.count("/") < 2]:
+        raise UsageError(f"{root / stray[0]} lies in no class folder; a division holds {level}/<class>/<file>.")
+    return files
+
+
+def division_levels(root: Path) -> dict[str, str]:
+    """{"class/file.jpg": "easy", "medium" or "hard"} of a divided folder. Raises UsageError for an image in two levels."""
+    levels: dict[str, str] = {}
+    for level in LEVELS:
+        for path in _division_part(root, level):
+            image = path.partition("/")[2]
+            if image in levels:
+                raise UsageError(f"{root} holds {image} in {levels[image]} and in {level}; leave it in one of them.")
+            levels[image] = level
+    return levels
 
 
 def _class_folders(root: Path) -> list[str]:

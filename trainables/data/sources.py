@@ -1,15 +1,16 @@
 """From what a person writes after --data to a Dataset: the embedded sets, the two known ones, or any folder."""
 
-import os
+import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from spaces.errors import UsageError, unknown
-from trainables.data import rsscn7, scenes, textures
+from trainables.data import dtd, rsscn7, scenes, textures
 from trainables.data.cache import Item, Recipe, build_or_open
 from trainables.data.dataset import Dataset
 from trainables.data.drawing import DRAWING_VERSION
@@ -29,11 +30,14 @@ def is_embedded(source: str) -> bool:
     return source.partition(":")[0] in EMBEDDED
 
 
-def load(source: str, image_size: int, root: str | None = None, skip_bad_images: bool = False) -> Dataset:
+def load(
+    source: str, image_size: int, root: str | None = None, skip_bad_images: bool = False, multi_label: bool = False
+) -> Dataset:
     """The data set `source` names, every image `image_size` pixels wide and high, from the cache or built into it.
 
     source: "scenes" or "textures", with options as in "scenes:count=700,seed=1"; "rsscn7" or "dtd", looked for in
-    `root`; or a folder of class folders. Raises UsageError for everything a person can mend.
+    `root`; or a folder of class folders. `multi_label` adds every label of each image, from DTD's annotations beside
+    the class folders. Raises UsageError for everything a person can mend.
     """
     if isinstance(image_size, bool) or not isinstance(image_size, int):
         raise UsageError(f"--image-size must be a whole number of pixels; got {image_size!r}.")
@@ -41,9 +45,26 @@ def load(source: str, image_size: int, root: str | None = None, skip_bad_images:
         raise UsageError(f"--image-size must be between {SMALLEST_SIZE} and {LARGEST_SIZE} pixels; got {image_size}.")
     if root is not None and source not in ("rsscn7", "dtd"):
         raise UsageError(f"--data-root says where rsscn7 or dtd is; got it with --data {source}: leave it out.")
+    if multi_label and source in (*EMBEDDED, "rsscn7"):
+        raise UsageError(f"--task multi_label needs images with several labels, and '{source}' has one each; use dtd.")
     if is_embedded(source):
         return build_or_open(_drawn_recipe(source, image_size))
-    return build_or_open(_decoded_recipe(source, _listing(source, root), image_size, skip_bad_images))
+    listing = _listing(source, root)
+    data = build_or_open(_decoded_recipe(source, listing, image_size, skip_bad_images))
+    return _with_targets(data, listing.root) if multi_label else data
+
+
+def _with_targets(data: Dataset, images: Path) -> Dataset:
+    """The same images with every label of each; the labels are part of the digest."""
+    targets = dtd.multi_hot(images, data.paths, data.classes)
+    return replace(data, targets=targets, digest=hashlib.sha256(data.digest.encode() + targets.tobytes()).hexdigest())
+
+
+def official_parts(source: str, root: str | None, partition: int) -> dict[str, str]:
+    """{path: part} of the partition that the makers of the data set published. Raises UsageError where there is none."""
+    if source != "dtd":
+        raise UsageError(f"--split official is for --data dtd, whose makers published partitions; got --data {source}.")
+    return dtd.official_parts(dtd.find(root), partition)
 
 
 def _drawn_recipe(source: str, size: int) -> Recipe:
@@ -87,19 +108,10 @@ def _listing(source: str, root: str | None) -> Listing:
     if source == "rsscn7":
         return list_images(rsscn7.find(root), rsscn7.CLASSES)
     if source == "dtd":
-        return list_images(_dtd_folder(root))
+        return list_images(dtd.find(root))
     if not Path(source).expanduser().is_dir():
         raise _neither(source)
     return list_images(Path(source).expanduser())
-
-
-def _dtd_folder(root: str | None) -> Path:
-    """The folder of DTD's class folders: the one named, or `images` inside it."""
-    named = root or os.environ.get("DTD_ROOT")
-    if not named:
-        raise UsageError("DTD is not downloaded by this program; pass --data-root or set DTD_ROOT to where it is.")
-    folder = Path(named).expanduser()
-    return folder / "images" if (folder / "images").is_dir() else folder
 
 
 def _neither(source: str) -> UsageError:

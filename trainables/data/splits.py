@@ -5,6 +5,7 @@ trains on 80 % and judges on the same 20 %, as the report did.
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,12 @@ class Split:
     train: np.ndarray
     validation: np.ndarray  # empty under "report"
     test: np.ndarray
+
+
+def official_partition(text: str) -> int | None:
+    """'official' -> 1, 'official:3' -> 3, anything else -> None."""
+    match = re.fullmatch(r"official(?::([1-9]|10))?", text)
+    return int(match[1] or 1) if match else None
 
 
 def split(labels: np.ndarray, protocol: str, seed: int, classes: Sequence[str] | None = None) -> Split:
@@ -76,18 +83,32 @@ def _rounded(count: int, percent: int) -> int:
 def split_from_csv(path: str | Path, paths: Sequence[str], protocol: str) -> Split:
     """The split a CSV file with the columns `path` and `split` (train, validation or test) prescribes.
 
-    It must name each of the N `paths` once. Under "report", which has no validation part, its validation rows join
-    train. Raises UsageError for every way in which file and data set disagree.
+    It must name each of the N `paths` once. Raises UsageError for every way in which file and data set disagree.
     """
     _check_protocol(protocol)
-    part_of = _read_rows(Path(path))
-    _check_paths(Path(path), part_of, paths)
+    part_of, known = _read_rows(Path(path)), set(paths)
+    if strangers := [image for image in part_of if image not in known]:
+        raise UsageError(
+            f"Split file {path} names {_some(strangers)} not in the data set; paths look like '{paths[0]}'."
+        )
+    return split_by_parts(f"Split file {path}", part_of, paths, protocol)
+
+
+def split_by_parts(source: str, part_of: dict[str, str], paths: Sequence[str], protocol: str) -> Split:
+    """The split of {path: part}; paths of other images are passed over. `source` begins the messages.
+
+    Under "report", which has no validation part, its validation rows join train. Raises UsageError for an image without
+    a part, and for a part without images.
+    """
+    _check_protocol(protocol)
+    if missing := [image for image in paths if image not in part_of]:
+        raise UsageError(f"{source} leaves out {_some(missing)} of the data set; add a row for each.")
     if protocol == "report":
         part_of = {image: "train" if part == "validation" else part for image, part in part_of.items()}
     chosen = {part: [index for index, image in enumerate(paths) if part_of[image] == part] for part in PARTS}
     for part in PARTS if protocol == "holdout" else ("train", "test"):
         if not chosen[part]:
-            raise UsageError(f"Split file {path} has no {part} rows and protocol '{protocol}' needs some; add them.")
+            raise UsageError(f"{source} has no {part} rows and protocol '{protocol}' needs some; add them.")
     return Split(**{part: np.array(indices, dtype=np.int64) for part, indices in chosen.items()})
 
 
@@ -111,16 +132,6 @@ def _read_rows(file: Path) -> dict[str, str]:
     if repeated := [image for image, count in counts.items() if count > 1]:
         raise UsageError(f"Split file {file} names {_some(repeated)} more than once; leave one row for each image.")
     return dict(pairs)
-
-
-def _check_paths(file: Path, part_of: dict[str, str], paths: Sequence[str]) -> None:
-    known = set(paths)
-    if strangers := [image for image in part_of if image not in known]:
-        raise UsageError(
-            f"Split file {file} names {_some(strangers)} not in the data set; paths look like '{paths[0]}'."
-        )
-    if missing := [image for image in paths if image not in part_of]:
-        raise UsageError(f"Split file {file} leaves out {_some(missing)} of the data set; add a row for each.")
 
 
 def _some(images: list[str]) -> str:

@@ -1,0 +1,146 @@
+"""Where a difficulty comes from beside a CSV: folders that are divided already, and a reference network."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search import run
+from search.options import SearchOptions
+from search.plan import complete
+from spaces.errors import UsageError
+from spaces.setting import Setting
+from trainables import reference
+from trainables.data.folder import is_division, list_images
+from trainables.data.sources import load
+from trainables.preparation import facts, fixed_difficulty, load_data
+from trainables.scorers import read_scores
+
+LEVELS = ("easy", "medium", "hard")
+PER_LEVEL = 4
+SCENES = Setting(strategy="manual_division", data="scenes:count=105", image_size=16, model="small_cnn", epochs=3,
+                 precision="fp32", difficulty="reference")  # fmt: skip
+
+
+@pytest.fixture
+def divided(tmp_path):
+    """easy/, medium/ and hard/ with two classes of four images each; file names are unique within a class."""
+    generator = np.random.default_rng(0)
+    for place, level in enumerate(LEVELS):
+        for name in ("wood", "lake"):
+            folder = tmp_path / "divided" / level / name
+            folder.mkdir(parents=True)
+            for i in range(PER_LEVEL):
+                pixels = generator.integers(0, 255, (16, 16, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{place}{i}.png")
+    return tmp_path / "divided"
+
+
+@pytest.fixture
+def whole(divided, tmp_path):
+    """The same images as an ordinary folder of class folders."""
+    for level in LEVELS:
+        shutil.copytree(divided / level, tmp_path / "whole", dirs_exist_ok=True)
+    return tmp_path / "whole"
+
+
+def level_of(path):
+    return LEVELS.index(path.split("/")[0])
+
+
+def test_a_divided_folder_is_listed_by_its_classes_and_not_by_its_levels(divided):
+    assert is_division(divided)
+    data = load(str(divided), 16)
+    assert data.classes == ("lake", "wood") and data.count == 24 and np.bincount(data.labels).tolist() == [12, 12]
+    assert all(data.classes[label] == path.split("/")[1] for label, path in zip(data.labels, data.paths, strict=True))
+    assert read_scores(divided, data).values.tolist() == [level_of(path) for path in data.paths]
+
+
+def test_a_divided_folder_divides_the_same_images_elsewhere(divided, whole):
+    assert not is_division(whole)
+    data = load(str(whole), 16)
+    levels = read_scores(divided, data).values
+    assert [int(path.split("/")[1][0]) for path in data.paths] == levels.tolist()  # a file's name begins with its level
+
+
+def test_three_classes_that_happen_to_be_called_so_are_classes(tmp_path):
+    for level in LEVELS:
+        (tmp_path / level).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / level / "1.png")
+    assert list_images(tmp_path).classes == ("easy", "hard", "medium")
+
+
+def test_a_search_takes_a_divided_folder_as_it_is(divided, tmp_path, capsys):
+    options = complete(SearchOptions(space="manual_division", data=str(divided), out=str(tmp_path)))
+    assert options.difficulty == str(divided)
+    words = ["--space", "manual_division", "--data", str(divided), "--image-size", "16", "--model", "small_cnn",
+             "--weights", "none", "--executor", "local", "--samples", "1", "--epochs", "3", "--precision", "fp32",
+             "--cpus-per-trial", "1", "--out", str(tmp_path / "runs"), "--name", "d"]  # fmt: skip
+    assert run.main(words) == run.DONE and "2 classes" in capsys.readouterr().out
+
+
+def in_two_levels(divided):
+    shutil.copy(divided / "easy" / "wood" / "00.png", divided / "hard" / "wood" / "00.png")
+
+
+def stray(divided):
+    Image.new("RGB", (4, 4)).save(divided / "medium" / "loose.png")
+
+
+def without_hard(divided):
+    shutil.rmtree(divided / "hard")
+
+
+def emptied(divided):
+    for level in LEVELS:
+        shutil.rmtree(divided / level / "lake")
+
+
+@pytest.mark.parametrize(("harm", "said"), [
+    (in_two_levels, "holds wood/00.png in easy and in hard"),
+    (stray, "loose.png lies in no class folder; a division holds medium/<class>/<file>"),
+    (without_hard, "is no division: it wants the folders easy, medium and hard"),
+    (emptied, "lacks 12 of the 24 images"),
+])  # fmt: skip
+def test_a_bad_division_is_named(divided, whole, harm, said):
+    data = load(str(whole), 16)
+    harm(divided)
+    with pytest.raises(UsageError, match=said):
+        read_scores(divided, data)
+
+
+def test_a_division_of_one_class_is_none(divided):
+    emptied(divided)
+    with pytest.raises(UsageError, match="divides 1 classes into easy, medium and hard"):
+        load(str(divided), 16)
+
+
+def test_a_reference_network_is_trained_once_and_charged_every_time(monkeypatch):
+    data, parts = load_data(SCENES)
+    first, charged = fixed_difficulty(SCENES, data, parts.train)
+    monkeypatch.setattr(reference, "_make_run", None)  # a second training would fail
+    second, again = fixed_difficulty(SCENES, data, parts.train)
+    assert np.array_equal(first.values, second.values) and charged == again
+    assert charged.images_trained == reference.EPOCHS * len(parts.train) and charged.images_scored == 105
+    assert charged.score_seconds > 0 and charged.updates == 0
+    assert np.std(first.values) > 0 and np.isfinite(first.values).all()
+
+
+def test_no_label_outside_the_training_split_trains_the_reference(monkeypatch):
+    data, parts = load_data(SCENES)
+    seen = []
+    original = reference.Engine.train
+
+    def spy(engine, order, *rest):
+        seen.append(order)
+        return original(engine, order, *rest)
+
+    monkeypatch.setattr(reference.Engine, "train", spy)
+    fixed_difficulty(SCENES.model_copy(update={"seed": 3}), data, parts.train)
+    assert len(seen) == reference.EPOCHS and set(np.concatenate(seen)) == set(parts.train)
+
+
+def test_the_strategies_that_need_a_difficulty_take_the_reference():
+    known, levels, charged = facts(SCENES)
+    assert set(levels) == {0.0, 1.0, 2.0} and len(known.fixed) == len(known.labels) and charged.images_trained > 0
