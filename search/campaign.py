@@ -3,15 +3,21 @@
 Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) registers for the same three.
 """
 
+import itertools
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from search.study import Proposal
+from spaces.setting import Setting
 from trainables import store
 from trainables.records import EpochRecord
 from trainables.store import Ledger
+
+SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
+OUT_OF_TIME = "the time budget is spent"
 
 
 @dataclass
@@ -24,6 +30,12 @@ class TrialBook:
     state: str = "running"
     reason: str = ""
     peak_memory_mb: float = 0.0
+
+    def progress(self) -> list[tuple[int, float]]:
+        """By epoch: updates times batch size, and the best accuracy so far."""
+        best = itertools.accumulate((record.eval_accuracy for record in self.records), max)
+        size = self.proposal.config["batch_size"]
+        return [(record.updates * size, top) for record, top in zip(self.records, best, strict=True)]
 
 
 class Watcher(Protocol):
@@ -41,6 +53,7 @@ class Proposes(Protocol):
     asked: int
 
     def ask(self) -> Proposal | None: ...
+    def adopt(self, proposal: Proposal) -> None: ...
     def report(self, record: EpochRecord) -> None: ...
     def tell(self, number: int, state: str) -> None: ...
 
@@ -53,12 +66,38 @@ class Campaign:
         self.folder, self.proposer, self.keep, self.deadline, self.watcher = folder, proposer, keep, deadline, watcher
         self.ledger = Ledger(folder)
         self.books: dict[int, TrialBook] = {}
-        self.stopped = False  # no more trials are wanted: interrupted, or out of time
+        self.reopened: list[int] = []  # trials of an earlier process that are to be gone on with
+        self.tests: dict[int, dict[str, Any]] = {}  # figures of the trials that test has been opened for
+        self.stopped = ""  # why no more trials are wanted
+
+    def restore(self, events: list[dict[str, Any]], data_root: str | None) -> None:
+        """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again."""
+        for event in events:
+            if event["event"] == "asked":
+                proposal = proposal_of(event, data_root)
+                self.books[proposal.number] = TrialBook(proposal)
+                self.proposer.adopt(proposal)
+                self.watcher.asked(self.books[proposal.number])
+            elif event["event"] == "epoch":
+                self._enter(EpochRecord.from_row(event["record"]))
+            elif event["event"] == "ended" and event["state"] != "interrupted":
+                book = self.books[event["trial"]]
+                book.state, book.reason = event["state"], event["reason"]
+                book.peak_memory_mb = event["peak_memory_mb"]
+                self.proposer.tell(event["trial"], event["state"])
+            elif event["event"] == "test":
+                self.tests[event["trial"]] = event
+        self.reopened = [number for number, book in self.books.items() if book.state == "running"]
 
     def ask(self) -> Proposal | None:
         """The next trial to run, or None when there is none."""
-        self.stopped = self.stopped or self.over_time()
-        proposal = None if self.stopped else self.proposer.ask()
+        if self.over_time():
+            self.stopped = self.stopped or OUT_OF_TIME
+        if self.stopped:
+            return None
+        if self.reopened:
+            return self.books[self.reopened.pop(0)].proposal
+        proposal = self.proposer.ask()
         if proposal is None:
             return None
         own = {} if proposal.setting is None else {"setting": proposal.setting.model_dump()}
@@ -74,11 +113,15 @@ class Campaign:
         if book.records and record.epoch <= book.records[-1].epoch:
             return
         self.ledger.append("epoch", time=time.time(), record=record.row())
+        self._enter(record)
+        self.watcher.epoch(book)
+
+    def _enter(self, record: EpochRecord) -> None:
+        book = self.books[record.trial]
         book.records.append(record)
         if record.better_than(book.best):
             book.best = record
         self.proposer.report(record)
-        self.watcher.epoch(book)
 
     def ended(self, number: int, state: str, reason: str = "", peak_memory_mb: float = 0.0) -> None:
         """A trial is over: complete, pruned, failed or interrupted. Only the first word counts."""
@@ -97,16 +140,29 @@ class Campaign:
         log = self.folder / "log" / f"trial-{number:04d}.txt"
         store.write_bytes(log, trace.encode())
         self.ended(number, "failed", reason)
+        if self._all_fail_alike():
+            self.stopped = f"the first {SAME_FAILURES} trials all failed the same way ({reason})"
+
+    def _all_fail_alike(self) -> bool:
+        """Whether nothing but one and the same failure has come of this run so far; numbers in its reason may differ."""
+        ended = [book for book in self.books.values() if book.state not in ("running", "interrupted")]
+        if len(ended) < SAME_FAILURES or any(book.state != "failed" or book.records for book in ended):
+            return False
+        return len({re.sub(r"[-+.\d]+", "#", book.reason) for book in ended}) == 1
 
     def over_time(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def past(self) -> dict[int, list[tuple[int, float]]]:
+        """{trial: [(images that its updates so far saw, best accuracy so far) by epoch]}: what a scheduler judges by."""
+        return {number: book.progress() for number, book in self.books.items() if book.records}
 
     def seconds_left(self) -> float | None:
         return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
 
     def waiting(self) -> bool:
         """Whether a trial that is still to be asked for waits for one that runs."""
-        return not self.stopped and self.proposer.asked < self.proposer.samples
+        return not self.stopped and (bool(self.reopened) or self.proposer.asked < self.proposer.samples)
 
     def unfinished(self) -> bool:
         """Whether trials still run, or are still to be asked for."""
@@ -120,6 +176,7 @@ class Campaign:
 
     def test(self, number: int, figures: dict[str, Any]) -> None:
         self.ledger.append("test", trial=number, time=time.time(), **figures)
+        self.tests[number] = figures
 
     def ranked(self) -> list[TrialBook]:
         """Trials with a result, best first: accuracy, then loss, then the earlier trial."""
@@ -127,12 +184,21 @@ class Campaign:
         return sorted(done, key=rank)
 
     def _tidy(self, number: int) -> None:
-        """Remove the networks that nothing will ask for."""
-        store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
+        """Remove the networks that nothing will ask for; what was interrupted may be gone on with."""
+        going_on = ("running", "interrupted")
+        if self.books[number].state not in going_on:
+            store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
         kept = {book.proposal.number for book in self.ranked()[: self.keep]}
         for book in self.books.values():
-            if book.state != "running" and book.proposal.number not in kept and book.proposal.anchor is None:
+            if book.state not in going_on and book.proposal.number not in kept and book.proposal.anchor is None:
                 store.remove_checkpoints(self.folder, book.proposal.number)
+
+
+def proposal_of(event: dict[str, Any], data_root: str | None) -> Proposal:
+    """The proposal that an "asked" event was made of; the data may have moved since."""
+    own = event.get("setting")
+    setting = own and Setting(**own | {"data_root": data_root})
+    return Proposal(event["trial"], event["config"], event["values"], event["anchor"], event["withheld"], setting)
 
 
 def rank(book: TrialBook) -> tuple[float, float, int]:

@@ -22,6 +22,7 @@ from search.options import SearchOptions
 from search.schedulers import make_scheduler
 from spaces.errors import UsageError
 from spaces.setting import Setting
+from trainables import store
 from trainables.records import EpochRecord
 from trainables.trial import reason_of
 from trainables.tune import StrategyTrainable
@@ -58,7 +59,9 @@ def run_on_ray(campaign: Campaign, setting: Setting, options: SearchOptions, lon
     assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
     resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
     _refuse_impossible(resources)
+    store.wait_for_workers(campaign.folder)
     storage = campaign.folder / ".ray"
+    shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
     tuner = tune.Tuner(
         tune.with_resources(StrategyTrainable, resources),
         tune_config=tune.TuneConfig(
@@ -66,8 +69,9 @@ def run_on_ray(campaign: Campaign, setting: Setting, options: SearchOptions, lon
             metric="best_accuracy",
             mode="max",
             search_alg=_Asker(campaign, setting),
-            scheduler=make_scheduler(options.scheduler or "asha", longest),
-            max_concurrent_trials=options.concurrent,
+            scheduler=make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past()),
+            # a paused trial counts as one at a time, so that those it waits for could never start
+            max_concurrent_trials=None if options.scheduler == "hyperband" else options.concurrent,
             reuse_actors=True,
             time_budget_s=campaign.seconds_left(),
         ),

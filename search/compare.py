@@ -11,30 +11,37 @@ from typing import Any
 from search import arguments
 from search.arguments import DONE, INTERRUPTED, TOO_FEW, guarded
 from search.options import CompareOptions, RunOptions, SearchOptions
+from search.resume import options_of
 from spaces.errors import UsageError
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "")
+    parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --seeds")
     given = vars(parser.parse_args(words))
+    resume = given.pop("resume")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see search.run
-    return guarded(lambda: compare(arguments.read(CompareOptions, given)))
+    return guarded(lambda: compare(_options(given, resume), resume))
 
 
-def compare(options: CompareOptions) -> int:
+def _options(given: dict[str, Any], resume: bool) -> CompareOptions:
+    return options_of(CompareOptions, given, "compare") if resume else arguments.read(CompareOptions, given)
+
+
+def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
     from search.campaign import Campaign
     from search.lineup import Lineup, make_arms
     from search.plan import describe, make_plan
-    from search.session import execute, make_folder, write_tables
+    from search.session import execute, open_campaign, resume_line, write_tables
     from search.terminal import Terminal
     from trainables.strategies import get_strategy
 
     updates = parse_budget(options.budget)
     arms = make_arms(options.strategies, options.anchors, options.twins, _configs(options.configs))
     pretrained = [arm for arm in arms if get_strategy(arm.strategy).starts_from == "pretrained"]
-    plan = make_plan(_as_search(options, (pretrained or arms)[0].strategy, len(arms) * options.seeds))
+    plan = make_plan(_as_search(options, (pretrained or arms)[0].strategy, len(arms) * options.seeds), resumes)
     _check_arms(plan, arms)
     seeds = list(range(options.seed, options.seed + options.seeds))
     lineup = Lineup(arms, plan.setting, seeds, options.epochs, options.head_epochs, updates)
@@ -42,9 +49,11 @@ def compare(options: CompareOptions) -> int:
         f"{len(arms)} arms on {len(seeds)} seeds: {', '.join(arm.name for arm in arms)}; into {plan.folder}", flush=True
     )
     started = time.monotonic()
-    make_folder(plan, describe(plan, "search.compare") | {"compare": options.model_dump()})
+    about = describe(plan, "search.compare") | {"compare": options.model_dump()}
     terminal = Terminal(plan.space, lineup.samples, options.epochs)
-    campaign = Campaign(plan.folder, lineup, lineup.samples, None, terminal)
+    campaign = open_campaign(
+        plan, about, resumes, lambda: Campaign(plan.folder, lineup, lineup.samples, None, terminal)
+    )
     with terminal:
         interrupted = execute(plan, campaign)
     if options.protocol == "holdout" and not interrupted:
@@ -56,6 +65,8 @@ def compare(options: CompareOptions) -> int:
     for name in lineup.skipped:
         print(f"Not run: {name}, because an arm that it builds on did not complete.")
     print(f"\n{lineup.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+    if interrupted:
+        print(resume_line("search.compare", plan))
     wanted = len(arms) * len(seeds)
     return INTERRUPTED if interrupted else DONE if ended == wanted else TOO_FEW
 
@@ -106,7 +117,7 @@ def _open_tests(plan: Any, campaign: Any) -> None:
     from trainables import store
     from trainables.progress import track
 
-    done = [book for book in campaign.books.values() if book.state == "complete"]
+    done = [b for number, b in campaign.books.items() if b.state == "complete" and number not in campaign.tests]
     for book in track(done, "opening test", unit="trials"):
         judge(plan, campaign, book)
         store.remove_checkpoints(campaign.folder, book.proposal.number)

@@ -10,7 +10,6 @@ from search.campaign import Campaign, TrialBook
 from search.plan import Plan
 from search.wording import clock, columns, config_words
 from trainables import store
-from trainables.engine import Evaluation
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, write_predictions
 
@@ -20,7 +19,11 @@ class Judged:
     """A trial and what its selected network does on test."""
 
     book: TrialBook
-    test: Evaluation
+    accuracy: float
+    loss: float
+    knn: float
+    map: float | None
+    correct: np.ndarray  # (n,) bool, by image of the test split
 
 
 def best_of(campaign: Campaign) -> tuple[TrialBook | None, TrialBook | None]:
@@ -38,6 +41,16 @@ def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
 
 
 def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
+    """Open test for a trial, unless a run that is resumed has done so before."""
+    number = book.proposal.number
+    if number not in campaign.tests:
+        _open(plan, campaign, book)
+    said, _ = store.read_arrays(store.predictions_file(campaign.folder, number, "test"))
+    figures = campaign.tests[number]
+    return Judged(book, figures["accuracy"], figures["loss"], figures["knn"], figures.get("map"), said["correct"])
+
+
+def _open(plan: Plan, campaign: Campaign, book: TrialBook) -> None:
     number = book.proposal.number
     setting = book.proposal.setting or plan.setting
     config = get_strategy(setting.strategy).config(**book.proposal.config)
@@ -46,7 +59,6 @@ def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
     assert book.best
     write_predictions(campaign.folder, trial, "test", book.best.epoch, test)
     campaign.test(number, {"accuracy": test.accuracy, "loss": test.loss, "knn": test.knn, "map": test.map})
-    return Judged(book, test)
 
 
 def trial_table(campaign: Campaign, most: int = 5) -> str:
@@ -80,7 +92,7 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
     parts = [
         f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
-        *([_test_lines(plan, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
+        *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         _beat_the_anchors(campaign, judged),
     ]
     return "\n".join(parts)
@@ -92,16 +104,16 @@ REPORT_WARNING = (
 )
 
 
-def _test_lines(plan: Plan, judged: list[Judged]) -> str:
+def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     if not judged:
         return "Test was not opened."
     lines = [
         f"  trial {j.book.proposal.number}{f' ({j.book.proposal.anchor})' if j.book.proposal.anchor else ''}: "
-        f"accuracy {j.test.accuracy:.3f}, loss {j.test.loss:.3f}, KNN {j.test.knn:.3f}"
-        + (f", mean average precision {j.test.map:.3f}" if j.test.map is not None else "")
+        f"accuracy {j.accuracy:.3f}, loss {j.loss:.3f}, KNN {j.knn:.3f}"
+        + (f", mean average precision {j.map:.3f}" if j.map is not None else "")
         for j in judged
     ]
-    times = "once" if len(judged) == 1 else f"{len(judged)} times"
+    times = "once" if len(campaign.tests) == 1 else f"{len(campaign.tests)} times"
     head = f"On the {len(plan.split.test)} held-out test images, opened {times} in this run:"
     return "\n".join([head, *lines])
 
@@ -123,7 +135,7 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
     said = f"The search beat its best anchor ({name}) by {gain:.1f} points on {split}"
     if len(judged) < 2:
         return f"{said}; the best of many is picked there, so expect less on new images."
-    difference, half = paired_difference(judged[0].test, judged[1].test)
+    difference, half = paired_difference(judged[0].correct, judged[1].correct)
     low, high = 100 * (difference - half), 100 * (difference + half)
     fair = (
         "on test, where nothing was picked, by"
@@ -134,12 +146,11 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
     return f"{said}, {fair} {100 * abs(difference):.1f} (95 % interval {low:+.1f} to {high:+.1f}, one seed){certain}."
 
 
-def paired_difference(a: Evaluation, b: Evaluation) -> tuple[float, float]:
+def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> tuple[float, float]:
     """Accuracy of a minus that of b on the same images, and half of its 95 % interval (Wald, paired proportions).
 
-    Images on which both are right or both wrong cancel; of n images, x only a gets right and y only b gets right.
+    Images on which both are right (n,) or both wrong cancel; of n images, x only a gets right and y only b gets right.
     """
-    right_a, right_b = a.correct, b.correct
     n, x, y = len(right_a), int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
     difference = (x - y) / n
     return difference, 1.96 * math.sqrt(max(0.0, (x + y) / n - difference**2) / n)

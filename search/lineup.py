@@ -95,15 +95,28 @@ class Lineup:
     def ask(self) -> Proposal | None:
         """The next trial; None while it must wait for another one, or when all have been asked for."""
         while self.queue and self._lost(*self.queue[0]):
-            arm, seed = self.queue.pop(0)
-            self.skipped.append(f"{arm.name}, seed {seed}")
-            self.samples -= 1
+            self._skip()
         if not self.queue or not self._ready(*self.queue[0]):
             return None
         arm, seed = self.queue.pop(0)
         number, self.asked = self.asked, self.asked + 1
         self.running[number] = (arm.name, seed)
         return Proposal(number, arm.config.model_dump(), {}, arm.anchor, False, self._setting(arm, seed))
+
+    def adopt(self, proposal: Proposal) -> None:
+        """A trial that was asked for in an earlier process; whatever was skipped before it is skipped again."""
+        assert proposal.setting and proposal.setting.arm
+        key = (proposal.setting.arm, proposal.setting.seed)
+        while (self.queue[0][0].name, self.queue[0][1]) != key:
+            self._skip()
+        self.queue.pop(0)
+        self.asked += 1
+        self.running[proposal.number] = key
+
+    def _skip(self) -> None:
+        arm, seed = self.queue.pop(0)
+        self.skipped.append(f"{arm.name}, seed {seed}")
+        self.samples -= 1
 
     def report(self, record: EpochRecord) -> None:
         key = self.running[record.trial]

@@ -1,10 +1,12 @@
 """Trials one after another in this process, without Ray."""
 
 import traceback
+from itertools import chain
 
 from search.campaign import Campaign
 from search.study import Proposal
 from spaces.setting import Setting
+from trainables.store import trial_folder
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
 
@@ -21,7 +23,9 @@ def run_local(campaign: Campaign, setting: Setting) -> None:
 def _run_one(campaign: Campaign, setting: Setting, proposal: Proposal) -> None:
     setting = proposal.setting or setting
     config = get_strategy(setting.strategy).config(**proposal.config)
-    for record in Trial(setting, config, proposal.number, campaign.folder).records():
+    started_before = trial_folder(campaign.folder, proposal.number).exists()
+    trial = Trial(setting, config, proposal.number, campaign.folder)
+    for record in chain(trial.resume() if started_before else [], trial.records()):
         campaign.epoch(record)
         if not record.finished and campaign.over_time():
             return campaign.ended(proposal.number, "interrupted", "the time budget is spent")

@@ -58,8 +58,12 @@ class SearchOptions(RunOptions):
     anchors: str | None = Field(
         None, description="anchors tried first: names with commas, or none (all of the space's)"
     )
-    sampler: Literal["tpe", "random"] = Field("tpe", description="how configs are drawn")
-    scheduler: Literal["asha", "none"] | None = Field(None, description="early stopping (asha; none under local)")
+    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = Field(
+        "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
+    )
+    scheduler: Literal["asha", "median", "hyperband", "none"] | None = Field(
+        None, description="early stopping (asha; none under local and nsga2)"
+    )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
 
 

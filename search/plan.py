@@ -15,6 +15,7 @@ import torch
 from optuna.distributions import distribution_to_json
 
 from search.options import SearchOptions
+from search.resume import code_digest
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
@@ -48,11 +49,11 @@ class Plan:
         return self.setting.epochs * len(self.split.train)
 
 
-def make_plan(asked: SearchOptions) -> Plan:
+def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     """Check and complete what was asked; builds the image cache. Raises UsageError before anything else is left behind."""
     space, dropped = make_space(asked)
     options = complete(asked)
-    folder = run_folder(options)
+    folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)
     setting = make_setting(options)
     data, split = load_data(setting)
     setting = setting.model_copy(update={"data_digest": data.digest})
@@ -95,7 +96,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
         "weights": options.weights or _default_weights(options.space, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
-        "scheduler": options.scheduler or ("none" if local else "asha"),
+        "scheduler": options.scheduler or ("none" if local or options.sampler == "nsga2" else "asha"),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
         "cpus_per_trial": options.cpus_per_trial or max(1, cores // at_once),
@@ -148,8 +149,13 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
-    if options.executor == "local" and options.scheduler == "asha":
-        raise UsageError("--scheduler asha is Ray's; pass --scheduler none with --executor local.")
+    if options.executor == "local" and options.scheduler != "none":
+        raise UsageError(f"--scheduler {options.scheduler} is Ray's; pass --scheduler none with --executor local.")
+    if options.sampler == "nsga2" and options.scheduler != "none":
+        raise UsageError(
+            f"--sampler nsga2 weighs accuracy against seconds, and a trial that is stopped early has neither; pass "
+            f"--scheduler none with it, got {options.scheduler}."
+        )
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
     if options.split and official_partition(options.split) is None and not Path(options.split).is_file():
@@ -163,7 +169,8 @@ def run_folder(options: SearchOptions) -> Path:
     folder = Path(options.out).absolute() / (options.name or "")
     if folder.exists():
         raise UsageError(
-            f"A run '{options.name}' is in {options.out} already; nothing is overwritten. Choose another --name."
+            f"A run '{options.name}' is in {options.out} already; nothing is overwritten. Choose another --name, or pass "
+            f"--resume to go on with it."
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -243,6 +250,7 @@ def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
             "validation": len(split.validation),
             "test": len(split.test),
         },
+        "code": code_digest(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "machine": {
             "system": platform.platform(),

@@ -3,10 +3,12 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from search import arguments
 from search.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE, guarded
 from search.options import SearchOptions
+from search.resume import options_of
 from search.wording import value
 from spaces.registry import SPACES
 
@@ -16,24 +18,26 @@ __all__ = ["DONE", "INTERRUPTED", "TOO_FEW", "WRONG_USAGE", "main"]
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = arguments.parser(SearchOptions, "python -m search.run", __doc__ or "")
+    parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --samples")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     parser.add_argument("--list", action="store_true", help="list the spaces, their anchors and fields, and stop")
     given = vars(parser.parse_args(words))
-    listing, dry = given.pop("list"), given.pop("dry_run")
+    listing, dry, resume = given.pop("list"), given.pop("dry_run"), given.pop("resume")
     if listing:
         return guarded(lambda: print(list_spaces(), flush=True) or DONE)
     # waiting threads that spin take the cores from whoever else has work: read when torch is loaded
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    return guarded(lambda: _search(arguments.read(SearchOptions, given), dry))
+    return guarded(lambda: _search(given, dry, resume))
 
 
-def _search(options: SearchOptions, dry: bool) -> int:
+def _search(given: dict[str, Any], dry: bool, resume: bool) -> int:
     from trainables import pairing
 
     pairing.check()
     from search.session import search  # torch takes seconds to load, and --help and --list need none
 
-    return search(options, dry)
+    options = options_of(SearchOptions, given, "options") if resume else arguments.read(SearchOptions, given)
+    return search(options, dry, resume)
 
 
 def list_spaces() -> str:

@@ -1,32 +1,117 @@
-"""Which trials are stopped early: Ray's schedulers, with time counted in work done and anchors left to run."""
+"""Which trials are stopped early: Ray's schedulers, with time counted in work done and anchors left to run.
 
-from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
+Work is updates times batch size: a curriculum that starts on a tenth of the images is not cut for it, and neither is a
+batch size. What was spent before the first update (pretraining, features) does not count here.
+"""
+
+from types import SimpleNamespace
+from typing import Any
+
+from ray.tune.schedulers import (
+    AsyncHyperBandScheduler,
+    FIFOScheduler,
+    HyperBandScheduler,
+    MedianStoppingRule,
+    TrialScheduler,
+)
 
 REDUCTION = 3  # of the trials that reach a rung, the best third goes on
 RUNGS = 2  # at a ninth and a third of the longest trial
+FEWEST = 3  # trials that a median is taken over
+
+Past = dict[int, list[tuple[int, float]]]  # by trial: (work, best accuracy so far) of each epoch in an earlier process
 
 
-class AnchoredASHA(AsyncHyperBandScheduler):
-    """ASHA (Li et al. 2020) that never stops an anchor: what the search must beat has to be known whole."""
+class Anchored:
+    """Never stops or pauses an anchor: what the search must beat has to be known whole."""
 
-    def on_trial_result(self, tune_controller, trial, result):  # type: ignore[no-untyped-def]
-        decision = super().on_trial_result(tune_controller, trial, result)
-        if trial.config.get("anchor"):
-            return TrialScheduler.CONTINUE
-        return decision
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        decision: str = super().on_trial_result(tune_controller, trial, result)  # type: ignore[misc]
+        return TrialScheduler.CONTINUE if trial.config.get("anchor") else decision
 
 
-def make_scheduler(name: str, longest: int) -> TrialScheduler:
-    """`longest` is the number of images that a trial trains on if it takes every image in every epoch.
+class AnchoredASHA(Anchored, AsyncHyperBandScheduler):
+    """ASHA (Li et al. 2020) that knows how far the trials of an earlier process came."""
 
-    Time is updates times batch size: a curriculum that starts on a tenth of the images is not cut for it, and neither is
-    a batch size. What was spent before the first update (pretraining, features) does not count here.
+    def __init__(self, past: Past, **settings: Any):
+        super().__init__(**settings)
+        self.rungs = [recorded for _, recorded in self._brackets[0]._rungs]
+        for number, points in past.items():
+            for work, accuracy in points:
+                self._brackets[0].on_result(SimpleNamespace(trial_id=_past(number)), work, accuracy)
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """A trial that is gone on with keeps its place on the rungs that it has passed."""
+        super().on_trial_add(tune_controller, trial)
+        for recorded in self.rungs:
+            if _past(trial.config["number"]) in recorded:
+                recorded[trial.trial_id] = recorded.pop(_past(trial.config["number"]))
+
+
+class AnchoredMedian(Anchored, MedianStoppingRule):
+    """The median rule (Golovin et al. 2017) that knows the results of the trials of an earlier process."""
+
+    def __init__(self, past: Past, **settings: Any):
+        super().__init__(**settings)
+        for number, points in past.items():
+            self._results[_past(number)] = [{"images": work, "best_accuracy": accuracy} for work, accuracy in points]
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, trial)
+        if before := self._results.pop(_past(trial.config["number"]), None):
+            self._results[trial] = before
+
+
+class AnchoredHyperBand(HyperBandScheduler):
+    """HyperBand (Li et al. 2018); anchors belong to no bracket and run to their end before it. Brackets start anew after a
+    resume: what was stopped stays stopped, what was paused competes again.
     """
+
+    def __init__(self, **settings: Any):
+        super().__init__(**settings)
+        self.anchors: list[Any] = []
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        if trial.config.get("anchor"):
+            self.anchors.append(trial)
+        else:
+            super().on_trial_add(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if trial in self.anchors:
+            return TrialScheduler.CONTINUE
+        return str(super().on_trial_result(tune_controller, trial, result))
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        if trial not in self.anchors:
+            super().on_trial_complete(tune_controller, trial, result)
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        if trial not in self.anchors:
+            super().on_trial_remove(tune_controller, trial)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        if trial not in self.anchors:
+            super().on_trial_error(tune_controller, trial)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        waiting = (t for t in self.anchors if t.status in ("PENDING", "PAUSED"))
+        ready = next((t for t in waiting if tune_controller.has_resources_for_trial(t)), None)
+        return ready or super().choose_trial_to_run(tune_controller)
+
+
+def _past(number: int) -> str:
+    return f"past-{number}"
+
+
+def make_scheduler(name: str, longest: int, epochs: int, past: Past) -> TrialScheduler:
+    """`longest` is the work of a trial of `epochs` epochs if it takes every image in every epoch."""
     if name == "none":
         return FIFOScheduler()
-    return AnchoredASHA(
-        time_attr="images",
-        max_t=longest + 1,
-        grace_period=max(1, longest // REDUCTION**RUNGS),
-        reduction_factor=REDUCTION,
-    )
+    grace = max(1, longest // REDUCTION**RUNGS)
+    if name == "median":
+        return AnchoredMedian(past, time_attr="images", grace_period=grace, min_samples_required=FEWEST,
+                              min_time_slice=longest + 1)  # fmt: skip
+    if name == "hyperband":
+        return AnchoredHyperBand(time_attr="passes", max_t=epochs, reduction_factor=REDUCTION)
+    return AnchoredASHA(past, time_attr="images", max_t=longest + 1, grace_period=grace, reduction_factor=REDUCTION)

@@ -2,19 +2,22 @@
 
 import contextlib
 import math
+import shlex
 import shutil
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
 from search import ray_environment
 from search.arguments import DONE, INTERRUPTED, TOO_FEW
-from search.campaign import Campaign
+from search.campaign import OUT_OF_TIME, Campaign
 from search.finish import next_commands, open_test, summary
 from search.options import SearchOptions
 from search.plan import Plan, describe, make_plan, parse_duration
+from search.resume import check_same, note
 from search.study import Proposer
 from search.terminal import Terminal
 from search.wording import value
@@ -23,21 +26,52 @@ from trainables import store
 from trainables.engine import bf16_is_fast
 
 
-def search(options: SearchOptions, dry: bool = False) -> int:
+def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
     """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
     budget = parse_duration(options.time_budget)
-    plan = make_plan(options)
+    plan = make_plan(options, resumes)
     print(headline(plan), flush=True)
     if dry:
         return DONE
     started = time.monotonic()
-    make_folder(plan, describe(plan))
     proposer = Proposer(plan.space, options.samples, options.seed, options.sampler)
     terminal = Terminal(plan.space, options.samples, plan.setting.epochs)
-    campaign = Campaign(plan.folder, proposer, options.keep, budget and started + budget, terminal)
+    deadline = budget and started + budget
+    about = describe(plan)
+    campaign = open_campaign(
+        plan, about, resumes, lambda: Campaign(plan.folder, proposer, options.keep, deadline, terminal)
+    )
     with terminal:
         interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
+
+
+def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callable[[], Campaign]) -> Campaign:
+    """The campaign of a new run folder, or of one that is there, with what its ledger says. Raises UsageError."""
+    if not resumes:
+        make_folder(plan, about)
+        return make()
+    store.read_run(plan.folder)
+    campaign = make()  # holds the ledger: no other process is at work on this run
+    try:
+        check_same(plan.folder, about)
+        campaign.restore(store.read_events(plan.folder), plan.setting.data_root)
+    except BaseException:
+        campaign.ledger.close()
+        raise
+    note(plan.folder, about)
+    campaign.ledger.append("resumed", time=time.time(), samples=campaign.proposer.samples)
+    print(_taken_up(campaign), flush=True)
+    return campaign
+
+
+def _taken_up(campaign: Campaign) -> str:
+    states = Counter(book.state for book in campaign.books.values())
+    done = ", ".join(f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]) or "no trial is done"
+    going = f"; {_many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
+    left = campaign.proposer.samples - len(campaign.books)
+    opened = f"; test was opened {_many(len(campaign.tests), 'time')} so far" if campaign.tests else ""
+    return f"Resumed: {done}{going}, {left} still to be asked for{opened}."
 
 
 def make_folder(plan: Plan, about: dict[str, Any]) -> None:
@@ -52,8 +86,10 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
     """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted."""
     with _terminated_like_interrupted():
         try:
-            _executor(plan)(campaign)
-            interrupted = campaign.unfinished() and not campaign.over_time()  # Tune swallows the first Ctrl-C
+            if campaign.unfinished():  # a finished run that is resumed has nothing to do
+                _executor(plan)(campaign)
+            # Tune swallows the first Ctrl-C
+            interrupted = campaign.unfinished() and not (campaign.stopped or campaign.over_time())
         except KeyboardInterrupt:
             interrupted = True
         except UsageError:
@@ -62,9 +98,10 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
                 shutil.rmtree(plan.folder)
             raise
         finally:
-            campaign.close_open_trials(
-                "the search was interrupted" if not campaign.over_time() else "the time budget is spent"
-            )
+            over = OUT_OF_TIME if campaign.over_time() else "the search was interrupted"
+            campaign.close_open_trials(campaign.stopped or over)
+    if campaign.stopped and campaign.stopped != OUT_OF_TIME:
+        print(f"Stopped early: {campaign.stopped}.")
     return interrupted
 
 
@@ -110,12 +147,19 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     print(next_commands(campaign, tables))
     if interrupted:
         print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
+        print(resume_line("search.run", plan))
         return INTERRUPTED
     ended = sum(book.state in ("complete", "pruned") for book in campaign.books.values())
     if ended < plan.options.samples:
         print(f"{ended} of {plan.options.samples} trials ended complete or pruned.")
         return TOO_FEW
     return DONE
+
+
+def resume_line(module: str, plan: Plan) -> str:
+    """What to type to go on with a run."""
+    out = "" if plan.options.out == "runs" else f" --out {shlex.quote(plan.options.out)}"
+    return f"To go on:  python -m {module} --resume --name {plan.options.name}{out}"
 
 
 def write_tables(plan: Plan) -> bool:

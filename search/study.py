@@ -60,6 +60,16 @@ class Proposer:
         values = self._suggest(trial)
         return Proposal(number, self.space.build(values).model_dump(), values)
 
+    def adopt(self, proposal: Proposal) -> None:
+        """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
+        self.asked += 1
+        if proposal.withheld:
+            return
+        self.study.sampler = optuna.samplers.RandomSampler(seed=0)  # draws nothing: every value is given
+        self.study.enqueue_trial(proposal.values)
+        self.open[proposal.number] = self.study.ask()
+        self._suggest(self.open[proposal.number])
+
     def report(self, record: EpochRecord) -> None:
         """An epoch of a running trial."""
         if record.better_than(self.best.get(record.trial)):

@@ -6,7 +6,7 @@ N = images of the training split. Curricula number images within the training sp
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,11 @@ class Totals:
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
 
+    @classmethod
+    def of(cls, record: EpochRecord) -> "Totals":
+        """What the trial had used by the end of that epoch."""
+        return cls(**{each.name: getattr(record, each.name) for each in fields(cls)})
+
 
 @dataclass
 class Run:
@@ -64,6 +69,7 @@ class Run:
     scored_at: int = 0  # epoch of the last scoring; 0: never
     totals: Totals = field(default_factory=Totals)
     best: EpochRecord | None = None
+    last: EpochRecord | None = None
     evaluation: Evaluation | None = None  # of the last epoch
 
     def __post_init__(self) -> None:
@@ -91,6 +97,7 @@ def train(run: Run) -> Iterator[EpochRecord]:
         order, at = _affordable(run, *shuffled(run.seed, run.epoch, plan.images, len(run.train_index)))
         rates, trained = _train(run, plan, order, at)
         record = _record(run, plan, order, rates, trained, _evaluate(run, rates))
+        run.last = record
         if record.better_than(run.best):
             run.best = record
         yield record
@@ -233,6 +240,7 @@ def save(run: Run) -> tuple[dict[str, torch.Tensor], str]:
         "rule": run.rule_state,
         "totals": asdict(run.totals),
         "best": run.best and run.best.row(),
+        "last": run.last and run.last.row(),
     }
     return tensors, json.dumps(plain)
 
@@ -247,3 +255,4 @@ def restore(run: Run, tensors: dict[str, torch.Tensor], text: str) -> None:
     run.curriculum_state, run.rule_state = plain["curriculum"], plain["rule"]
     run.totals = Totals(**plain["totals"])
     run.best = plain["best"] and EpochRecord.from_row(plain["best"])
+    run.last = plain["last"] and EpochRecord.from_row(plain["last"])

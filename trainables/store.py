@@ -11,8 +11,10 @@ Nothing here is a pickle. Every file is written beside its place and renamed; th
 """
 
 import contextlib
+import errno
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ from safetensors.numpy import save
 
 from spaces.errors import UsageError
 
+LOCK_SECONDS = 60.0  # after which a process that still trains a trial is no leftover
 FORMAT = 1  # of the run folder; a reader refuses one it does not know
 
 
@@ -68,9 +71,9 @@ def write_json(path: Path, value: Any) -> None:
 Arrays = dict[str, np.ndarray]
 
 
-def write_arrays(path: Path, arrays: Arrays, text: str) -> None:
-    """Contiguous arrays and one JSON text in one safetensors file."""
-    write_bytes(path, save(arrays, metadata={"state": text}))
+def write_arrays(path: Path, arrays: Arrays, text: str, **more: str) -> None:
+    """Contiguous arrays, one JSON text and more texts by name in one safetensors file."""
+    write_bytes(path, save(arrays, metadata={"state": text, **more}))
 
 
 def read_arrays(path: Path) -> tuple[Arrays, str]:
@@ -79,6 +82,17 @@ def read_arrays(path: Path) -> tuple[Arrays, str]:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()["state"]  # noqa: SIM118
     except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
+
+
+def read_text(path: Path, name: str = "state") -> str | None:
+    """One text of a file of ours without its arrays; None where there is no such file or text."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get(name)
+    except (SafetensorError, OSError) as error:
         raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
 
 
@@ -145,12 +159,49 @@ class Ledger:
         self.file.truncate(content.rfind(b"\n") + 1)
 
 
-def _lock(file: Any) -> None:
+def _lock(file: Any, shared: bool = False) -> None:
     """Raises OSError where another process holds the lock; it goes with its process, however that ends."""
     with contextlib.suppress(ImportError):  # no fcntl on Windows: there the run name alone guards
         import fcntl
 
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def hold_as_worker(folder: Path) -> Any:
+    """A shared lock that a worker process holds on its run until it ends, however it ends; keep what is returned."""
+    file = _workers_file(folder).open("a+b")
+    with contextlib.suppress(OSError):  # a file system without locks
+        _lock(file, shared=True)
+    return file
+
+
+def wait_for_workers(folder: Path) -> None:
+    """The workers of a killed search live on for seconds and may still write: wait for them. Raises UsageError."""
+    with _workers_file(folder).open("a+b") as file:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return _lock(file)
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    return None
+            if time.monotonic() > deadline:
+                raise UsageError(f"Another process still trains trials of {folder}; end it, then try again.")
+            time.sleep(0.1)
+
+
+def _workers_file(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / ".workers"
+
+
+def recorded_epochs(folder: Path, trial: int) -> dict[int, dict[str, Any]]:
+    """{epoch: record} of one trial, as the ledger has them."""
+    rows: dict[int, dict[str, Any]] = {}
+    for event in read_events(folder):
+        if event["event"] == "epoch" and event["record"]["trial"] == trial:
+            rows.setdefault(event["record"]["epoch"], event["record"])
+    return rows
 
 
 def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:

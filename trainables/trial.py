@@ -3,22 +3,27 @@
 Ray's trainable, the local executor and replay all go through here, so the three train alike.
 """
 
+import json
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables import loop, models, store
 from trainables.engine import Evaluation
-from trainables.loop import Run
+from trainables.loop import Run, Totals
 from trainables.preparation import facts, load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.records import EpochRecord
 from trainables.strategies import make_curriculum
+
+CHECKPOINT_SECONDS = 30.0  # the most training that a lost process costs, about
 
 
 class Trial:
@@ -28,6 +33,8 @@ class Trial:
         """`folder` is the run's; None keeps nothing on disk."""
         torch.set_num_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
+        self.known: dict[int, EpochRecord] = {}  # epochs that were trained before this process took the trial up
+        self.saved_at = time.monotonic()
         self.data, self.split = load_data(setting)
         engine, charged = make_engine(setting, config, self.data)
         known, levels, scored = facts(setting)
@@ -51,11 +58,60 @@ class Trial:
         )
 
     def records(self) -> Iterator[EpochRecord]:
-        """One record per epoch; the network and the predictions of the best epoch so far are kept in the run folder."""
-        for record in loop.train(self.run):
+        """One record per epoch; the network and the predictions of the best epoch so far are kept in the run folder.
+
+        A checkpoint is written before the next epoch where one is due. After `resume`, epochs that are trained again give
+        what was recorded first.
+        """
+        epochs = loop.train(self.run)
+        while not self.run.finished:
+            best = self.run.best
+            yield self._settled(next(epochs), best)
+            if self.folder and not self.run.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+                self.save(store.last_checkpoint(self.folder, self.number))
+                self.saved_at = time.monotonic()
+
+    def _settled(self, record: EpochRecord, best: EpochRecord | None) -> EpochRecord:
+        """The record that counts for this epoch. In bf16 or on a GPU a second training differs in the last digits."""
+        first = self.known.get(record.epoch)
+        if first is None:
             if self.folder and record == self.run.best:
                 self._keep_best()
-            yield record
+            return record
+        self.run.best = first if first.better_than(best) else best
+        self.run.last, self.run.totals = first, Totals.of(first)
+        return first
+
+    def resume(self) -> list[EpochRecord]:
+        """Go on with a trial that was started before: from its last checkpoint, or from the start where it has none.
+
+        Returns the checkpoint's own record, if any, to be told again: a worker can be one epoch ahead of the ledger.
+        """
+        assert self.folder
+        rows = store.recorded_epochs(self.folder, self.number)
+        self.known = {epoch: EpochRecord.from_row(row) for epoch, row in rows.items()}
+        kept = store.read_text(store.best_weights(self.folder, self.number), "record")
+        if kept:
+            best = EpochRecord.from_row(json.loads(kept))
+            self.known.setdefault(best.epoch, best)
+            self._mend_predictions(best.epoch)
+        last = store.last_checkpoint(self.folder, self.number)
+        if not last.exists():
+            return []
+        self.restore(last)
+        assert self.run.last
+        return [self.known.setdefault(self.run.last.epoch, self.run.last)]
+
+    def _mend_predictions(self, epoch: int) -> None:
+        """A process that was killed between the two files of the best epoch leaves the predictions of an earlier one."""
+        assert self.folder
+        said = store.read_text(store.predictions_file(self.folder, self.number, self.run.eval_split))
+        if said and json.loads(said)["epoch"] == epoch:
+            return
+        as_it_is = {name: tensor.clone() for name, tensor in self.run.engine.state().items()}
+        evaluation = self._judge(store.best_weights(self.folder, self.number), self.run.eval_index)
+        write_predictions(self.folder, self, self.run.eval_split, epoch, evaluation)
+        self.run.engine.restore(as_it_is)
 
     def save(self, path: Path) -> None:
         """Everything needed to go on, as one safetensors file."""
@@ -69,14 +125,18 @@ class Trial:
 
     def open_test(self, weights: Path) -> Evaluation:
         """Judge a kept network on the test split, once."""
+        return self._judge(weights, self.split.test)
+
+    def _judge(self, weights: Path, index: np.ndarray) -> Evaluation:
         arrays, _ = store.read_arrays(weights)
         self.run.engine.network.load_torchvision_state(_tensors(arrays))
-        return self.run.engine.evaluate(self.split.test)
+        return self.run.engine.evaluate(index)
 
     def _keep_best(self) -> None:
         assert self.folder and self.run.best
         state = _arrays(self.run.engine.weights())
-        store.write_arrays(store.best_weights(self.folder, self.number), state, self.setting.model_dump_json())
+        best, about = store.best_weights(self.folder, self.number), self.setting.model_dump_json()
+        store.write_arrays(best, state, about, record=json.dumps(self.run.best.row()))
         write_predictions(self.folder, self, self.run.eval_split, self.run.best.epoch)
 
 
@@ -90,6 +150,7 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
         "true": evaluation.true,
         "predicted": evaluation.predicted,
         "probabilities": evaluation.probabilities,
+        "correct": evaluation.correct,
     }
     store.write_arrays(store.predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
 

@@ -1,8 +1,10 @@
 """The Ray Tune trainable: a trial stepped epoch by epoch in a process of its own. Thin on purpose."""
 
 import json
-import time
 import traceback
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,13 @@ from trainables.records import EpochRecord
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
 
-CHECKPOINT_SECONDS = 30.0  # the most training that a lost worker costs, about
 CHECKPOINT = "trial.safetensors"
+
+
+@lru_cache(maxsize=1)
+def _hold(folder: Path) -> Any:
+    """This process is a worker of the run until it ends."""
+    return store.hold_as_worker(folder)
 
 
 class StrategyTrainable(tune.Trainable):
@@ -28,7 +35,7 @@ class StrategyTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
         self.failure: dict[str, Any] | None = None
-        self.saved_at = time.monotonic()
+        _hold(self.folder)
         try:
             self._begin(Setting.model_validate_json(config["setting"]), json.loads(config["config"]))
         except Exception as error:
@@ -42,15 +49,13 @@ class StrategyTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         record = None if self.failure else self._next()
         if record is None:  # Ray wants its metrics in every result
-            return {"done": True, "best_accuracy": 0.0, "images": 0, **(self.failure or {})}
-        if not record.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
-            self.trial.save(store.last_checkpoint(self.folder, self.number))
-            self.saved_at = time.monotonic()
-        best = self.trial.run.best
+            return {"done": True, "best_accuracy": 0.0, "images": 0, "passes": 0.0, **(self.failure or {})}
+        best, work = self.trial.run.best, record.updates * self.trial.run.config.batch_size
         return {
             "record": record.row(),
             "best_accuracy": best.eval_accuracy if best else 0.0,
-            "images": record.updates * self.trial.run.config.batch_size,
+            "images": work,
+            "passes": work / len(self.trial.run.train_index),
             "peak_memory_mb": peak_memory_mb(self.trial.setting.device),
             "done": record.finished,
         }
@@ -60,13 +65,13 @@ class StrategyTrainable(tune.Trainable):
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
         self.trial.restore(Path(checkpoint_dir) / CHECKPOINT)
+        self.records = self.trial.records()
 
     def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
+        started_before = store.trial_folder(self.folder, self.number).exists()
         self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
-        last = store.last_checkpoint(self.folder, self.number)
-        if last.exists():  # this trial lost its worker
-            self.trial.restore(last)
-        self.records = self.trial.records()
+        told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
+        self.records: Iterator[EpochRecord] = chain(told_again, self.trial.records())
 
     def _next(self) -> EpochRecord | None:
         try:
