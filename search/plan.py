@@ -16,6 +16,7 @@ from optuna.distributions import distribution_to_json
 
 from search.options import SearchOptions
 from search.resume import code_digest
+from search.samplers import grid
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
@@ -53,6 +54,8 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     """Check and complete what was asked; builds the image cache. Raises UsageError before anything else is left behind."""
     space, dropped = make_space(asked)
     options = complete(asked)
+    if options.sampler == "grid":
+        options = options.model_copy(update={"samples": grid_samples(asked, space)})
     folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)
     setting = make_setting(options)
     data, split = load_data(setting)
@@ -61,6 +64,17 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     make_network(setting, len(data.classes))
     facts(setting)
     return Plan(options, space, setting, data, split, folder, dropped)
+
+
+def grid_samples(asked: SearchOptions, space: Space) -> int:
+    """Anchors and the whole grid; UsageError where --samples says otherwise."""
+    whole = len(space.anchors) + len(grid(space))
+    if "samples" in asked.model_fields_set and asked.samples != whole:
+        raise UsageError(
+            f"--sampler grid runs {len(grid(space))} points and {len(space.anchors)} anchors; leave out --samples "
+            f"{asked.samples}, or make the grid another one with --set and --search."
+        )
+    return whole
 
 
 def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:

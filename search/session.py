@@ -34,8 +34,8 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     if dry:
         return DONE
     started = time.monotonic()
-    proposer = Proposer(plan.space, options.samples, options.seed, options.sampler)
-    terminal = Terminal(plan.space, options.samples, plan.setting.epochs)
+    proposer = Proposer(plan.space, plan.options.samples, options.seed, options.sampler)
+    terminal = Terminal(plan.space, plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
     about = describe(plan)
     campaign = open_campaign(

@@ -4,7 +4,6 @@ The study lives in memory and can be rebuilt from the ledger. The draws for a tr
 repeat as long as the same results are known when it is asked.
 """
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +12,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import Trial as StudyTrial
 from optuna.trial import TrialState
 
+from search.samplers import REPLAYED, TWO_OBJECTIVES, grid, make_sampler
 from spaces.setting import Setting
 from spaces.space import Space
 from trainables.records import EpochRecord
-from trainables.seeds import rng
 
 STATES = {
     "complete": TrialState.COMPLETE,
@@ -42,12 +41,15 @@ class Proposer:
     """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
 
     def __init__(self, space: Space, samples: int, seed: int, sampler: str):
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.samples, self.seed, self.sampler = space, samples, seed, sampler
-        self.study = optuna.create_study(direction="maximize")
+        self.two = sampler in TWO_OBJECTIVES
+        self.study = optuna.create_study(directions=["maximize", "minimize"] if self.two else ["maximize"])
+        self.grid = grid(space) if sampler == "grid" else []
         self.asked = 0
         self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
         self.best: dict[int, EpochRecord] = {}
+        self.last: dict[int, EpochRecord] = {}
 
     def ask(self) -> Proposal | None:
         """The next proposal, or None when all samples have been asked for."""
@@ -56,25 +58,28 @@ class Proposer:
         number, self.asked = self.asked, self.asked + 1
         if number < len(self.space.anchors):
             return self._anchor(number)
+        if self.grid:
+            self.study.enqueue_trial(self.grid[number - len(self.space.anchors)])
         trial = self._open(number)
         values = self._suggest(trial)
         return Proposal(number, self.space.build(values).model_dump(), values)
 
     def adopt(self, proposal: Proposal) -> None:
         """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
-        self.asked += 1
-        if proposal.withheld:
+        if self.sampler in REPLAYED:
+            drawn = self.ask()
+            assert drawn and drawn.config == proposal.config, f"trial {proposal.number} was drawn otherwise before"
             return
-        self.study.sampler = optuna.samplers.RandomSampler(seed=0)  # draws nothing: every value is given
-        self.study.enqueue_trial(proposal.values)
-        self.open[proposal.number] = self.study.ask()
-        self._suggest(self.open[proposal.number])
+        self.asked += 1
+        if not proposal.withheld:
+            self._enqueue(proposal.number, proposal.values, optuna.samplers.RandomSampler(seed=0))
 
     def report(self, record: EpochRecord) -> None:
         """An epoch of a running trial."""
+        self.last[record.trial] = record
         if record.better_than(self.best.get(record.trial)):
             self.best[record.trial] = record
-        if record.trial in self.open:
+        if record.trial in self.open and not self.two:
             self.open[record.trial].report(record.eval_accuracy, step=record.epoch)
 
     def tell(self, number: int, state: str) -> None:
@@ -82,10 +87,13 @@ class Proposer:
         trial = self.open.pop(number, None)
         if trial is None:
             return
-        value = self.best[number].eval_accuracy if state == "complete" else None
         if state == "pruned" and number not in self.best:
             state = "failed"
-        self.study.tell(trial, value, state=STATES[state])
+        self.study.tell(trial, self._value(number) if state == "complete" else None, state=STATES[state])
+
+    def _value(self, number: int) -> float | tuple[float, float]:
+        accuracy = self.best[number].eval_accuracy
+        return (accuracy, self.last[number].seconds) if self.two else accuracy
 
     def _anchor(self, number: int) -> Proposal:
         anchor = self.space.anchors[number]
@@ -93,9 +101,15 @@ class Proposer:
         values = {name: config[name] for name in self.space.active(config)}
         withheld = not self.space.contains(config)
         if not withheld:
-            self.study.enqueue_trial(values)
-            self._suggest(self._open(number))
+            self._enqueue(number, values, self._make_sampler(number))
         return Proposal(number, config, values, anchor.name, withheld)
+
+    def _enqueue(self, number: int, values: dict[str, Any], sampler: optuna.samplers.BaseSampler) -> None:
+        """These values as the study's next trial; every value is given, so the sampler draws nothing."""
+        self.study.sampler = sampler
+        self.study.enqueue_trial(values)
+        self.open[number] = self.study.ask()
+        self._suggest(self.open[number])
 
     def _open(self, number: int) -> StudyTrial:
         self.study.sampler = self._make_sampler(number)
@@ -111,15 +125,7 @@ class Proposer:
         return values
 
     def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        seed = int(rng(self.seed, number, "propose").integers(2**31))
-        if self.sampler == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            # a quarter of the samples at most are drawn blindly; running trials count as bad ones, so that two
-            # trials at a time do not draw the same config
-            start_up = max(1, self.samples // 4)
-            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=start_up, constant_liar=True)
+        return make_sampler(self.sampler, self.seed, number, self.samples)
 
 
 def _draw(trial: StudyTrial, name: str, distribution: BaseDistribution) -> Any:
