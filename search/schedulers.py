@@ -63,13 +63,19 @@ class AnchoredMedian(Anchored, MedianStoppingRule):
 
 
 class AnchoredHyperBand(HyperBandScheduler):
-    """HyperBand (Li et al. 2018); anchors belong to no bracket and run to their end before it. Brackets start anew after a
+    """HyperBand (Li et al. 2018), the bracket that halves most first, as in the paper's algorithm 1 (Ray begins with the
+    one that never halves). Anchors belong to no bracket and run to their end before it. Brackets start anew after a
     resume: what was stopped stays stopped, what was paused competes again.
     """
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
         self.anchors: list[Any] = []
+        first_rung = self._get_r0
+        self._get_r0 = lambda s: max(1, first_rung(s))
+
+    def _create_bracket(self, s: int) -> Any:
+        return super()._create_bracket(self._s_max_1 - 1 - s)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         if trial.config.get("anchor"):
@@ -95,9 +101,8 @@ class AnchoredHyperBand(HyperBandScheduler):
             super().on_trial_error(tune_controller, trial)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        waiting = (t for t in self.anchors if t.status in ("PENDING", "PAUSED"))
-        ready = next((t for t in waiting if tune_controller.has_resources_for_trial(t)), None)
-        return ready or super().choose_trial_to_run(tune_controller)
+        waiting = next((trial for trial in self.anchors if trial.status == "PENDING"), None)
+        return waiting or super().choose_trial_to_run(tune_controller)
 
 
 def _past(number: int) -> str:
