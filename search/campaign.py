@@ -107,12 +107,15 @@ class Campaign:
         self.watcher.asked(self.books[proposal.number])
         return proposal
 
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice."""
+    def epoch(self, record: EpochRecord, member: dict[str, Any] | None = None) -> None:
+        """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice.
+
+        `member`, in a population: `fields`, the values that change while a trial runs, and `donor` or None.
+        """
         book = self.books[record.trial]
         if book.records and record.epoch <= book.records[-1].epoch:
             return
-        self.ledger.append("epoch", time=time.time(), record=record.row())
+        self.ledger.append("epoch", time=time.time(), record=record.row(), **({"member": member} if member else {}))
         self._enter(record)
         self.watcher.epoch(book)
 

@@ -15,13 +15,16 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from search.campaign import Campaign
-from search.options import SearchOptions
+from search.options import POPULATIONS, SearchOptions
+from search.population import make_population
 from search.schedulers import make_scheduler
 from spaces.errors import UsageError
 from spaces.setting import Setting
+from spaces.space import Space
 from trainables import store
 from trainables.records import EpochRecord
 from trainables.trial import reason_of
@@ -54,24 +57,27 @@ def ray_running(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_on_ray(campaign: Campaign, setting: Setting, options: SearchOptions, longest: int) -> None:
+def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:
     """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
     assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
     resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
     _refuse_impossible(resources)
     store.wait_for_workers(campaign.folder)
+    population = options.scheduler in POPULATIONS
+    if population:
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
     storage = campaign.folder / ".ray"
     shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
     tuner = tune.Tuner(
         tune.with_resources(StrategyTrainable, resources),
         tune_config=tune.TuneConfig(
             num_samples=options.samples,
-            metric="best_accuracy",
+            metric="accuracy" if population else "best_accuracy",
             mode="max",
-            search_alg=_Asker(campaign, setting),
-            scheduler=make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past()),
+            search_alg=_Asker(campaign, setting, space.mutable if population else ()),
+            scheduler=_scheduler(campaign, space, setting, options, longest),
             # a paused trial counts as one at a time, so that those it waits for could never start
-            max_concurrent_trials=None if options.scheduler == "hyperband" else options.concurrent,
+            max_concurrent_trials=None if population or options.scheduler == "hyperband" else options.concurrent,
             reuse_actors=True,
             time_budget_s=campaign.seconds_left(),
         ),
@@ -88,6 +94,15 @@ def run_on_ray(campaign: Campaign, setting: Setting, options: SearchOptions, lon
         tuner.fit()
     finally:
         shutil.rmtree(storage, ignore_errors=True)
+
+
+def _scheduler(
+    campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int
+) -> TrialScheduler:
+    if options.scheduler in POPULATIONS:
+        furthest = max((len(book.records) for book in campaign.books.values()), default=0)
+        return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
+    return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
 
 
 def _refuse_impossible(wanted: dict[str, float]) -> None:
@@ -111,20 +126,26 @@ class _NotKept:
 class _Asker(_NotKept, Searcher):
     """Gives Ray the campaign's proposals."""
 
-    def __init__(self, campaign: Campaign, setting: Setting):
+    def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...]):
+        """`fields` change while a trial runs, in a population."""
         super().__init__(metric="best_accuracy", mode="max")
-        self.campaign, self.setting = campaign, setting
+        self.campaign, self.setting, self.fields = campaign, setting, fields
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         proposal = self.campaign.ask()
         if proposal is None:
             return None if self.campaign.waiting() else Searcher.FINISHED  # None: ask again later
+        member = store.read_text(store.last_checkpoint(self.campaign.folder, proposal.number), "member")
+        now = json.loads(member) if member else {"config": proposal.config, "donor": None}
         return {
             "number": proposal.number,
             "anchor": proposal.anchor or "",
-            "config": json.dumps(proposal.config),
+            "config": json.dumps(now["config"]),
             "setting": (proposal.setting or self.setting).model_dump_json(),
             "folder": str(self.campaign.folder.absolute()),
+            "fields": list(self.fields),
+            "donor": now["donor"],
+            **{name: now["config"][name] for name in self.fields},
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
@@ -150,7 +171,7 @@ class _Recorder(_NotKept, tune.Callback):
         if "failed" in result:
             self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
         elif "record" in result:
-            self.campaign.epoch(EpochRecord.from_row(result["record"]))
+            self.campaign.epoch(EpochRecord.from_row(result["record"]), result.get("member"))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""

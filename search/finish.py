@@ -162,10 +162,11 @@ def next_commands(campaign: Campaign, tables: bool) -> str:
     if not tables:
         later = f"pyarrow is missing here; `python -m search.export {folder}` writes the tables where it is not"
         return f"\nFiles: {folder} ({later})"
+    again = "schedule.parquet" if (campaign.folder / "schedule.parquet").exists() else "best.parquet --row 0"
     return (
         f"\nFiles: {folder} (best.parquet, records.parquet, finals.parquet, predictions.parquet, checkpoints/)\n"
         f"Next:  python -m analysis.report {folder} --out {folder}/report\n"
-        f"       python -m search.replay {folder}/best.parquet --row 0"
+        f"       python -m search.replay {folder}/{again}"
     )
 
 

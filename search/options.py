@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+POPULATIONS = ("pbt", "pb2")  # schedulers that change fields while trials run
+
 
 class RunOptions(BaseModel):
     """What may be asked of any run. None means: chosen from the rest, and written into run.json as chosen."""
@@ -61,8 +63,11 @@ class SearchOptions(RunOptions):
     sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = Field(
         "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
     )
-    scheduler: Literal["asha", "median", "hyperband", "none"] | None = Field(
-        None, description="early stopping (asha; none under local and nsga2)"
+    scheduler: Literal["asha", "median", "hyperband", "pbt", "pb2", "none"] | None = Field(
+        None, description="early stopping, or a population that finds a schedule (asha; none under local and nsga2)"
+    )
+    exchange_epochs: int | None = Field(
+        None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
 

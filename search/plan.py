@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from optuna.distributions import distribution_to_json
 
-from search.options import SearchOptions
+from search.options import POPULATIONS, SearchOptions
 from search.resume import code_digest
 from search.samplers import grid
 from spaces.errors import UsageError, unknown
@@ -30,6 +30,9 @@ from trainables.preparation import facts, load_data, make_network
 from trainables.strategies import get_strategy
 
 PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
+
+
+SMALLEST_POPULATION = 4  # of which one is replaced at a time
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,23 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     space = _choose_anchors(get_space(options.space), options.anchors)
     space = space.with_search(dict(parse_search(space, text) for text in options.search))
     narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
+    if options.scheduler in POPULATIONS:
+        _check_population(options, narrowed)
+        narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def _check_population(options: SearchOptions, space: Space) -> None:
+    if not space.mutable:
+        raise UsageError(
+            f"--scheduler {options.scheduler} changes fields while trials run, and --set fixes all of them."
+        )
+    if options.samples < SMALLEST_POPULATION:
+        raise UsageError(
+            f"--scheduler {options.scheduler} wants a population of {SMALLEST_POPULATION} at least; got --samples "
+            f"{options.samples}."
+        )
 
 
 def _choose_anchors(space: Space, wanted: str | None) -> Space:
@@ -111,6 +129,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "weights": options.weights or _default_weights(options.space, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "scheduler": options.scheduler or ("none" if local or options.sampler == "nsga2" else "asha"),
+        "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
         "cpus_per_trial": options.cpus_per_trial or max(1, cores // at_once),

@@ -16,6 +16,7 @@ from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
 SETTING = "setting_"
+ELSEWHERE = "Expected on another processor, thread count or version, not here."
 MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
 
 
@@ -32,8 +33,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def replay(asked: argparse.Namespace) -> int:
     """Train the row's trial again and compare its best epoch with the recorded one."""
-    row = read_row(asked.table, asked.row)
-    setting, config = from_row(row, {n: v for n in MOVABLE if (v := getattr(asked, n)) is not None})
+    rows = read_rows(asked.table)
+    if "member" in rows[0]:
+        return replay_schedule(rows, asked)
+    row = _row(rows, asked.table, asked.row)
+    setting, config = from_row(row, _changes(asked))
     epochs = min(asked.epochs or row["epochs"], setting.epochs)
     print(
         f"Trial {row['trial']} of {row['run']}: {setting.strategy} on {setting.data}, {epochs} epochs, seed {setting.seed}"
@@ -46,8 +50,45 @@ def replay(asked: argparse.Namespace) -> int:
     return _compare(row, trial, epochs)
 
 
+def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> int:
+    """Train what a population found again, its fields changing at the recorded epochs, and compare every epoch."""
+    rows = sorted(rows, key=lambda row: row["epoch"])[: asked.epochs]
+    configs = [from_row(row, _changes(asked)) for row in rows]
+    setting, config = configs[0]
+    print(f"Schedule of trial {rows[0]['trial']} of {rows[0]['run']}: {len(rows)} epochs, seed {setting.seed}")
+    trial, other = Trial(setting, config, int(rows[0]["trial"])), []
+    records = trial.records()
+    for row, (_, now) in zip(rows, configs, strict=True):
+        if now != trial.run.config:
+            trial.reconfigure(now)
+        record = next(records)
+        print(_line(record), flush=True)
+        if (record.eval_accuracy, record.eval_loss) != (row["selection_accuracy"], row["selection_loss"]):
+            other.append(record.epoch)
+    if other:
+        print(f"Other numbers in {len(other)} of {len(rows)} epochs, first in epoch {other[0]}. {ELSEWHERE}")
+        return TOO_FEW
+    print(f"The same curve: accuracy and loss of all {len(rows)} epochs.")
+    return DONE
+
+
+def _changes(asked: argparse.Namespace) -> dict[str, Any]:
+    return {name: value for name in MOVABLE if (value := getattr(asked, name)) is not None}
+
+
 def read_row(path: Path, number: int) -> dict[str, Any]:
     """One row of a best.parquet. Raises UsageError."""
+    return _row(read_rows(path), path, number)
+
+
+def _row(rows: list[dict[str, Any]], path: Path, number: int) -> dict[str, Any]:
+    if not 0 <= number < len(rows):
+        raise UsageError(f"--row {number}: {path} has the rows 0 to {len(rows) - 1}.")
+    return rows[number]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a best.parquet or a schedule.parquet, at least one. Raises UsageError."""
     try:
         from trainables.tables import read_table
 
@@ -58,11 +99,11 @@ def read_row(path: Path, number: int) -> dict[str, Any]:
         ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is no parquet table ({str(error).splitlines()[0]}).") from None
-    if not 0 <= number < len(rows):
-        raise UsageError(f"--row {number}: {path} has the rows 0 to {len(rows) - 1}.")
-    if SETTING + "strategy" not in rows[number]:
+    if not rows:
+        raise UsageError(f"{path} has no rows: its run has no trial with a result.")
+    if SETTING + "strategy" not in rows[0]:
         raise UsageError(f"{path} holds no configs: column {SETTING}strategy is missing; pass a best.parquet.")
-    return rows[number]
+    return rows
 
 
 def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, TrialConfig]:
@@ -94,8 +135,7 @@ def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
         print(f"The same numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}.")
         return DONE
     print(f"Other numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}; recorded were epoch {then[0]}, "
-          f"accuracy {then[1]:.4f}, loss {then[2]:.6f}. Expected on another processor, thread count or version, not here."
-          )  # fmt: skip
+          f"accuracy {then[1]:.4f}, loss {then[2]:.6f}. {ELSEWHERE}")  # fmt: skip
     return TOO_FEW
 
 

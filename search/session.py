@@ -15,7 +15,7 @@ from search import ray_environment
 from search.arguments import DONE, INTERRUPTED, TOO_FEW
 from search.campaign import OUT_OF_TIME, Campaign
 from search.finish import next_commands, open_test, summary
-from search.options import SearchOptions
+from search.options import POPULATIONS, SearchOptions
 from search.plan import Plan, describe, make_plan, parse_duration
 from search.resume import check_same, note
 from search.study import Proposer
@@ -119,7 +119,7 @@ def _executor(plan: Plan) -> Callable[[Campaign], None]:
         cpus, gpus = (options.cpus_per_trial or 1) * at_once, math.ceil((options.gpus_per_trial or 0) * at_once)
         # inside, because Ray takes SIGTERM for itself when it starts
         with ray_running(options.address, cpus, gpus), _terminated_like_interrupted():
-            run_on_ray(campaign, plan.setting, options, plan.longest)
+            run_on_ray(campaign, plan.space, plan.setting, options, plan.longest)
 
     return run
 
@@ -187,8 +187,9 @@ def headline(plan: Plan) -> str:
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
         f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}",
     ]
+    why = "a population changes fields" if options.scheduler in POPULATIONS else "a --set says otherwise"
     for name in plan.dropped:
-        lines.append(f"Anchor {name} is left out: a --set says otherwise.")
+        lines.append(f"Anchor {name} is left out: {why}.")
     return "\n".join(lines)
 
 

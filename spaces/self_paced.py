@@ -7,15 +7,19 @@ from pydantic import Field
 
 from spaces.ranges import RATES
 from spaces.space import Anchor, Space
-from spaces.trial import OrderedConfig
+from spaces.trial import MUTABLE, OrderedConfig
 
 
 class SelfPacedConfig(OrderedConfig):
     """Train on the easiest share; the share grows when the train accuracy passes a gate (report, section 9.2)."""
 
     share_start: float = Field(0.1, gt=0, le=1, description="share of the training set in the first epoch")
-    share_step: float = Field(0.05, gt=0, le=1, description="added to the share when it grows")
-    gate: float = Field(0.85, ge=0, le=1, description="train accuracy to pass, strictly above")
+    share_step: float = Field(
+        0.05, gt=0, le=1, description="added to the share when it grows", json_schema_extra=MUTABLE
+    )
+    gate: float = Field(
+        0.85, ge=0, le=1, description="train accuracy to pass, strictly above", json_schema_extra=MUTABLE
+    )
     slow_from: float = Field(0.6, ge=0, le=1, description="share from which growing needs slow_epochs passes")
     slow_epochs: int = Field(2, ge=1, le=100, description="epochs that must pass the gate per step, from slow_from on")
     ranking: Literal["image", "image_per_class", "batch"] = Field(

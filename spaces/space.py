@@ -113,6 +113,12 @@ class Space:
         values = self.anchor_values(anchor)
         return any(values[name] != value and self.matters(name, values) for name, value in self.fixed.items())
 
+    @property
+    def mutable(self) -> tuple[str, ...]:
+        """The searched fields that may change while a trial runs: what a population finds a schedule of."""
+        extras = {name: self.config.model_fields[name].json_schema_extra for name in self.search}
+        return tuple(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("mutable"))
+
     def _defaults(self) -> dict[str, Any]:
         return {name: info.default for name, info in self.config.model_fields.items()}
 

@@ -6,7 +6,9 @@ Learning rates are a start and factors below one, gates a first gate and positiv
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MUTABLE: dict[str, JsonValue] = {"mutable": True}  # of a field whose value may change while a trial runs
 
 
 class TrialConfig(BaseModel):
@@ -14,7 +16,9 @@ class TrialConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    learning_rate: float = Field(1e-3, gt=0, le=10, description="learning rate of the first epoch")
+    learning_rate: float = Field(
+        1e-3, gt=0, le=10, description="learning rate of the first epoch", json_schema_extra=MUTABLE
+    )
     rate: Literal["constant", "cosine", "epoch_steps", "accuracy_steps"] = Field(
         "constant", description="learning-rate rule"
     )

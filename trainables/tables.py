@@ -58,7 +58,10 @@ def write_tables(folder: Path) -> None:
     write_table(folder / "records.parquet", record_rows(events), run)
     write_table(folder / "finals.parquet", finals, run)
     write_table(folder / "predictions.parquet", list(prediction_rows(folder, run)), run)
-    write_table(folder / "best.parquet", best_rows(run, events, finals), run)
+    best = best_rows(run, events, finals)
+    write_table(folder / "best.parquet", best, run)
+    if schedule := schedule_rows(run, events, best):
+        write_table(folder / "schedule.parquet", schedule, run)
 
 
 def record_rows(events: list[Row]) -> list[Row]:
@@ -139,9 +142,50 @@ def prediction_rows(folder: Path, run: Row) -> Iterable[Row]:
             }
 
 
-def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
-    """The configs of the trials that were not lost, best first, one typed column per field, with what replay needs."""
+def schedule_rows(run: Row, events: list[Row], best: list[Row]) -> list[Row]:
+    """What a population found: of its best member, an epoch a row, with the config of that epoch, its donors' included.
+
+    Column `member` says which trial trained the epoch. Empty where the run had no population.
+    """
+    trained = {
+        (e["record"]["trial"], e["record"]["epoch"]): e for e in events if e["event"] == "epoch" and "member" in e
+    }
+    if not trained or not best:
+        return []
+    line = _line(trained, best[0]["trial"], best[0]["epochs"])
     asked = {event["trial"]: event for event in events if event["event"] == "asked"}
+    first = asked[line[0]["record"]["trial"]]["config"]  # a donor's fields that do not change go with its state
+    setting = {f"setting_{name}": value for name, value in run["setting"].items()}
+    metrics = {"selection_accuracy": "eval_accuracy", "selection_loss": "eval_loss", "selection_knn": "eval_knn"}
+    return [
+        {"run": run["options"]["name"], "trial": best[0]["trial"], "epoch": e["record"]["epoch"]}
+        | {"member": e["record"]["trial"], **{name: e["record"][column] for name, column in metrics.items()}}
+        | first
+        | e["member"]["fields"]
+        | setting
+        for e in line
+    ]
+
+
+def _line(trained: dict[tuple[int, int], Row], trial: int, epochs: int) -> list[Row]:
+    """The epochs that led to a member's last one, through its donors, in order."""
+    line = []
+    for epoch in range(epochs, 0, -1):
+        event = trained[trial, epoch]
+        line.append(event)
+        if event["member"]["donor"]:
+            trial = event["member"]["donor"][0]
+    return line[::-1]
+
+
+def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
+    """The configs of the trials that were not lost, best first, one typed column per field, with what replay needs.
+
+    Of a population's member, the fields that change are those of its best epoch; schedule.parquet has them all.
+    """
+    asked = {event["trial"]: event for event in events if event["event"] == "asked"}
+    changing = (event for event in events if event["event"] == "epoch" and "member" in event)
+    fields = {(e["record"]["trial"], e["record"]["epoch"]): e["member"]["fields"] for e in changing}
     ranked = [row for row in finals if row["best_epoch"] and row["state"] in ("complete", "pruned")]
     ranked.sort(key=lambda row: (-row["selection_accuracy"], row["selection_loss"], row["trial"]))
     metrics = ("trial", "state", "best_epoch", "epochs", "selected_on", "selection_accuracy", "selection_loss")
@@ -150,6 +194,7 @@ def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
         {"run": run["options"]["name"], "anchor": asked[row["trial"]]["anchor"]}
         | {name: row[name] for name in metrics + more}
         | asked[row["trial"]]["config"]
+        | fields.get((row["trial"], row["best_epoch"]), {})
         | {f"setting_{n}": v for n, v in (asked[row["trial"]].get("setting") or run["setting"]).items()}
         for row in ranked
     ]

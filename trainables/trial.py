@@ -33,7 +33,8 @@ class Trial:
         """`folder` is the run's; None keeps nothing on disk."""
         torch.set_num_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
-        self.known: dict[int, EpochRecord] = {}  # epochs that were trained before this process took the trial up
+        self.known: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
+        self.member = ""  # what a population's member is at, as JSON; part of every checkpoint
         self.saved_at = time.monotonic()
         self.data, self.split = load_data(setting)
         engine, charged = make_engine(setting, config, self.data)
@@ -77,6 +78,7 @@ class Trial:
         if first is None:
             if self.folder and record == self.run.best:
                 self._keep_best()
+            self.known[record.epoch] = record
             return record
         self.run.best = first if first.better_than(best) else best
         self.run.last, self.run.totals = first, Totals.of(first)
@@ -116,7 +118,28 @@ class Trial:
     def save(self, path: Path) -> None:
         """Everything needed to go on, as one safetensors file."""
         tensors, text = loop.save(self.run)
-        store.write_arrays(path, _arrays(tensors), text)
+        store.write_arrays(path, _arrays(tensors), text, member=self.member)
+
+    def take_over(self, path: Path) -> None:
+        """Go on from a checkpoint of this trial or, in a population, of another one at the same epoch.
+
+        What this trial has recorded and kept stays its own.
+        """
+        self.restore(path)
+        best: EpochRecord | None = None
+        for epoch in sorted(self.known):
+            best = self.known[epoch] if self.known[epoch].better_than(best) else best
+        self.run.best, self.run.last = best, self.known.get(self.run.epoch, self.run.last)
+        if self.folder:
+            self.save(store.last_checkpoint(self.folder, self.number))
+            self.saved_at = time.monotonic()
+
+    def reconfigure(self, config: TrialConfig) -> None:
+        """Other values for fields that may change while a trial runs; its state stays."""
+        known, _, _ = facts(self.setting)
+        self.run.config = self.run.engine.config = config
+        self.run.rule = rate_rule(config)
+        self.run.curriculum = make_curriculum(self.setting.strategy, known, config, self.setting.sizes)
 
     def restore(self, path: Path) -> None:
         """Go on from a saved file of the same trial."""

@@ -28,6 +28,9 @@ def _hold(folder: Path) -> Any:
 class StrategyTrainable(tune.Trainable):
     """One trial of any strategy. Config: `number`, `folder` (the run's), `setting` and `config` as JSON texts.
 
+    A member of a population also has `fields`, the names of those that change while it runs, a value under each of these
+    names, and `donor`, the member and the epoch that its state comes from.
+
     A failure of the trial itself is a result (`failed`, `traceback`), not an exception: it would fail again, so Ray
     must not retry it. What Ray sees fail is a lost worker.
     """
@@ -36,8 +39,11 @@ class StrategyTrainable(tune.Trainable):
         self.number, self.folder = config["number"], Path(config["folder"])
         self.failure: dict[str, Any] | None = None
         _hold(self.folder)
+        self.fields = {name: config[name] for name in config.get("fields", ())}
+        self.donor = config.get("donor")
         try:
-            self._begin(Setting.model_validate_json(config["setting"]), json.loads(config["config"]))
+            values = json.loads(config["config"]) | self.fields
+            self._begin(Setting.model_validate_json(config["setting"]), values)
         except Exception as error:
             self._fail(error)
 
@@ -49,10 +55,14 @@ class StrategyTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         record = None if self.failure else self._next()
         if record is None:  # Ray wants its metrics in every result
-            return {"done": True, "best_accuracy": 0.0, "images": 0, "passes": 0.0, **(self.failure or {})}
+            nothing = {"best_accuracy": 0.0, "accuracy": 0.0, "images": 0, "passes": 0.0, "epoch": 0}
+            return {"done": True, **nothing, **(self.failure or {})}
         best, work = self.trial.run.best, record.updates * self.trial.run.config.batch_size
         return {
             "record": record.row(),
+            "epoch": record.epoch,
+            "accuracy": record.eval_accuracy,
+            **self._membership(record.epoch),
             "best_accuracy": best.eval_accuracy if best else 0.0,
             "images": work,
             "passes": work / len(self.trial.run.train_index),
@@ -64,14 +74,23 @@ class StrategyTrainable(tune.Trainable):
         self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
 
     def load_checkpoint(self, checkpoint_dir: str) -> None:
-        self.trial.restore(Path(checkpoint_dir) / CHECKPOINT)
+        self.trial.take_over(Path(checkpoint_dir) / CHECKPOINT)
         self.records = self.trial.records()
 
     def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
         started_before = store.trial_folder(self.folder, self.number).exists()
         self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
+        if self.fields:
+            self.trial.member = json.dumps({"config": values, "donor": self.donor})
         told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
         self.records: Iterator[EpochRecord] = chain(told_again, self.trial.records())
+
+    def _membership(self, epoch: int) -> dict[str, Any]:
+        """Of a population's member: the values of the fields that change, and the donor if this epoch was its first."""
+        if not self.fields:
+            return {}
+        fresh = self.donor is not None and epoch == self.donor[1] + 1
+        return {"member": {"fields": self.fields, "donor": self.donor if fresh else None}}
 
     def _next(self) -> EpochRecord | None:
         try:

@@ -1,0 +1,103 @@
+"""Schedules found by a population: PBT (Jaderberg et al. 2017) and PB2 (Parker-Holder et al. 2020), through Ray.
+
+Every few epochs the worst quarter takes network, optimiser and curriculum state of one of the best quarter, and goes on
+with fields that differ from its donor's. All members share split, initialisation and orders, so a line of donors is one
+training whose fields change at known epochs, which search.replay can run again.
+
+Departures from Ray's own: members wait for each other (asynchronous exchange compares trainings of different ages), new
+values stay within the space, and every choice comes from (seed, member, epoch). Members are compared at equal epochs,
+not at equal work, since the schedule that is found is one of epochs.
+"""
+
+import random
+from typing import Any
+
+import numpy as np
+from optuna.distributions import FloatDistribution
+from ray.tune.schedulers import PopulationBasedTraining
+from ray.tune.schedulers.pb2 import PB2
+from ray.tune.schedulers.pbt import _PBTTrialState
+
+from spaces.space import Space
+
+RESAMPLED = 0.25  # chance that a field is drawn anew instead of being moved
+FACTORS = (0.8, 1.2)
+QUARTER = 0.25
+
+
+class Synchronous:
+    """What both have in common: a fixed population, choices by address, members that keep their number."""
+
+    def begin(self, space: Space, seed: int, interval: int, epoch: int) -> None:
+        """`epoch` is the furthest that a member came in an earlier process: the next exchange comes after it."""
+        self.space, self.seed = space, seed
+        self.started_at = epoch // interval * interval
+        self._next_perturbation_sync = self.started_at + interval
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Ray refuses a searcher here, since it would be told of changed configs; ours is not."""
+        state = _PBTTrialState(trial)
+        state.last_perturbation_time = self.started_at
+        self._trial_state[trial] = state
+
+    def _checkpoint_or_exploit(self, trial: Any, *more: Any) -> None:
+        random.seed(int(self._rng(trial).integers(2**31)))  # Ray draws the donor from Python's own generator
+        super()._checkpoint_or_exploit(trial, *more)  # type: ignore[misc]
+
+    def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        moved = self.moved(trial, trial_to_clone)
+        values = {name: clipped(self.space.search[name], moved[name]) for name in trial.config["fields"]}
+        donor = {"donor": [trial_to_clone.config["number"], self._trial_state[trial_to_clone].last_train_time]}
+        return trial.config | {"config": trial_to_clone.config["config"]} | values | donor, {}
+
+    def _rng(self, trial: Any) -> np.random.Generator:
+        epoch = self._trial_state[trial].last_train_time
+        return np.random.default_rng([self.seed, int(epoch), int(trial.config["number"]), 6])
+
+    def moved(self, trial: Any, donor: Any) -> dict[str, float]:
+        """A new value for each field, perhaps outside its range."""
+        raise NotImplementedError
+
+
+class Population(Synchronous, PopulationBasedTraining):
+    """PBT: each field moves by a factor, or is drawn anew."""
+
+    def moved(self, trial: Any, donor: Any) -> dict[str, float]:
+        draws = self._rng(trial)
+        return {name: explored(self.space.search[name], donor.config[name], draws) for name in trial.config["fields"]}
+
+
+class Bandit(Synchronous, PB2):
+    """PB2: the values that a Gaussian process over the gains so far expects most of."""
+
+    def moved(self, trial: Any, donor: Any) -> dict[str, float]:
+        np.random.seed(int(self._rng(trial).integers(2**31)))
+        new, _ = PB2._get_new_config(self, trial, donor)
+        return new
+
+
+def explored(distribution: FloatDistribution, value: float, draws: np.random.Generator) -> float:
+    """PBT's move of one value."""
+    if draws.random() >= RESAMPLED:
+        return value * float(draws.choice(FACTORS))
+    if distribution.log:
+        return float(np.exp(draws.uniform(np.log(distribution.low), np.log(distribution.high))))
+    return float(draws.uniform(distribution.low, distribution.high))
+
+
+def clipped(distribution: FloatDistribution, value: float) -> float:
+    return float(np.clip(value, distribution.low, distribution.high))
+
+
+def make_population(name: str, space: Space, seed: int, interval: int, epoch: int) -> Synchronous:
+    """The scheduler of this name over the space's mutable fields; `interval` in epochs."""
+    bounds = {field: [space.search[field].low, space.search[field].high] for field in space.mutable}
+    shared = {"time_attr": "epoch", "perturbation_interval": interval, "quantile_fraction": QUARTER, "synch": True,
+              "log_config": False}  # fmt: skip
+    made: Synchronous
+    if name == "pb2":
+        made = Bandit(hyperparam_bounds=bounds, **shared)
+    else:
+        made = Population(hyperparam_mutations=bounds, **shared)
+    made.begin(space, seed, interval, epoch)
+    return made
