@@ -69,6 +69,7 @@ class Campaign:
         self.reopened: list[int] = []  # trials of an earlier process that are to be gone on with
         self.tests: dict[int, dict[str, Any]] = {}  # figures of the trials that test has been opened for
         self.stopped = ""  # why no more trials are wanted
+        self.broken = ""  # why nothing more can be written
 
     def restore(self, events: list[dict[str, Any]], data_root: str | None) -> None:
         """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again."""
@@ -101,7 +102,7 @@ class Campaign:
         if proposal is None:
             return None
         own = {} if proposal.setting is None else {"setting": proposal.setting.model_dump()}
-        self.ledger.append("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor, **own,
+        self._write("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor, **own,
                            withheld=proposal.withheld, values=proposal.values, config=proposal.config)  # fmt: skip
         self.books[proposal.number] = TrialBook(proposal)
         self.watcher.asked(self.books[proposal.number])
@@ -115,7 +116,9 @@ class Campaign:
         book = self.books[record.trial]
         if book.records and record.epoch <= book.records[-1].epoch:
             return
-        self.ledger.append("epoch", time=time.time(), record=record.row(), **({"member": member} if member else {}))
+        self._write("epoch", time=time.time(), record=record.row(), **({"member": member} if member else {}))
+        if self.broken:  # it will be trained again
+            return
         self._enter(record)
         self.watcher.epoch(book)
 
@@ -132,8 +135,10 @@ class Campaign:
         if book.state != "running":
             return
         book.state, book.reason, book.peak_memory_mb = state, reason, peak_memory_mb
-        self.ledger.append("ended", trial=number, time=time.time(), state=state, reason=reason,
-                           peak_memory_mb=peak_memory_mb)  # fmt: skip
+        self._write("ended", trial=number, time=time.time(), state=state, reason=reason,
+                    peak_memory_mb=peak_memory_mb)  # fmt: skip
+        if self.broken:
+            return
         self.proposer.tell(number, state)
         self._tidy(number)
         self.watcher.ended(book)
@@ -145,6 +150,22 @@ class Campaign:
         self.ended(number, "failed", reason)
         if self._all_fail_alike():
             self.stopped = f"the first {SAME_FAILURES} trials all failed the same way ({reason})"
+
+    def out_of_room(self, number: int, reason: str) -> None:
+        """A trial could not write its network: not its own failure, so it is to be gone on with when there is room."""
+        self.stopped = self.stopped or f"{self.folder} cannot be written any more ({reason})"
+        self.ended(number, "interrupted", self.stopped)
+        self.broken = self.stopped
+
+    def _write(self, event: str, **content: Any) -> None:
+        """Into the ledger; a disk that is full, or read-only by now, ends the run and not the process."""
+        if self.broken:
+            return
+        try:
+            self.ledger.append(event, **content)
+        except OSError as error:
+            self.broken = f"{self.folder} cannot be written any more ({error.strerror or error})"
+            self.stopped = self.stopped or self.broken
 
     def _all_fail_alike(self) -> bool:
         """Whether nothing but one and the same failure has come of this run so far; numbers in its reason may differ."""
@@ -178,7 +199,7 @@ class Campaign:
                 self.ended(number, "interrupted", reason)
 
     def test(self, number: int, figures: dict[str, Any]) -> None:
-        self.ledger.append("test", trial=number, time=time.time(), **figures)
+        self._write("test", trial=number, time=time.time(), **figures)
         self.tests[number] = figures
 
     def ranked(self) -> list[TrialBook]:

@@ -18,7 +18,8 @@ from ray import tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from search.campaign import Campaign
+from search.campaign import OUT_OF_TIME, Campaign
+from search.disk import PAUSING, RAY_KEEPS
 from search.options import POPULATIONS, SearchOptions
 from search.population import make_population
 from search.schedulers import make_scheduler
@@ -66,6 +67,7 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
     population = options.scheduler in POPULATIONS
     if population:
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
+    kept = RAY_KEEPS if options.scheduler in PAUSING else None
     storage = campaign.folder / ".ray"
     shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
     tuner = tune.Tuner(
@@ -86,7 +88,8 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
             storage_path=str(storage.absolute()),
             verbose=0,
             callbacks=[_Recorder(campaign)],
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0),
+            stop=_StopAll(campaign),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
             failure_config=tune.FailureConfig(max_failures=options.max_failures),
         ),
     )
@@ -159,6 +162,19 @@ class _Asker(_NotKept, Searcher):
         raise NotImplementedError("a search is resumed from its ledger")
 
 
+class _StopAll(_NotKept, tune.Stopper):
+    """Ends the search where nothing more can come of it: no room to write, or the same failure every time."""
+
+    def __init__(self, campaign: Campaign):
+        self.campaign = campaign
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return bool(self.campaign.stopped) and self.campaign.stopped != OUT_OF_TIME
+
+
 class _Recorder(_NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
@@ -168,7 +184,9 @@ class _Recorder(_NotKept, tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        if "failed" in result:
+        if "no_room" in result:
+            self.campaign.out_of_room(trial.config["number"], result["no_room"])
+        elif "failed" in result:
             self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
         elif "record" in result:
             self.campaign.epoch(EpochRecord.from_row(result["record"]), result.get("member"))
@@ -177,8 +195,8 @@ class _Recorder(_NotKept, tune.Callback):
         """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""
         result = trial.last_result or {}
         finished = result.get("record", {}).get("finished", False)
-        if not finished and self.campaign.over_time():
-            return self.campaign.ended(trial.config["number"], "interrupted", "the time budget is spent")
+        if not finished and (self.campaign.stopped or self.campaign.over_time()):
+            return self.campaign.ended(trial.config["number"], "interrupted", self.campaign.stopped or OUT_OF_TIME)
         state = "complete" if finished else "pruned"
         self.campaign.ended(trial.config["number"], state, peak_memory_mb=result.get("peak_memory_mb", 0.0))
 

@@ -56,16 +56,16 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     )
     with terminal:
         interrupted = execute(plan, campaign)
-    if options.protocol == "holdout" and not interrupted:
+    if options.protocol == "holdout" and not (interrupted or campaign.broken):
         _open_tests(plan, campaign)
     campaign.ledger.close()
     ended = sum(book.state == "complete" for book in campaign.books.values())
-    if write_tables(plan) and ended and not interrupted:
+    if not campaign.broken and write_tables(plan) and ended and not interrupted:
         _print_table(plan.folder)
     for name in lineup.skipped:
         print(f"Not run: {name}, because an arm that it builds on did not complete.")
     print(f"\n{lineup.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
-    if interrupted:
+    if interrupted or campaign.broken:
         print(resume_line("search.compare", plan))
     wanted = len(arms) * len(seeds)
     return INTERRUPTED if interrupted else DONE if ended == wanted else TOO_FEW
@@ -92,6 +92,7 @@ def _configs(path: str | None) -> list[dict[str, Any]] | None:
 def _as_search(options: CompareOptions, space: str, samples: int) -> SearchOptions:
     """The same run as a search with fixed configs, so that one plan serves both."""
     shared = options.model_dump(exclude=set(CompareOptions.model_fields) - set(RunOptions.model_fields))
+    shared["keep"] = samples  # every network is kept until test has been opened for it
     name = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
     return SearchOptions(**shared | {"name": name}, space=space, samples=samples, anchors="none", scheduler="none")
 

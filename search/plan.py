@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from optuna.distributions import distribution_to_json
 
+from search.disk import check_room, peak_bytes
 from search.options import POPULATIONS, SearchOptions
 from search.resume import code_digest
 from search.samplers import grid
@@ -46,6 +47,7 @@ class Plan:
     split: Split
     folder: Path
     dropped: tuple[str, ...]  # anchors that a --set contradicts
+    disk_bytes: int  # that the run can need at its peak
 
     @property
     def longest(self) -> int:
@@ -64,9 +66,11 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     data, split = load_data(setting)
     setting = setting.model_copy(update={"data_digest": data.digest})
     load_data(setting)  # the same data under the name that the trials will use
-    make_network(setting, len(data.classes))
+    network, _ = make_network(setting, len(data.classes))
+    needed = peak_bytes(options, len(space.anchors), network, len(split.validation) + len(split.test))
+    check_room(folder, needed)
     facts(setting)
-    return Plan(options, space, setting, data, split, folder, dropped)
+    return Plan(options, space, setting, data, split, folder, dropped, needed)
 
 
 def grid_samples(asked: SearchOptions, space: Space) -> int:

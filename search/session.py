@@ -24,6 +24,7 @@ from search.wording import value
 from spaces.errors import UsageError
 from trainables import store
 from trainables.engine import bf16_is_fast
+from trainables.progress import amount
 
 
 def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
@@ -140,15 +141,18 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -> int:
     holdout = plan.setting.protocol == "holdout"
-    judged = open_test(plan, campaign) if holdout and not interrupted else []
+    judged = open_test(plan, campaign) if holdout and not (interrupted or campaign.broken) else []
     campaign.ledger.close()
-    tables = write_tables(plan)
+    tables = not campaign.broken and write_tables(plan)
     print(summary(plan, campaign, judged, time.monotonic() - started))
     print(next_commands(campaign, tables))
     if interrupted:
         print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
         print(resume_line("search.run", plan))
         return INTERRUPTED
+    if campaign.broken:
+        print(f"What was finished is kept in the ledger. Make room, then:\n{resume_line('search.run', plan)}")
+        return TOO_FEW
     ended = sum(book.state in ("complete", "pruned") for book in campaign.books.values())
     if ended < plan.options.samples:
         print(f"{ended} of {plan.options.samples} trials ended complete or pruned.")
@@ -185,7 +189,8 @@ def headline(plan: Plan) -> str:
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
         f"seed {setting.seed}, protocol {setting.protocol}",
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
-        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}",
+        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}, "
+        f"{amount(plan.disk_bytes)} at most",
     ]
     why = "a population changes fields" if options.scheduler in POPULATIONS else "a --set says otherwise"
     for name in plan.dropped:

@@ -26,6 +26,7 @@ from safetensors.numpy import save
 
 from spaces.errors import UsageError
 
+RESERVE_BYTES = 100_000  # given up on a full disk, so that the ledger can still be closed
 LOCK_SECONDS = 60.0  # after which a process that still trains a trial is no leftover
 FORMAT = 1  # of the run folder; a reader refuses one it does not know
 
@@ -134,7 +135,8 @@ class Ledger:
     def __init__(self, folder: Path):
         """Raises UsageError where another process is writing this run."""
         self.path = ledger_file(folder)
-        self.file = self.path.open("a+b")
+        self.file = self.path.open("a+b", buffering=0)
+        self.reserve = folder / ".reserve"
         try:
             _lock(self.file)
         except OSError:
@@ -143,15 +145,32 @@ class Ledger:
                 f"Another process is working on {folder}; wait for it, or choose another --name."
             ) from None
         self._cut_torn_line()
+        with contextlib.suppress(OSError):
+            self.reserve.write_bytes(b"\0" * RESERVE_BYTES)
 
     def append(self, event: str, **content: Any) -> None:
-        line = json.dumps({"event": event, **content}, allow_nan=False)
-        self.file.write(line.encode() + b"\n")
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        """Raises OSError where the disk is full or read-only; the ledger ends with its last whole line all the same."""
+        line = json.dumps({"event": event, **content}, allow_nan=False).encode() + b"\n"
+        try:
+            self._put(line)
+        except OSError:
+            self.reserve.unlink(missing_ok=True)  # room for what must still be said
+            self._put(line)
+
+    def _put(self, line: bytes) -> None:
+        end = os.fstat(self.file.fileno()).st_size
+        try:
+            if self.file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self.file.fileno())
+        except OSError:
+            os.ftruncate(self.file.fileno(), end)
+            raise
 
     def close(self) -> None:
         self.file.close()
+        with contextlib.suppress(OSError):
+            self.reserve.unlink(missing_ok=True)
 
     def _cut_torn_line(self) -> None:
         """A crash can leave half a line at the end; nothing else is ever cut."""
@@ -193,6 +212,11 @@ def wait_for_workers(folder: Path) -> None:
 def _workers_file(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return folder / ".workers"
+
+
+def is_full_or_readonly(error: BaseException) -> bool:
+    """Whether a write failed because of the disk, and not because of what was written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def recorded_epochs(folder: Path, trial: int) -> dict[int, dict[str, Any]]:

@@ -100,4 +100,7 @@ class StrategyTrainable(tune.Trainable):
             return None
 
     def _fail(self, error: Exception) -> None:
-        self.failure = {"failed": reason_of(error), "traceback": traceback.format_exc()}
+        if store.is_full_or_readonly(error):
+            self.failure = {"no_room": reason_of(error)}
+        else:
+            self.failure = {"failed": reason_of(error), "traceback": traceback.format_exc()}
