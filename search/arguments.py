@@ -50,7 +50,7 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-")
-        message = first["msg"].replace("Input should be", "must be").split(",")[0]
+        message = first["msg"].replace("Input should be", "must be").split(", unable")[0]
         raise UsageError(f"{flag} {message}; got {first['input']!r}.") from None
 
 

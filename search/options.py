@@ -60,6 +60,9 @@ class SearchOptions(RunOptions):
     anchors: str | None = Field(
         None, description="anchors tried first: names with commas, or none (all of the space's)"
     )
+    configs: str | None = Field(
+        None, description="best.parquet of an earlier run: its configs of this strategy are tried first, as anchors are"
+    )
     sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = Field(
         "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
     )

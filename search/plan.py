@@ -16,12 +16,13 @@ from optuna.distributions import distribution_to_json
 
 from search.disk import check_room, peak_bytes
 from search.options import POPULATIONS, SearchOptions
+from search.replay import SETTING, read_rows
 from search.resume import code_digest
 from search.samplers import grid
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
-from spaces.space import Space, parse_search, parse_set
+from spaces.space import Anchor, Space, parse_search, parse_set
 from trainables import store
 from trainables.data.dataset import Dataset
 from trainables.data.folder import is_division
@@ -87,6 +88,8 @@ def grid_samples(asked: SearchOptions, space: Space) -> int:
 def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     """The space with --search, --set and --anchors applied, and the anchors that a --set contradicts."""
     space = _choose_anchors(get_space(options.space), options.anchors)
+    if options.configs:
+        space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
     space = space.with_search(dict(parse_search(space, text) for text in options.search))
     narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
     if options.scheduler in POPULATIONS:
@@ -94,6 +97,21 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
         narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def configs_as_anchors(space: Space, table: Path) -> list[Anchor]:
+    """The configs of this strategy in a best.parquet, best first, named by run and trial. Raises UsageError."""
+    found: dict[str, Anchor] = {}
+    for row in read_rows(table):
+        if row[SETTING + "strategy"] == space.strategy and not row.get(SETTING + "sizes"):
+            values = {name: row[name] for name in space.config.model_fields if name in row}
+            name = f"{row['run']}:{row['trial']}"
+            found.setdefault(name, Anchor(name, f"from {table.name}", space.build(values).model_dump()))
+    if not found:
+        raise UsageError(
+            f"--configs {table} has no config of {space.strategy}; pass one of its own runs' best.parquet."
+        )
+    return list(found.values())
 
 
 def _check_population(options: SearchOptions, space: Space) -> None:
@@ -137,6 +155,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "concurrent": at_once,
         "gpus_per_trial": gpus,
         "cpus_per_trial": options.cpus_per_trial or max(1, cores // at_once),
+        "configs": options.configs and str(Path(options.configs).absolute()),
         "name": options.name or _default_name(options),
     }
     done = options.model_copy(update=chosen)

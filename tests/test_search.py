@@ -269,3 +269,16 @@ def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
     assert "what was finished is kept" in output
     assert [e["state"] for e in events(tmp_path / "cut", "ended")][-1] == "interrupted"
     assert (tmp_path / "cut" / "records.parquet").exists() and not events(tmp_path / "cut", "test")
+
+
+def test_the_best_configs_of_a_run_are_tried_first_in_the_next(finished, tmp_path, capsys):
+    table = str(finished / "best.parquet")
+    rows = pyarrow.parquet.read_table(table).to_pylist()
+    words = ["--samples", "7", "--epochs", "1", "--configs", table, "--seed", "5"]
+    assert search(tmp_path, "next", *words) == run.DONE
+    asked = events(tmp_path / "next", "asked")
+    assert [e["anchor"] for e in asked] == [f"one:{row['trial']}" for row in rows] + ["as_run", "as_described", None]
+    fields = [name for name in asked[0]["config"] if name in rows[0]]
+    assert all(e["config"][n] == row[n] for e, row in zip(asked, rows, strict=False) for n in fields)
+    assert search(tmp_path, "none", *words, base=[*LOCAL, "--space", "finetune"]) == run.WRONG_USAGE
+    assert "has no config of finetune" in capsys.readouterr().err
