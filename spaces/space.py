@@ -106,7 +106,7 @@ class Space:
         """Whether a draw could have given this config: each unsearched field as fixed, each searched one in range."""
         base = {**self._defaults(), **self.fixed}
         plain = all(values[k] == base[k] for k in values if k not in self.search and self.matters(k, values))
-        return plain and all(_within(self.search[k], values[k]) for k in self.active(values))
+        return plain and all(within(self.search[k], values[k]) for k in self.active(values))
 
     def contradicts(self, anchor: Anchor) -> bool:
         """Whether a fixed field differs from the anchor's and has an effect there."""
@@ -123,7 +123,8 @@ class Space:
         return {name: info.default for name, info in self.config.model_fields.items()}
 
 
-def _within(distribution: BaseDistribution, value: Any) -> bool:
+def within(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether the distribution could give this value."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
     assert isinstance(distribution, (FloatDistribution, IntDistribution))

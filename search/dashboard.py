@@ -1,0 +1,161 @@
+"""python -m search.dashboard RUN: look at a run in the browser, while it runs or later; nothing can be changed there."""
+
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from search.arguments import DONE, Parser, guarded
+from spaces.errors import UsageError
+
+STUDY_PORT, TENSORBOARD_PORT = 8080, 6006  # the first that are tried
+LOOK_SECONDS = 1.0  # between two looks at the ledger
+INSTALL = "pip install 'curriculum-tune[dashboard]'"
+NEEDED = {"optuna_dashboard": "optuna-dashboard", "tensorboard": "TensorBoard"}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = Parser(prog="python -m search.dashboard", description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, live or finished")
+    parser.add_argument("--port", type=int, default=STUDY_PORT, metavar="N",
+                        help=f"first port to try for optuna-dashboard; TensorBoard's is tried from {TENSORBOARD_PORT} on "
+                             f"({STUDY_PORT})")  # fmt: skip
+    parser.add_argument("--attached", action="store_true", help="end with the process that holds our standard input")
+    asked = parser.parse_args(words)
+    return guarded(lambda: show(asked.run, asked.port, _asked_to_stop(asked.attached)))
+
+
+def missing() -> list[str]:
+    """The dashboards that are not installed. UsageError where none is."""
+    absent = [title for package, title in NEEDED.items() if find_spec(package) is None]
+    if len(absent) == len(NEEDED):
+        raise UsageError(f"The dashboards are not installed here; {INSTALL} adds them.")
+    return absent
+
+
+def show(folder: Path, port: int, stopped: threading.Event) -> int:
+    """Serve the dashboards of a run until `stopped`. Raises UsageError before anything is served."""
+    from search.following import Following
+
+    if not 1 <= port <= 65535:
+        raise UsageError(f"--port must lie in 1 to 65535; got {port}.")
+    absent = missing()
+    following = Following(folder)
+    with own_place(folder) as place:
+        following.read()
+        with contextlib.ExitStack() as open_pages:
+            updates = []
+            if NEEDED["optuna_dashboard"] not in absent:
+                updates.append(open_study(following, place, port, open_pages))
+            if NEEDED["tensorboard"] not in absent:
+                updates.append(open_tensorboard(following, place))
+            for title in absent:
+                _say(f"{title} is not installed here; {INSTALL} adds it.")
+            following.standing.changed.clear()
+            while not stopped.wait(LOOK_SECONDS):
+                if following.read():
+                    for update in updates:
+                        update()
+                    following.standing.changed.clear()
+    return DONE
+
+
+def open_study(following: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:
+    """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
+    from search import serving
+    from search.mirror import Mirror
+
+    mirror = Mirror(following.folder, following.run, place / "study.journal")
+    mirror.update(following.standing)
+    open_pages.callback(mirror.close)
+    gate = serving.ReadOnly(_optuna_dashboard(mirror.storage))
+    server = serving.serve(gate, port)
+    open_pages.callback(serving.stop, server)
+    _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/0")
+
+    def update() -> None:
+        if mirror.update(following.standing):
+            gate.app = _optuna_dashboard(mirror.storage)
+
+    return update
+
+
+def _optuna_dashboard(storage: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecations inside the package
+        import optuna_dashboard
+
+        return optuna_dashboard.wsgi(storage)
+
+
+def open_tensorboard(following: Any, place: Path) -> Callable[[], None]:
+    """Serve TensorBoard on the run; returns what brings it up to date."""
+    from search.tensorboard import EventFiles, launch
+
+    files = EventFiles(following.run, place / "tensorboard")
+    files.update(following.standing)
+    _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
+    return lambda: files.update(following.standing)
+
+
+@contextlib.contextmanager
+def own_place(folder: Path) -> Iterator[Path]:
+    """Where what is derived from the run is written: the run folder, for one process at a time.
+
+    A second one, or one that may not write there, takes a temporary folder. The lock goes with the process, however
+    that ends.
+    """
+    try:
+        import fcntl
+
+        held = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows
+        yield folder
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        mine = os.access(folder, os.W_OK)
+    except OSError:
+        mine = False
+    try:
+        if mine:
+            yield folder
+        else:
+            with tempfile.TemporaryDirectory(prefix="curriculum-tune-", ignore_cleanup_errors=True) as other:
+                yield Path(other)
+    finally:
+        os.close(held)
+
+
+def _asked_to_stop(attached: bool) -> threading.Event:
+    """An event for Ctrl-C, SIGTERM and SIGHUP; when attached, for the end of the process that started us."""
+    stopped = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # nohup ignores one
+            signal.signal(getattr(signal, name), lambda *_: stopped.set())
+    if attached:
+
+        def wait() -> None:
+            with contextlib.suppress(OSError, ValueError):
+                os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns when the other end is closed
+            stopped.set()
+
+        threading.Thread(target=wait, daemon=True).start()
+    return stopped
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What a ledger says, read while it grows: torn, damaged, resumed and killed ones."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from search.following import LOST, Following, is_live
+from spaces.errors import UsageError
+from spaces.registry import get_space
+from tests import made_runs
+from tests.made_runs import about, append, asked, ended, epoch
+from trainables import store
+
+CONFIG = get_space("self_paced").build({}).model_dump()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return made_runs.write(tmp_path / "run", about(3, 4), [asked(0, {"gate": 0.8}, CONFIG)])
+
+
+@pytest.fixture
+def held(folder):
+    """The ledger is locked, as by a search that runs."""
+    with store.ledger_file(folder).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield folder
+
+
+def test_what_is_new_is_read_once(held):
+    following = Following(held)
+    assert following.read() and list(following.standing.books) == [0]
+    following.standing.changed.clear()
+    assert not following.read()
+    append(held, epoch(0, 1, 0.5, 4), asked(1, {}, CONFIG), epoch(1, 1, 0.6, 4))
+    assert following.read() and following.standing.changed == {0, 1}
+    assert [len(book.records) for book in following.standing.books.values()] == [1, 1]
+
+
+def test_a_torn_last_line_waits_until_it_is_whole(held):
+    following = Following(held)
+    append(held, epoch(0, 1, 0.5, 4), torn='{"event": "epo')
+    following.read()
+    assert len(following.standing.books[0].records) == 1
+    rest = made_runs.json.dumps(epoch(0, 2, 0.7, 4))[len('{"event": "epo') :] + "\n"
+    append(held, torn=rest)
+    following.read()
+    assert following.standing.books[0].best.epoch == 2
+
+
+@pytest.mark.parametrize(
+    "line", ['{"event": "epo', '{"event": "epoch"}', "[]", '{"trial": 3}', '{"event": "ended", "trial": 9}']
+)
+def test_a_damaged_middle_line_is_named(held, line):
+    append(held, torn=line + "\n")
+    append(held, epoch(0, 1, 0.5, 4))
+    with pytest.raises(UsageError, match=r"ledger.jsonl, line 2 is damaged.*; the run cannot be trusted\.$"):
+        Following(held).read()
+
+
+def test_events_of_unknown_kinds_are_passed_over(held):
+    append(
+        held,
+        {"event": "perturbed", "trial": 0, "donor": 1, "config": {}},
+        {"event": "checkpoint", "time": 1.0, "trial": 7},
+    )
+    append(held, epoch(0, 1, 0.5, 4))
+    following = Following(held)
+    following.read()
+    assert len(following.standing.books[0].records) == 1 and list(following.standing.books) == [0]
+
+
+def test_an_epoch_that_was_trained_twice_counts_as_first_recorded(held):
+    append(held, epoch(0, 1, 0.5, 4), epoch(0, 2, 0.6, 4), epoch(0, 2, 0.9, 4))
+    following = Following(held)
+    following.read()
+    assert [r.eval_accuracy for r in following.standing.books[0].records] == [0.5, 0.6]
+
+
+def test_what_runs_in_a_ledger_that_nobody_writes_is_interrupted_until_it_is_taken_up_again(folder):
+    append(folder, epoch(0, 1, 0.5, 4))
+    following = Following(folder)
+    following.read()
+    book = following.standing.books[0]
+    assert (following.live, book.state, book.reason) == (False, "interrupted", LOST)
+    with store.ledger_file(folder).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        append(folder, {"event": "resumed", "time": made_runs.START + 1001}, epoch(0, 2, 0.6, 4))
+        following.read()
+    assert (following.live, book.state, book.reason, len(book.records)) == (True, "running", "", 2)
+    assert following.standing.seconds(made_runs.START + 1010) == pytest.approx(10)  # 1,000 s between the two runs
+
+
+def test_a_search_that_just_starts_has_no_ledger_yet(folder):
+    store.ledger_file(folder).unlink()
+    following = Following(folder)
+    assert not following.read() and following.live and not following.standing.books
+
+
+def test_a_ledger_that_has_become_shorter_is_read_from_the_start(held):
+    append(held, epoch(0, 1, 0.5, 4), ended(0, "complete"))
+    following = Following(held)
+    following.read()
+    before = following.standing
+    store.ledger_file(held).write_text(made_runs.json.dumps(asked(0, {}, CONFIG)) + "\n")
+    following.read()
+    assert following.standing is not before and following.standing.books[0].state == "running"
+
+
+def test_a_folder_that_is_no_run_and_one_of_another_version_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="is no run folder"):
+        Following(tmp_path)
+    made_runs.write(tmp_path / "new", about(1, 1) | {"format": 99}, [])
+    with pytest.raises(UsageError, match="has run format 99; this version reads format"):
+        Following(tmp_path / "new")
+
+
+def test_looking_at_a_ledger_does_not_keep_a_search_from_it(folder):
+    assert not is_live(folder)
+    ledger = store.Ledger(folder)
+    assert is_live(folder)
+    ledger.close()
+    assert not is_live(folder)

@@ -1,0 +1,164 @@
+"""The Optuna study of a run: what is in it, and that following a run and reading a finished one give the same."""
+
+import fcntl
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from search.following import Following
+from search.mirror import Mirror, files
+from search.options import CompareOptions
+from spaces.registry import get_space
+from spaces.setting import Setting
+from tests import made_runs
+from tests.made_runs import about, append, asked, ended, epoch
+from trainables import store
+
+SPACE = get_space("self_paced")
+CONFIG = SPACE.build({}).model_dump()
+VALUES = {"gate": 0.8, "learning_rate": 1e-3, "rate": "cosine"}
+
+
+class Run:
+    """A run folder that is written by hand, and its mirror."""
+
+    def __init__(self, folder: Path, run: dict):
+        self.folder = made_runs.write(folder, run, [])
+        self.following = Following(folder)
+        self.mirror = Mirror(folder, run, folder / "study.journal")
+        self.lock = store.ledger_file(folder).open("a")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        self.look()
+
+    def look(self, *events: dict) -> bool:
+        append(self.folder, *events)
+        self.following.read()
+        anew = self.mirror.update(self.following.standing)
+        self.following.standing.changed.clear()
+        return anew
+
+    def trials(self) -> list[optuna.trial.FrozenTrial]:
+        """As any other program reads them from the file."""
+        backend = JournalFileBackend(str(self.folder / "study.journal"))
+        return optuna.load_study(study_name=self.folder.name, storage=JournalStorage(backend)).trials
+
+
+@pytest.fixture
+def run(tmp_path) -> Run:
+    return Run(tmp_path / "run", about(4, 4))
+
+
+def told(trial: optuna.trial.FrozenTrial) -> tuple:
+    return trial.number, trial.state, trial.values, trial.params, trial.distributions, trial.intermediate_values
+
+
+def test_a_running_trial_is_followed_to_its_end(run):
+    assert not run.look(asked(0, VALUES, CONFIG))
+    assert not run.look(epoch(0, 1, 0.5, 4), epoch(0, 2, 0.9, 4))
+    (trial,) = run.trials()
+    assert trial.state == TrialState.RUNNING and trial.intermediate_values == {1: 0.5, 2: 0.9}
+    assert trial.params == VALUES and trial.distributions["gate"] == SPACE.search["gate"]
+    assert trial.user_attrs["best_epoch"] == 2 and trial.user_attrs["class_counts"] == "farm 32, river 32, town 32"
+    assert not run.look(epoch(0, 3, 0.7, 4), ended(0, "complete"))
+    (trial,) = run.trials()
+    assert trial.state == TrialState.COMPLETE and trial.value == 0.9 and len(trial.intermediate_values) == 3
+
+
+def test_pruned_and_failed_trials_keep_their_state_and_reason(run):
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.8, 4), epoch(0, 2, 0.6, 4), ended(0, "pruned"))
+    run.look(
+        asked(1, VALUES, CONFIG), ended(1, "failed", "ValueError: no"), asked(2, VALUES, CONFIG), ended(2, "complete")
+    )
+    pruned, failed, empty = run.trials()
+    assert (pruned.state, pruned.value) == (TrialState.PRUNED, 0.6)
+    assert (failed.state, failed.value, failed.user_attrs["reason"]) == (TrialState.FAIL, None, "ValueError: no")
+    assert empty.state == TrialState.FAIL  # complete without an epoch has no value
+
+
+def test_following_gives_what_reading_the_finished_run_gives(tmp_path):
+    events = list(made_runs.made_events(60, 6))
+    live = Run(tmp_path / "live", about(60, 6))
+    for start in range(0, len(events), 17):
+        live.look(*events[start : start + 17])
+    whole = Run(tmp_path / "whole", about(60, 6))
+    assert not whole.look(*events)
+    assert [told(trial) for trial in live.trials()] == [told(trial) for trial in whole.trials()]
+    states = [trial.state for trial in live.trials()]
+    assert {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL} == set(states)
+
+
+def test_an_anchor_is_marked_and_its_value_outside_the_space_is_no_parameter(run):
+    run.look(asked(0, VALUES | {"learning_rate": 9.0}, CONFIG, "as_run") | {"withheld": True})
+    (trial,) = run.trials()
+    assert trial.user_attrs["anchor"] == "as_run (the sampler is not told)"
+    assert "learning_rate" not in trial.params and trial.user_attrs["learning_rate (outside the space)"] == 9.0
+
+
+def test_a_test_figure_or_a_resumed_trial_makes_the_study_anew(run):
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 4), ended(0, "interrupted", "Ctrl-C"))
+    assert run.look(asked(0, VALUES, CONFIG), epoch(0, 2, 0.6, 4))
+    assert run.trials()[0].state == TrialState.RUNNING
+    run.look(ended(0, "complete"))
+    assert run.look({"event": "test", "trial": 0, "accuracy": 0.4, "loss": 1.0, "knn": 0.4})
+    assert run.trials()[0].user_attrs["test_accuracy"] == 0.4 and len(run.trials()) == 1
+
+
+def test_the_study_says_what_it_is_of_and_how_it_was_started(run):
+    backend = JournalFileBackend(str(run.folder / "study.journal"))
+    study = optuna.load_study(study_name="run", storage=JournalStorage(backend))
+    assert study.metric_names == ["validation accuracy"] and study.direction.name == "MAXIMIZE"
+    attrs = run.mirror.storage.get_study_system_attrs(0)
+    note = "".join(text for name, text in attrs.items() if name.startswith("dashboard:note_str"))
+    assert "python -m search.run \\\n        --space self_paced" in note and "192 train" in note
+
+
+def test_under_protocol_report_the_metric_says_that_it_is_the_test_split(tmp_path):
+    run = Run(tmp_path / "run", about(1, 1, protocol="report"))
+    assert run.mirror.storage.get_study_system_attrs(0)["study:metric_names"] == ["test accuracy (picked on test)"]
+
+
+def test_two_objectives_have_two_directions_and_values(tmp_path):
+    run = Run(tmp_path / "run", about(1, 1, sampler="nsga2"))
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 1), ended(0, "complete"))
+    assert run.trials()[0].values == [0.5, 0.5] and [d.name for d in run.mirror.storage.get_study_directions(0)] == [
+        "MAXIMIZE",
+        "MINIMIZE",
+    ]
+
+
+def test_in_a_head_to_head_arm_and_seed_take_the_place_of_parameters(tmp_path):
+    run = Run(tmp_path / "run", about(4, 4) | {"compare": CompareOptions(seeds=2).model_dump()})
+    for number, (arm, seed) in enumerate([("finetune", 0), ("self_paced/random", 0), ("finetune", 1)]):
+        setting = Setting(strategy=arm.split("/")[0], arm=arm, seed=seed).model_dump()
+        run.look(
+            asked(number, {}, CONFIG, "as_run", setting=setting), epoch(number, 1, 0.5, 1), ended(number, "complete")
+        )
+    trials = run.trials()
+    assert [trial.params["arm"] for trial in trials] == ["finetune", "self_paced/random", "finetune"]
+    assert [trial.params["seed"] for trial in trials] == [0, 0, 1]
+    assert all(trial.distributions["arm"].choices == ("finetune", "self_paced/random") for trial in trials)
+
+
+def test_events_of_a_population_that_is_perturbed_leave_its_trials_in_the_study(run):
+    perturbed = {"event": "perturbed", "trial": 0, "time": made_runs.START, "config": CONFIG}
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 4), perturbed)
+    run.look(epoch(0, 2, 0.7, 4), ended(0, "complete"))
+    assert run.trials()[0].value == 0.7
+
+
+def test_a_lock_that_a_killed_process_left_keeps_nobody_waiting(run, monkeypatch):
+    (run.folder / "study.journal.lock").symlink_to("study.journal")
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("it waits for the lock"))
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 4))
+    assert len(run.trials()) == 1
+
+
+def test_only_files_that_are_there_are_named(run):
+    assert files(run.folder, 3) == []
+    store.write_bytes(store.best_weights(run.folder, 3), b"")
+    store.write_bytes(run.folder / "log" / "trial-0003.txt", b"")
+    assert files(run.folder, 3) == ["checkpoints/0003/best.safetensors", "log/trial-0003.txt"]

@@ -1,0 +1,98 @@
+"""What TensorBoard is given to read: event files, checked with its own reader."""
+
+import pytest
+
+pytest.importorskip("tensorboard", reason="tensorboard is not installed here, so event files are not tested")
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from search.following import Following
+from search.tensorboard import EventFiles, hyperparameters, name_of, scalars
+from search.tfrecords import crc32c, framed, masked
+from spaces.registry import get_space
+from spaces.setting import Setting
+from tests import made_runs
+from tests.made_runs import about, append, asked, ended, epoch
+from tests.test_analysis import record
+
+CONFIG = get_space("self_paced").build({}).model_dump()
+VALUES = {"gate": 0.8, "rate": "cosine"}
+
+
+def test_the_checksum_is_crc_32c():
+    assert crc32c([b"123456789"])[0] == 0xE3069283
+    messages = [b"", b"a", bytes(range(256)), b"\0" * 7, b"xyz" * 100]
+    assert masked(crc32c(messages)).tolist() == [masked_crc32c(message) for message in messages]
+    assert crc32c([]).tolist() == [] and framed([]) == []
+
+
+def test_scalars_leave_out_what_is_missing_or_infinite():
+    values = scalars(record(0, 1, 0.5, float("inf")), 0.6)
+    assert values["accuracy/validation"] == 0.5 and values["best/accuracy"] == 0.6
+    assert "loss/validation" not in values and "accuracy/stage" not in values
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = made_runs.write(tmp_path / "run", about(2, 4), [])
+    following = Following(folder)
+    return following, EventFiles(following.run, folder / "tensorboard")
+
+
+def look(files, *events) -> None:
+    following, writer = files
+    append(following.folder, *events)
+    following.read()
+    writer.update(following.standing)
+    following.standing.changed.clear()
+
+
+def read(files, name: str) -> EventAccumulator:
+    reader = EventAccumulator(str(files[1].folder / name))
+    reader.Reload()
+    return reader
+
+
+def test_a_trial_has_one_file_that_grows(files):
+    look(files, asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.7, 4))
+    look(files, epoch(0, 2, 0.5, 4), epoch(0, 3, 0.9, 4))
+    look(files, ended(0, "complete"))
+    folder = files[1].folder / "0000-as_run"
+    assert len(list(folder.iterdir())) == 1
+    reader = read(files, "0000-as_run")
+    assert [(e.step, round(e.value, 3)) for e in reader.Scalars("accuracy/validation")] == [
+        (1, 0.7),
+        (2, 0.5),
+        (3, 0.9),
+    ]
+    assert [round(e.value, 3) for e in reader.Scalars("best/accuracy")] == [0.7, 0.7, 0.9]
+
+
+def test_a_trial_has_its_hyperparameters_and_its_end(files):
+    look(files, asked(0, VALUES, CONFIG), ended(0, "failed", "ValueError: no"))
+    plugin = read(files, "0000").summary_metadata
+    start = HParamsPluginData.FromString(plugin["_hparams_/session_start_info"].plugin_data.content).session_start_info
+    assert start.hparams["gate"].number_value == 0.8 and start.hparams["rate"].string_value == "cosine"
+    end = HParamsPluginData.FromString(plugin["_hparams_/session_end_info"].plugin_data.content).session_end_info
+    assert end.status == 2  # failure
+    experiment = HParamsPluginData.FromString(plugin["_hparams_/experiment"].plugin_data.content).experiment
+    assert {info.name for info in experiment.hparam_infos} == {*about(1, 1)["space"]["search"], "anchor"}
+
+
+def test_a_ledger_that_is_another_one_writes_the_folder_anew(files):
+    look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), asked(1, VALUES, CONFIG))
+    made_runs.store.ledger_file(files[0].folder).write_text("")
+    look(files, asked(0, VALUES, CONFIG))
+    assert [path.name for path in files[1].folder.iterdir()] == ["0000"]
+
+
+def test_an_arm_and_its_seed_name_a_trial_of_a_head_to_head():
+    setting = Setting(strategy="self_paced", arm="self_paced/hard_first", seed=3)
+    from search.following import Followed
+    from search.study import Proposal
+
+    book = Followed(Proposal(7, CONFIG, {}, "as_run", False, setting))
+    assert name_of(book) == "0007-self_paced-hard_first-seed-3"
+    assert hyperparameters(about(1, 1), book) == {"arm": "self_paced/hard_first", "seed": 3}
