@@ -113,7 +113,7 @@ class Following:
     def __init__(self, folder: Path):
         """Raises UsageError where the folder is no run, or one of another version."""
         self.folder, self.run = folder, store.read_run(folder)
-        self.live = True
+        self.live, self.run_written = True, 0
         self._start()
 
     def _start(self) -> None:
@@ -126,6 +126,7 @@ class Following:
         is torn, or still being written: it waits.
         """
         self.live = is_live(self.folder)  # first, so that nothing written before the end is missed
+        self._reread_run()
         new = self._new_lines()
         for line in track(new, "reading the ledger", unit="lines") if len(new) > 1000 else new:
             self.lines += 1
@@ -133,6 +134,13 @@ class Following:
         if not self.live:
             self.standing.lose()
         return bool(self.standing.changed)
+
+    def _reread_run(self) -> None:
+        """A search that is resumed may have been given more to do."""
+        with contextlib.suppress(FileNotFoundError):
+            written = (self.folder / "run.json").stat().st_mtime_ns
+            if written != self.run_written:
+                self.run, self.run_written = store.read_run(self.folder), written
 
     def _new_lines(self) -> list[bytes]:
         with contextlib.suppress(FileNotFoundError), store.ledger_file(self.folder).open("rb") as file:
@@ -154,15 +162,11 @@ class Following:
             why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
             raise UsageError(f"{path}, line {self.lines} is damaged{why}; the run cannot be trusted.") from None
 
-    def over(self) -> bool:
-        """Whether nothing more will come, unless the search is resumed."""
-        return not self.live
-
     def changes(self, every: float) -> Iterator[None]:
         """Yields at once, then whenever something is new, looking every so many seconds; ends with the run."""
         self.read()
         yield
-        while not self.over():
+        while self.live:
             time.sleep(every)
             if self.read():
                 yield

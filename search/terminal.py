@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from search.campaign import TrialBook
+from search.campaign import TrialBook, rank
 from search.wording import clock, config_words
 from spaces.space import Space
 
@@ -57,17 +57,29 @@ class Terminal:
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""
-        states = Counter(book.state for book in self.books.values())
         running = [b for b in self.books.values() if b.state == "running"]
         at = ", ".join(f"trial {b.proposal.number} epoch {len(b.records)}/{self.epochs}" for b in running)
-        counts = [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted") if states[s]]
-        lines = [" · ".join([*counts, f"running: {at}" if at else "starting", self._times()])]
+        doing = f"running: {at}" if at else self._between()
+        return [" · ".join([*self.counts(), doing, self._times()]), *self.best()]
+
+    def _between(self) -> str:
+        """What goes on while no trial runs."""
+        return "starting" if not self.books else "finishing" if len(self.books) >= self.samples else "between two trials"
+
+    def counts(self) -> list[str]:
+        """'7 complete', '2 failed': the trials that have ended, by state."""
+        states = Counter(book.state for book in self.books.values())
+        return [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted") if states[s]]
+
+    def best(self) -> list[str]:
+        """One line about the best trial so far, or none."""
         done = [book for book in self.books.values() if book.best]
-        if done:
-            best = max(done, key=lambda book: book.best.eval_accuracy)  # type: ignore[union-attr]
-            words = config_words(self.space, best.proposal, most=6)
-            lines.append(f"best {best.best.eval_accuracy:.3f} in trial {best.proposal.number}: {words}")  # type: ignore[union-attr]
-        return lines
+        if not done:
+            return []
+        best = min(done, key=rank)
+        words = config_words(self.space, best.proposal, most=6)
+        name = f"trial {best.proposal.number}{_called(best)}"
+        return [f"best {best.best.eval_accuracy:.3f} in {name}" + (f": {words}" if words else "")]  # type: ignore[union-attr]
 
     def fraction(self) -> float:
         """Of the planned epochs, counting trials that ended early as whole."""
@@ -76,10 +88,15 @@ class Terminal:
         )
         return done / (self.samples * self.epochs)
 
-    def _times(self) -> str:
+    def left(self) -> float | None:
+        """Seconds to the expected end, if the rest takes as long as what is done; None while that says too little."""
         spent, done = time.monotonic() - self.started, self.fraction()
-        left = f", about {clock(spent / done - spent)} left" if done > 0.02 else ""
-        return f"{clock(spent)} so far{left}"
+        return max(0.0, spent / done - spent) if done > 0.02 else None
+
+    def _times(self) -> str:
+        left = self.left()
+        about = "" if left is None else f", about {clock(left)} left"
+        return f"{clock(time.monotonic() - self.started)} so far{about}"
 
 
 def _called(book: TrialBook) -> str:
