@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,21 @@ OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory m
 
 
 @contextlib.contextmanager
-def ray_running(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
-    """A private Ray on this machine, gone afterwards with its files; or the cluster at `address`, left as it was."""
+def ray_running(
+    address: str | None, cpus: int, gpus: int, announce: Callable[[str], None] | None = None
+) -> Iterator[None]:
+    """A private Ray on this machine, gone afterwards with its files; or the cluster at `address`, left as it was.
+
+    `announce` is told where Ray's own dashboard is; without it a private Ray has none.
+    """
     if address:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            joined = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             first = str(error).strip().split("\n")[0]
             raise UsageError(f"No Ray cluster answers at --address {address} ({first}).") from None
+        if announce:
+            announce(f"Ray's dashboard:  http://{joined.dashboard_url} (the cluster's own)")
         try:
             yield
         finally:
@@ -50,12 +57,34 @@ def ray_running(address: str | None, cpus: int, gpus: int) -> Iterator[None]:
         return
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # sockets want short paths
     try:
-        ray.init(address="local", num_cpus=cpus, num_gpus=gpus, include_dashboard=False, log_to_driver=False,
-                 logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES, _temp_dir=folder)  # fmt: skip
+        started = ray.init(address="local", num_cpus=cpus, num_gpus=gpus, log_to_driver=False,
+                           include_dashboard=announce is not None and _has_dashboard(), dashboard_host="127.0.0.1",
+                           logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
+                           _temp_dir=folder)  # fmt: skip
+        if announce:
+            announce(_where(started.dashboard_url, Path(folder)))
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _has_dashboard() -> bool:
+    try:
+        import ray.dashboard.optional_deps  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _where(url: str | None, folder: Path) -> str:
+    """The address of a private Ray's dashboard, and how to get the token that it asks for. `folder` is ours alone."""
+    if not url:
+        return "Ray's dashboard is not installed here; pip install 'ray[default]' adds it."
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(os.environ.get("RAY_AUTH_TOKEN", ""))
+    return f"Ray's dashboard:  http://{url} (while it runs; it asks for the token that is in {token})"
 
 
 def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:

@@ -30,10 +30,13 @@ def main(words: Sequence[str] | None = None) -> int:
                              f"({STUDY_PORT})")  # fmt: skip
     parser.add_argument("--attached", action="store_true", help="end with the process that holds our standard input")
     asked = parser.parse_args(words)
+    if asked.attached:
+        with contextlib.suppress(AttributeError, OSError):
+            os.nice(5)  # the trials come first
     return guarded(lambda: show(asked.run, asked.port, _asked_to_stop(asked.attached)))
 
 
-def missing() -> list[str]:
+def not_installed() -> list[str]:
     """The dashboards that are not installed. UsageError where none is."""
     absent = [title for package, title in NEEDED.items() if find_spec(package) is None]
     if len(absent) == len(NEEDED):
@@ -47,7 +50,7 @@ def show(folder: Path, port: int, stopped: threading.Event) -> int:
 
     if not 1 <= port <= 65535:
         raise UsageError(f"--port must lie in 1 to 65535; got {port}.")
-    absent = missing()
+    absent = not_installed()
     following = Following(folder)
     with own_place(folder) as place:
         following.read()
@@ -55,7 +58,7 @@ def show(folder: Path, port: int, stopped: threading.Event) -> int:
             updates = []
             if NEEDED["optuna_dashboard"] not in absent:
                 updates.append(open_study(following, place, port, open_pages))
-            if NEEDED["tensorboard"] not in absent:
+            if NEEDED["tensorboard"] not in absent and not stopped.is_set():
                 updates.append(open_tensorboard(following, place))
             for title in absent:
                 _say(f"{title} is not installed here; {INSTALL} adds it.")

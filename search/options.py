@@ -46,6 +46,7 @@ class RunOptions(BaseModel):
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
     max_failures: int = Field(0, ge=0, description="times a trial whose worker was lost is started again")
     keep: int = Field(3, ge=1, description="best trials whose networks are kept")
+    dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
     out: str = Field("runs", description="folder for run folders")
     name: str | None = Field(None, description="name of the run folder (space, data and time)")
 

@@ -13,7 +13,9 @@ from typing import Any
 
 from search import ray_environment
 from search.arguments import DONE, INTERRUPTED, TOO_FEW
+from search.attached import dashboards
 from search.campaign import OUT_OF_TIME, Campaign
+from search.dashboard import not_installed
 from search.finish import next_commands, open_test, summary
 from search.options import POPULATIONS, SearchOptions
 from search.plan import Plan, describe, make_plan, parse_duration
@@ -49,6 +51,8 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
 
 def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callable[[], Campaign]) -> Campaign:
     """The campaign of a new run folder, or of one that is there, with what its ledger says. Raises UsageError."""
+    if plan.options.dashboard:
+        not_installed()  # raises where none is
     if not resumes:
         make_folder(plan, about)
         return make()
@@ -85,7 +89,8 @@ def make_folder(plan: Plan, about: dict[str, Any]) -> None:
 
 def execute(plan: Plan, campaign: Campaign) -> bool:
     """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted."""
-    with _terminated_like_interrupted():
+    pages = dashboards(plan.folder, plan.options.dashboard, campaign.watcher.say)
+    with _terminated_like_interrupted(), pages:
         try:
             if campaign.unfinished():  # a finished run that is resumed has nothing to do
                 _executor(plan)(campaign)
@@ -119,7 +124,8 @@ def _executor(plan: Plan) -> Callable[[Campaign], None]:
         at_once = options.concurrent or 1
         cpus, gpus = (options.cpus_per_trial or 1) * at_once, math.ceil((options.gpus_per_trial or 0) * at_once)
         # inside, because Ray takes SIGTERM for itself when it starts
-        with ray_running(options.address, cpus, gpus), _terminated_like_interrupted():
+        announce = campaign.watcher.say if options.dashboard else None
+        with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
             run_on_ray(campaign, plan.space, plan.setting, options, plan.longest)
 
     return run
