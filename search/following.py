@@ -154,12 +154,12 @@ class Following:
         return []  # a search that is just starting
 
     def _take(self, line: bytes) -> None:
-        path = store.ledger_file(self.folder)
         try:
             self.standing.take(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
             why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
+            path = store.ledger_file(self.folder)
             raise UsageError(f"{path}, line {self.lines} is damaged{why}; the run cannot be trusted.") from None
 
     def changes(self, every: float) -> Iterator[None]:

@@ -21,6 +21,7 @@ from trainables.records import EpochRecord
 # read by POST, because what is asked for may be longer than an address
 POSTS = r"(/experiment/\w+)?/data/plugin/(hparams|timeseries|scalars)/\w+"
 BEST = "best/accuracy"
+HEAD = b"\x1a\rbrain.Event:2"  # Event(file_version="brain.Event:2"), the first of every file
 AT_ONCE = 100  # trials whose events are framed together
 Row = dict[str, Any]
 
@@ -66,7 +67,7 @@ class EventFiles:
     """Keeps a folder of event files like a run's standing."""
 
     def __init__(self, run: Row, folder: Path):
-        """`folder` is made anew: everything in it is derived."""
+        """`folder` is ours alone: everything in it is derived, and what does not belong to the run is removed."""
         self.run, self.folder = run, folder
         self.source: Standing | None = None
         self.written: dict[int, int] = {}  # epochs of each trial
@@ -77,7 +78,7 @@ class EventFiles:
         numbers = sorted(standing.changed)
         if standing is not self.source:
             self.source, self.written, self.closed = standing, {}, set()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._clear({name_of(book) for book in standing.books.values()})
             numbers = sorted(standing.books)
         with bar("writing for TensorBoard", len(numbers), "trials") as advance:
             for start in range(0, len(numbers), AT_ONCE):
@@ -85,15 +86,29 @@ class EventFiles:
                 _append({self._path(book): self._news(book) for book in some})
                 advance(len(some))
 
+    def _clear(self, names: set[str]) -> None:
+        """Remove the folders of other trials; those of these names are written over, which is quicker."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            if path.name not in names:
+                shutil.rmtree(path, ignore_errors=True)
+
     def _path(self, book: Followed) -> Path:
         return self.folder / name_of(book) / _file(f"{book.proposal.number:04d}")
 
     def _news(self, book: Followed) -> list[bytes]:
-        """The events of one trial that are not yet in its file."""
+        """The events of one trial that are not yet in its file; the file's head among them if it is to be new.
+
+        A trial that has been taken up again after its end gets a new file: the first end of a file counts.
+        """
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
         number, events = book.proposal.number, []
+        if book.over is None and number in self.closed:
+            self.closed.remove(number)
+            del self.written[number]
         if number not in self.written:
+            events.append(HEAD)
             if not self.written and "compare" not in self.run:  # there, arms and seeds speak for themselves
                 events.append(_event(book.asked, experiment(self.run)))
             events.append(_event(book.asked, hparams_pb(hyperparameters(self.run, book), name_of(book), book.asked)))
@@ -115,11 +130,10 @@ def _file(name: str) -> str:
 
 def _append(events: dict[Path, list[bytes]]) -> None:
     """Write the events of several files; their checksums are computed together."""
-    whole = {path: ([] if path.exists() else [_version()]) + new for path, new in events.items()}
-    lines = iter(framed([event for new in whole.values() for event in new]))
-    for path, new in whole.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+    lines = iter(framed([event for new in events.values() for event in new]))
+    for path, new in events.items():
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb" if new[:1] == [HEAD] else "ab") as file:
             file.write(b"".join(islice(lines, len(new))))
 
 
@@ -169,12 +183,6 @@ def _event(at: float, summary: Any, step: int = 0) -> bytes:
     from tensorboard.compat.proto.event_pb2 import Event
 
     return Event(wall_time=at, step=step, summary=summary).SerializeToString()
-
-
-def _version() -> bytes:
-    from tensorboard.compat.proto.event_pb2 import Event
-
-    return Event(file_version="brain.Event:2").SerializeToString()
 
 
 def launch(folder: Path, port: int) -> str:

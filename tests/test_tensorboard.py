@@ -5,11 +5,12 @@ import pytest
 pytest.importorskip("tensorboard", reason="tensorboard is not installed here, so event files are not tested")
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from search.following import Following
-from search.tensorboard import EventFiles, hyperparameters, name_of, scalars
+from search.tensorboard import HEAD, EventFiles, hyperparameters, name_of, scalars
 from search.tfrecords import crc32c, framed, masked
 from spaces.registry import get_space
 from spaces.setting import Setting
@@ -25,6 +26,7 @@ def test_the_checksum_is_crc_32c():
     assert crc32c([b"123456789"])[0] == 0xE3069283
     messages = [b"", b"a", bytes(range(256)), b"\0" * 7, b"xyz" * 100]
     assert masked(crc32c(messages)).tolist() == [masked_crc32c(message) for message in messages]
+    assert Event(file_version="brain.Event:2").SerializeToString() == HEAD
     assert crc32c([]).tolist() == [] and framed([]) == []
 
 
@@ -68,6 +70,13 @@ def test_a_trial_has_one_file_that_grows(files):
         (3, 0.9),
     ]
     assert [round(e.value, 3) for e in reader.Scalars("best/accuracy")] == [0.7, 0.7, 0.9]
+
+
+def test_a_trial_that_is_taken_up_again_after_its_end_gets_a_new_file(files):
+    look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), ended(0, "interrupted", "Ctrl-C"))
+    look(files, {"event": "resumed"}, epoch(0, 2, 0.8, 4), ended(0, "complete"))
+    reader = read(files, "0000")
+    assert [event.step for event in reader.Scalars("accuracy/train")] == [1, 2]
 
 
 def test_a_trial_has_its_hyperparameters_and_its_end(files):
