@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search.campaign import TrialBook
-from search.study import Proposal
+from search.campaign import TrialBook, proposal_of
 from spaces.errors import UsageError
-from spaces.setting import Setting
 from trainables import store
 from trainables.progress import track
 from trainables.records import EpochRecord
@@ -72,8 +70,7 @@ class Standing:
     def _asked(self, event: Event) -> int:
         """A trial, or the same trial again after the search was resumed: its records stay."""
         number = event["trial"]
-        setting = Setting(**event["setting"]) if event.get("setting") else None
-        proposal = Proposal(number, event["config"], event["values"], event["anchor"], event["withheld"], setting)
+        proposal = proposal_of(event, (event.get("setting") or {}).get("data_root"))
         if number in self.books:
             self.books[number].proposal = proposal
             self._runs(self.books[number])

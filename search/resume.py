@@ -14,6 +14,7 @@ from trainables import store
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
+FREE |= {"dashboard"}
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
@@ -31,7 +32,7 @@ def options_of(model: type[BaseModel], given: dict[str, Any], recorded_in: str) 
     if recorded_in not in run or ("compare" in run) != (recorded_in == "compare"):
         other = "search.compare" if "compare" in run else "search.run"
         raise UsageError(f"{folder} was made by {other}; resume it with python -m {other} --resume.")
-    recorded = run[recorded_in] | {"name": run["options"]["name"]}
+    recorded = run[recorded_in] | {"name": run["options"]["name"], "dashboard": False}
     asked = arguments.read(model, given).model_dump(include=set(given))
     for name, value in asked.items():
         if name not in FREE and _plain(value) != recorded.get(name):

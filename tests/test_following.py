@@ -1,6 +1,7 @@
 """What a ledger says, read while it grows: torn, damaged, resumed and killed ones."""
 
 import fcntl
+import threading
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,13 @@ def test_a_folder_that_is_no_run_and_one_of_another_version_are_refused(tmp_path
     made_runs.write(tmp_path / "new", about(1, 1) | {"format": 99}, [])
     with pytest.raises(UsageError, match="has run format 99; this version reads format"):
         Following(tmp_path / "new")
+
+
+def test_a_search_that_starts_while_somebody_looks_waits_for_an_instant(folder):
+    with store.ledger_file(folder).open("rb") as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)
+        threading.Timer(0.03, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
+        store.Ledger(folder).close()
 
 
 def test_looking_at_a_ledger_does_not_keep_a_search_from_it(folder):

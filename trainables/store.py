@@ -138,7 +138,7 @@ class Ledger:
         self.file = self.path.open("a+b", buffering=0)
         self.reserve = folder / ".reserve"
         try:
-            _lock(self.file)
+            _lock_soon(self.file)
         except OSError:
             self.file.close()
             raise UsageError(
@@ -184,6 +184,15 @@ def _lock(file: Any, shared: bool = False) -> None:
         import fcntl
 
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+
+
+def _lock_soon(file: Any) -> None:
+    """As _lock; whoever only looks whether this run is alive holds its lock for an instant, and is waited for."""
+    for _ in range(5):
+        with contextlib.suppress(BlockingIOError):
+            return _lock(file)
+        time.sleep(0.02)
+    _lock(file)
 
 
 def hold_as_worker(folder: Path) -> Any:
