@@ -64,11 +64,17 @@ def show(folder: Path, port: int, stopped: threading.Event) -> int:
                 _say(f"{title} is not installed here; {INSTALL} adds it.")
             following.standing.changed.clear()
             while not stopped.wait(LOOK_SECONDS):
-                if following.read():
-                    for update in updates:
-                        update()
-                    following.standing.changed.clear()
+                follow(following, updates)
+            follow(following, updates)  # what the search wrote last, for whoever opens the files later
     return DONE
+
+
+def follow(following: Any, updates: list[Callable[[], None]]) -> None:
+    """One look at the ledger."""
+    if following.read():
+        for update in updates:
+            update()
+        following.standing.changed.clear()
 
 
 def open_study(following: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:

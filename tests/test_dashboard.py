@@ -15,13 +15,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import psutil
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from search import dashboard, run
 from search.arguments import DONE, WRONG_USAGE
 from tests import made_runs
 from tests.made_runs import about, append
+from trainables import store
 
 ROOT = Path(__file__).parent.parent
 WORDS = "--data scenes:count=105 --image-size 16 --executor local --epochs 3 --cpus-per-trial 1 --precision fp32"
@@ -149,7 +153,7 @@ def test_a_second_one_steps_over_the_ports_and_leaves_the_files_of_the_first_alo
 
 @installed
 def test_a_search_that_is_killed_takes_its_dashboards_along(tmp_path):
-    with started("search.run", *TINY, "--dashboard", "--samples", "500", cwd=tmp_path) as process:
+    with started("search.run", *TINY, "--dashboard", "--name", "live", "--samples", "500", cwd=tmp_path) as process:
         pages = addresses(process)
         assert get(pages[0])[0] == 200
         processes = family(process)
@@ -162,7 +166,7 @@ def test_a_search_that_is_killed_takes_its_dashboards_along(tmp_path):
 @installed
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_again(tmp_path, number):
-    with started("search.run", *TINY, "--dashboard", "--samples", "500", cwd=tmp_path) as process:
+    with started("search.run", *TINY, "--dashboard", "--name", "live", "--samples", "500", cwd=tmp_path) as process:
         addresses(process)
         processes = family(process)
         os.killpg(process.pid, number)  # as Ctrl-C in a terminal: the whole group is told
@@ -170,6 +174,10 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
         assert process.wait(60) == run.INTERRUPTED
         assert gone(processes)
     assert "`python -m search.dashboard " in rest and "Interrupted" in rest
+    backend = JournalFileBackend(str(tmp_path / "runs" / "live" / "study.journal"))
+    trials = optuna.load_study(study_name="live", storage=JournalStorage(backend)).trials
+    asked = [event for event in store.read_events(tmp_path / "runs" / "live") if event["event"] == "asked"]
+    assert len(trials) == len(asked) and all(trial.state.is_finished() for trial in trials)
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
