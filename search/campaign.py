@@ -6,6 +6,7 @@ Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) r
 import itertools
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -72,7 +73,7 @@ class Campaign:
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
 
-    def restore(self, events: list[dict[str, Any]], data_root: str | None) -> None:
+    def restore(self, events: Iterable[dict[str, Any]], data_root: str | None) -> None:
         """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again."""
         for event in events:
             if event["event"] == "asked":

@@ -8,6 +8,7 @@ from typing import Any
 from search.arguments import DONE, Parser, guarded
 from spaces.errors import UsageError
 from trainables import store
+from trainables.progress import track
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def export(runs: list[Path], top: int | None, per_strategy: bool, out: Path | No
             tables.write_tables(folder)
             print(f"{folder}: records, finals, predictions and best written from its ledger")
         return DONE
-    rows = choose([row for folder in runs for row in _best(folder)], top, per_strategy)
+    rows = choose([row for folder in track(runs, "reading", unit="runs") for row in _best(folder)], top, per_strategy)
     if not rows:
         raise UsageError("None of these runs has a trial with a result; there is nothing to export.")
     tables.write_table(out, rows, store.read_run(runs[0]))

@@ -10,6 +10,7 @@ from search.campaign import Campaign, TrialBook
 from search.plan import Plan
 from search.wording import clock, columns, config_words
 from trainables import store
+from trainables.progress import track
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, write_predictions
 
@@ -37,7 +38,7 @@ def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
     """Test figures of the best trial and of the best anchor, each measured once and entered in the ledger."""
     books = [book for book in best_of(campaign) if book is not None]
     unique = {book.proposal.number: book for book in books}
-    return [judge(plan, campaign, book) for book in unique.values()]
+    return [judge(plan, campaign, book) for book in track(list(unique.values()), "opening test", unit="trials")]
 
 
 def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:

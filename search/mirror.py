@@ -19,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search.following import Followed, Standing
+from search.samplers import TWO_OBJECTIVES
 from search.study import STATES
 from spaces.space import within
 from trainables import store
@@ -127,7 +128,7 @@ def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
 def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
     """The names and directions of what the trials are valued by."""
     split = "test accuracy (picked on test)" if run["setting"]["protocol"] == "report" else "validation accuracy"
-    if run["options"].get("sampler") == "nsga2":
+    if run["options"]["sampler"] in TWO_OBJECTIVES:
         return [split, "seconds"], [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
     return [split], [StudyDirection.MAXIMIZE]
 
@@ -198,6 +199,8 @@ def attributes(run: Row, folder: Path, book: Followed) -> Row:
         row |= {"epochs": last.epoch, "best_epoch": best.epoch, "best_accuracy": best.eval_accuracy,
                 "best_loss": _number(best.eval_loss), "best_knn": best.eval_knn, "seconds": round(last.seconds, 3),
                 "images_trained": last.images_trained, "class_counts": _counts(run, last.class_counts)}  # fmt: skip
+        if best.eval_map is not None:
+            row["best_map"] = best.eval_map
     if book.test is not None:
         row["test_accuracy"] = book.test["accuracy"]
     if book.reason:

@@ -26,7 +26,7 @@ from search.wording import value
 from spaces.errors import UsageError
 from trainables import store
 from trainables.engine import bf16_is_fast
-from trainables.progress import amount
+from trainables.progress import amount, track
 
 
 def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
@@ -60,7 +60,7 @@ def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callab
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
         check_same(plan.folder, about)
-        campaign.restore(store.read_events(plan.folder), plan.setting.data_root)
+        campaign.restore(track(store.read_events(plan.folder), "resuming", unit="events"), plan.setting.data_root)
     except BaseException:
         campaign.ledger.close()
         raise

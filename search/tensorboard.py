@@ -37,6 +37,7 @@ def scalars(record: EpochRecord, best: float) -> dict[str, float]:
         f"loss/{on}": record.eval_loss,
         "loss/train": record.train_loss,
         f"knn/{on}": record.eval_knn,
+        f"map/{on}": record.eval_map,  # of the multi-label task only
         "curriculum/share": record.share,
         "curriculum/images": record.images,
         "curriculum/learning_rate": record.learning_rate,

@@ -15,6 +15,7 @@ from torch.nn import functional
 from spaces.errors import UsageError, unknown
 from trainables.data.dataset import Dataset
 from trainables.data.folder import LEVELS, division_levels, is_division
+from trainables.progress import track
 from trainables.seeds import rng
 
 FOLDS = 5
@@ -40,7 +41,7 @@ def head_scores(features: np.ndarray, labels: np.ndarray, train: np.ndarray, see
     fold = np.full(len(labels), FOLDS)  # whoever is in no fold of the training split
     fold[train] = rng(seed, 0, "plan").permutation(len(train)) % FOLDS
     values = np.empty(len(labels))
-    for number in range(FOLDS + 1):
+    for number in track(range(FOLDS + 1), "judging difficulty", unit="folds"):
         judged = torch.from_numpy(np.flatnonzero(fold == number))
         kept = torch.from_numpy(train[fold[train] != number])
         head = _fit_head(x[kept], y[kept], int(labels.max()) + 1)

@@ -12,6 +12,7 @@ import pyarrow
 import pyarrow.parquet
 
 from trainables import store
+from trainables.progress import bar
 from trainables.records import EpochRecord, Final
 
 UNITS = {
@@ -54,14 +55,19 @@ def read_table(path: Path) -> list[Row]:
 def write_tables(folder: Path) -> None:
     """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger."""
     run, events = store.read_run(folder), store.read_events(folder)
-    finals = final_rows(run, events)
-    write_table(folder / "records.parquet", record_rows(events), run)
-    write_table(folder / "finals.parquet", finals, run)
-    write_table(folder / "predictions.parquet", list(prediction_rows(folder, run)), run)
-    best = best_rows(run, events, finals)
-    write_table(folder / "best.parquet", best, run)
-    if schedule := schedule_rows(run, events, best):
-        write_table(folder / "schedule.parquet", schedule, run)
+    with bar("writing tables", 4, "tables") as advance:
+
+        def write(name: str, rows: list[Row]) -> list[Row]:
+            write_table(folder / f"{name}.parquet", rows, run)
+            advance(1)
+            return rows
+
+        write("records", record_rows(events))
+        finals = write("finals", final_rows(run, events))
+        write("predictions", list(prediction_rows(folder, run)))
+        best = write("best", best_rows(run, events, finals))
+        if schedule := schedule_rows(run, events, best):
+            write("schedule", schedule)
 
 
 def record_rows(events: list[Row]) -> list[Row]:

@@ -1,0 +1,43 @@
+"""Everything that takes over two seconds in a large run says how far it is; here all of it is taken to be slow."""
+
+import pytest
+
+from search import export
+from search.arguments import DONE
+from search.following import Following
+from search.mirror import Mirror
+from tests import made_runs
+from tests.made_runs import about
+from trainables import progress
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    return made_runs.write(tmp_path / "made", about(60, 30), made_runs.made_events(60, 30))
+
+
+def test_reading_a_ledger_and_making_its_study(folder, capsys):
+    following = Following(folder)
+    following.read()
+    Mirror(folder, following.run, folder / "study.journal").update(following.standing)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(line.startswith("reading the ledger: ") and " lines" in line for line in lines)
+    assert any(line.startswith("preparing the study: ") and " of 60 trials" in line for line in lines)
+
+
+def test_event_files(folder, capsys):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed here")
+    from search.tensorboard import EventFiles
+
+    following = Following(folder)
+    following.read()
+    EventFiles(following.run, folder / "tensorboard").update(following.standing)
+    assert "writing for TensorBoard: 60 of 60 trials" in capsys.readouterr().err
+
+
+def test_writing_tables_and_reading_runs(folder, capsys):
+    assert export.main([str(folder)]) == DONE
+    assert export.main([str(folder), "--out", str(folder / "top.parquet"), "--top", "3"]) == DONE
+    said = capsys.readouterr().err
+    assert "writing tables: 1 of 4 tables" in said and "reading: 1 of 1 runs" in said
