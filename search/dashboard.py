@@ -1,6 +1,7 @@
 """python -m search.dashboard RUN: look at a run in the browser, while it runs or later; nothing can be changed there."""
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -98,11 +99,12 @@ def open_study(following: Any, place: Path, port: int, open_pages: contextlib.Ex
 
 
 def _optuna_dashboard(storage: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations inside the package
-        import optuna_dashboard
+    # how well importances can be told is said to nobody who could do something about it
+    warnings.filterwarnings("ignore", module="optuna")
+    logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
+    import optuna_dashboard
 
-        return optuna_dashboard.wsgi(storage)
+    return optuna_dashboard.wsgi(storage)
 
 
 def open_tensorboard(following: Any, place: Path) -> Callable[[], None]:
