@@ -72,13 +72,13 @@ class EventFiles:
         self.run, self.folder = run, folder
         self.source: Standing | None = None
         self.written: dict[int, int] = {}  # epochs of each trial
-        self.closed: set[int] = set()
+        self.closed: dict[int, tuple[str, float | None]] = {}  # how and when those ended that have
 
     def update(self, standing: Standing) -> None:
         """Add what is new to the files; write them all where they show another standing, or none."""
         numbers = sorted(standing.changed)
         if standing is not self.source:
-            self.source, self.written, self.closed = standing, {}, set()
+            self.source, self.written, self.closed = standing, {}, {}
             self._clear({name_of(book) for book in standing.books.values()})
             numbers = sorted(standing.books)
         with bar("writing for TensorBoard", len(numbers), "trials") as advance:
@@ -104,10 +104,9 @@ class EventFiles:
         """
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        number, events = book.proposal.number, []
-        if book.over is None and number in self.closed:
-            self.closed.remove(number)
-            del self.written[number]
+        number, end, events = book.proposal.number, (book.state, book.over), []
+        if self.closed.get(number, end) != end:
+            del self.closed[number], self.written[number]
         if number not in self.written:
             events.append(HEAD)
             if not self.written and "compare" not in self.run:  # there, arms and seeds speak for themselves
@@ -119,7 +118,7 @@ class EventFiles:
             best = max(best, record.eval_accuracy)
             events.append(_event(_moment(book, record), _summary(scalars(record, best)), record.epoch))
         if book.over is not None and number not in self.closed:
-            self.closed.add(number)
+            self.closed[number] = end
             events.append(_event(book.over, _session_end(book)))
         self.written[number] = len(book.records)
         return events

@@ -57,6 +57,11 @@ def read(files, name: str) -> EventAccumulator:
     return reader
 
 
+def session_end(reader: EventAccumulator):
+    content = reader.summary_metadata["_hparams_/session_end_info"].plugin_data.content
+    return HParamsPluginData.FromString(content).session_end_info
+
+
 def test_a_trial_has_one_file_that_grows(files):
     look(files, asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.7, 4))
     look(files, epoch(0, 2, 0.5, 4), epoch(0, 3, 0.9, 4))
@@ -77,6 +82,7 @@ def test_a_trial_that_is_taken_up_again_after_its_end_gets_a_new_file(files):
     look(files, {"event": "resumed"}, epoch(0, 2, 0.8, 4), ended(0, "complete"))
     reader = read(files, "0000")
     assert [event.step for event in reader.Scalars("accuracy/train")] == [1, 2]
+    assert session_end(reader).status == 1  # success
 
 
 def test_a_trial_has_its_hyperparameters_and_its_end(files):
@@ -84,8 +90,7 @@ def test_a_trial_has_its_hyperparameters_and_its_end(files):
     plugin = read(files, "0000").summary_metadata
     start = HParamsPluginData.FromString(plugin["_hparams_/session_start_info"].plugin_data.content).session_start_info
     assert start.hparams["gate"].number_value == 0.8 and start.hparams["rate"].string_value == "cosine"
-    end = HParamsPluginData.FromString(plugin["_hparams_/session_end_info"].plugin_data.content).session_end_info
-    assert end.status == 2  # failure
+    assert session_end(read(files, "0000")).status == 2  # failure
     experiment = HParamsPluginData.FromString(plugin["_hparams_/experiment"].plugin_data.content).experiment
     assert {info.name for info in experiment.hparam_infos} == {*about(1, 1)["space"]["search"], "anchor"}
 
