@@ -56,11 +56,12 @@ def ray_running(
             ray.shutdown()
         return
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # sockets want short paths
+    # one below, because Ray opens the folder that it is given to every user of the machine
     try:
         started = ray.init(address="local", num_cpus=cpus, num_gpus=gpus, log_to_driver=False,
                            include_dashboard=announce is not None and _has_dashboard(), dashboard_host="127.0.0.1",
                            logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
-                           _temp_dir=folder)  # fmt: skip
+                           _temp_dir=os.path.join(folder, "r"))  # fmt: skip
         if announce:
             announce(_where(started.dashboard_url, Path(folder)))
         yield

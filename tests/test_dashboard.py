@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -178,6 +179,28 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
     trials = optuna.load_study(study_name="live", storage=JournalStorage(backend)).trials
     asked = [event for event in store.read_events(tmp_path / "runs" / "live") if event["event"] == "asked"]
     assert len(trials) == len(asked) and all(trial.state.is_finished() for trial in trials)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_rays_own_dashboard_is_on_loopback_and_wants_the_token_that_only_we_can_read(tmp_path):
+    pytest.importorskip("aiohttp_cors", reason="ray[default] is not installed here")
+    words = [word for word in TINY if word not in ("--executor", "local")]
+    with started("search.run", *words, "--dashboard", "--epochs", "200", "--samples", "50", cwd=tmp_path) as process:
+        said = next(line for line in process.stdout if line.startswith("Ray's dashboard:"))
+        url, token = re.search(r"(http://127\.0\.0\.1:\d+) .* in (\S+)\)", said).groups()
+        assert Path(token).stat().st_mode & 0o077 == 0 and Path(token).parent.stat().st_mode & 0o077 == 0
+        assert get(url + "/api/cluster_status")[0] == 401
+        headers = {"Authorization": f"Bearer {Path(token).read_text()}"}
+        with urllib.request.urlopen(
+            urllib.request.Request(url + "/api/cluster_status", headers=headers), timeout=30
+        ) as answer:
+            assert answer.status == 200
+        processes = family(process)
+        process.send_signal(signal.SIGTERM)
+        process.stdout.read()
+        assert process.wait(60) == run.INTERRUPTED
+        assert gone(processes) and not Path(token).exists()
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
