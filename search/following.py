@@ -7,7 +7,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,16 @@ Event = dict[str, Any]
 
 @dataclass
 class Followed(TrialBook):
-    """A trial with the times at which it was asked for and ended (seconds since 1970) and its test figures."""
+    """A trial with the times at which it was asked for and ended (seconds since 1970) and its test figures.
+
+    Of a population's member also, by epoch: the values of the fields that change, and whom it took them over from.
+    """
 
     asked: float = 0.0
     over: float | None = None
     test: dict[str, float] | None = None
+    fields: dict[int, dict[str, float]] = field(default_factory=dict)
+    donors: dict[int, int] = field(default_factory=dict)
 
 
 class Standing:
@@ -86,6 +91,10 @@ class Standing:
         book.records.append(record)
         if record.better_than(book.best):
             book.best = record
+        if member := event.get("member"):
+            book.fields[record.epoch] = member["fields"]
+            if member["donor"]:
+                book.donors[record.epoch] = member["donor"][0]
         if book.state == "interrupted":
             self._runs(book)
         return record.trial

@@ -201,6 +201,8 @@ def attributes(run: Row, folder: Path, book: Followed) -> Row:
                 "images_trained": last.images_trained, "class_counts": _counts(run, last.class_counts)}  # fmt: skip
         if best.eval_map is not None:
             row["best_map"] = best.eval_map
+    if book.fields:
+        row |= {"schedule": schedule(book.fields), "donors": donors(book.donors)}
     if book.test is not None:
         row["test_accuracy"] = book.test["accuracy"]
     if book.reason:
@@ -208,6 +210,24 @@ def attributes(run: Row, folder: Path, book: Followed) -> Row:
     if book.state != "running":
         row["files"] = ", ".join(files(folder, proposal.number)) or "none"
     return row
+
+
+def schedule(fields: dict[int, dict[str, float]]) -> str:
+    """'gate 0.8, 0.96 from epoch 5; ...': what each changing field was, and from when on."""
+    lines = []
+    for name in next(iter(fields.values())):
+        steps: list[tuple[int, float]] = []
+        for epoch, values in fields.items():
+            if not steps or steps[-1][1] != values[name]:
+                steps.append((epoch, values[name]))
+        later = [f"{of:.3g} from epoch {epoch}" for epoch, of in steps[1:]]
+        lines.append(f"{name} " + ", ".join([f"{steps[0][1]:.3g}", *later]))
+    return "; ".join(lines)
+
+
+def donors(of: dict[int, int]) -> str:
+    """'trial 3 before epoch 5': whose network and fields a member went on with."""
+    return ", ".join(f"trial {trial} before epoch {epoch}" for epoch, trial in of.items()) or "none"
 
 
 def files(folder: Path, trial: int) -> list[str]:

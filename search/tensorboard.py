@@ -26,8 +26,11 @@ AT_ONCE = 100  # trials whose events are framed together
 Row = dict[str, Any]
 
 
-def scalars(record: EpochRecord, best: float) -> dict[str, float]:
-    """Tag -> value of one epoch; what is missing or not finite is left out. `best`: accuracy so far."""
+def scalars(record: EpochRecord, best: float, fields: dict[str, float] | None = None) -> dict[str, float]:
+    """Tag -> value of one epoch; what is missing or not finite is left out.
+
+    `best`: accuracy so far. `fields`: those that change while the trial runs, in a population.
+    """
     on = record.eval_split
     values = {
         f"accuracy/{on}": record.eval_accuracy,
@@ -43,6 +46,7 @@ def scalars(record: EpochRecord, best: float) -> dict[str, float]:
         "curriculum/learning_rate": record.learning_rate,
         "cost/updates": record.updates,
         "cost/seconds": record.seconds,
+        **{f"schedule/{name}": value for name, value in (fields or {}).items()},
     }
     return {tag: value for tag, value in values.items() if value is not None and math.isfinite(value)}
 
@@ -116,7 +120,8 @@ class EventFiles:
         best = max((record.eval_accuracy for record in book.records[:done]), default=0.0)
         for record in book.records[done:]:
             best = max(best, record.eval_accuracy)
-            events.append(_event(_moment(book, record), _summary(scalars(record, best)), record.epoch))
+            values = scalars(record, best, book.fields.get(record.epoch))
+            events.append(_event(_moment(book, record), _summary(values), record.epoch))
         if book.over is not None and number not in self.closed:
             self.closed[number] = end
             events.append(_event(book.over, _session_end(book)))

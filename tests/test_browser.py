@@ -152,21 +152,22 @@ def test_a_search_is_watched_while_it_runs(browser, search, tmp_path):
     assert (tmp_path / "runs" / "live" / "study.journal").is_file()
 
 
-def test_a_population_is_shown_and_what_is_not_known_of_it_passed_over(browser, tmp_path):
-    """PBT and PB2 write events of their own between a trial's epochs."""
+def test_a_population_is_shown_with_what_changed_in_it(browser, tmp_path):
     space, rng = get_space("self_paced"), np.random.default_rng(0)
     events = []
     for trial in range(6):
         for event in whole_trial(space, trial, 8, rng, early=False):
-            events.append(event)
-            if event["event"] == "epoch" and event["record"]["epoch"] % 4 == 0:
-                events.append({"event": "perturbed", "time": event["time"], "trial": trial, "donor": 0, "config": {}})
+            number = event["record"]["epoch"] if event["event"] == "epoch" else 0
+            fields = {"gate": 0.8 if number < 5 else 0.96}
+            more = {"member": {"fields": fields, "donor": [0, 4] if number == 5 else None}} if number else {}
+            events += [event | more, {"event": "of a later version", "time": event["time"], "trial": trial}]
     made_runs.write(tmp_path / "population", about(6, 8, scheduler="pbt"), events)
     command = Command(tmp_path, "search.dashboard", "population")
     try:
         browser.open(command.study + "/trials?numbers=5")
         said = browser.until(lambda: browser.text() if "Trial 5 (trial_id=5)" in browser.text() else "")
-        assert "Complete" in said and "epochs 8" in said
+        for words in ("Complete", "schedule gate 0.8, 0.96 from epoch 5", "donors trial 0 before epoch 5"):
+            assert words in said
         browser.picture("population")
     finally:
         assert command.stop() == DONE

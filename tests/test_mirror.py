@@ -143,7 +143,18 @@ def test_in_a_head_to_head_arm_and_seed_take_the_place_of_parameters(tmp_path):
     assert all(trial.distributions["arm"].choices == ("finetune", "self_paced/random") for trial in trials)
 
 
-def test_events_of_a_population_that_is_perturbed_leave_its_trials_in_the_study(run):
+def test_a_member_of_a_population_shows_what_changed_and_whom_it_followed(run):
+    first = {"member": {"fields": {"gate": 0.8, "learning_rate": 1e-3}, "donor": None}}
+    later = {"member": {"fields": {"gate": 0.96, "learning_rate": 1e-3}, "donor": [3, 2]}}
+    run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 4) | first, epoch(0, 2, 0.6, 4) | first)
+    run.look(epoch(0, 3, 0.7, 4) | later, ended(0, "complete"))
+    (trial,) = run.trials()
+    assert trial.value == 0.7 and trial.params == VALUES  # as asked for
+    assert trial.user_attrs["schedule"] == "gate 0.8, 0.96 from epoch 3; learning_rate 0.001"
+    assert trial.user_attrs["donors"] == "trial 3 before epoch 3"
+
+
+def test_events_of_unknown_kinds_leave_the_trials_in_the_study(run):
     perturbed = {"event": "perturbed", "trial": 0, "time": made_runs.START, "config": CONFIG}
     run.look(asked(0, VALUES, CONFIG), epoch(0, 1, 0.5, 4), perturbed)
     run.look(epoch(0, 2, 0.7, 4), ended(0, "complete"))

@@ -95,6 +95,12 @@ def test_a_trial_has_its_hyperparameters_and_its_end(files):
     assert {info.name for info in experiment.hparam_infos} == {*about(1, 1)["space"]["search"], "anchor"}
 
 
+def test_the_schedule_of_a_population_is_a_curve_per_field(files):
+    member = {"member": {"fields": {"gate": 0.8}, "donor": None}}
+    look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4) | member, ended(0, "complete"))
+    assert [round(event.value, 3) for event in read(files, "0000").Scalars("schedule/gate")] == [0.8]
+
+
 def test_a_ledger_that_is_another_one_writes_the_folder_anew(files):
     look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), asked(1, VALUES, CONFIG))
     made_runs.store.ledger_file(files[0].folder).write_text("")
