@@ -34,7 +34,17 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.attached:
         with contextlib.suppress(AttributeError, OSError):
             os.nice(5)  # the trials come first
-    return guarded(lambda: show(asked.run, asked.port, _asked_to_stop(asked.attached)))
+    return guarded(lambda: _show(asked.run, asked.port, _asked_to_stop(asked.attached)))
+
+
+def _show(folder: Path, port: int, stopped: threading.Event) -> int:
+    try:
+        return show(folder, port, stopped)
+    except OSError as error:  # a disk that is full, a folder that is gone
+        what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        raise UsageError(
+            f"The dashboards of {folder} cannot be kept up ({what}); the run itself is not touched."
+        ) from None
 
 
 def not_installed() -> list[str]:

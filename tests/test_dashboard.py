@@ -242,6 +242,19 @@ def test_a_folder_that_cannot_be_shown_is_answered_in_one_sentence(finished, cap
     assert said in error and "\n" not in error
 
 
+@installed
+def test_a_full_disk_is_one_sentence_and_the_ledger_as_it_was(finished, capsys, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    before = (finished / "ledger.jsonl").read_bytes()
+    monkeypatch.setattr(store, "write_bytes", full)
+    assert dashboard.main([str(finished)]) == WRONG_USAGE
+    said = capsys.readouterr().err.strip()
+    assert "cannot be kept up (No space left on device: " in said and "\n" not in said
+    assert (finished / "ledger.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("port", ["0", "70000", "many"])
 def test_a_port_that_cannot_be_is_refused(finished, capsys, port):
     try:
