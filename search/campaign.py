@@ -69,6 +69,7 @@ class Campaign:
         self.ledger = Ledger(folder)
         self.books: dict[int, TrialBook] = {}
         self.reopened: list[int] = []  # trials of an earlier process that are to be gone on with
+        self.kept: set[int] = set()  # trials whose networks are kept for being among the best
         self.tests: dict[int, dict[str, Any]] = {}  # figures of the trials that test has been opened for
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
@@ -90,6 +91,7 @@ class Campaign:
                 self.proposer.tell(event["trial"], event["state"])
             elif event["event"] == "test":
                 self.tests[event["trial"]] = event
+        self.kept = {number for number, book in self.books.items() if book.state != "running"}
         self.reopened = [number for number, book in self.books.items() if book.state == "running"]
 
     def ask(self) -> Proposal | None:
@@ -215,9 +217,10 @@ class Campaign:
         if self.books[number].state not in going_on:
             store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
         kept = {book.proposal.number for book in self.ranked()[: self.keep]}
-        for book in self.books.values():
-            if book.state not in going_on and book.proposal.number not in kept and book.proposal.anchor is None:
-                store.remove_checkpoints(self.folder, book.proposal.number)
+        for gone in (self.kept | {number}) - kept:  # whoever dropped out: looking at all would cost more with each trial
+            if self.books[gone].state not in going_on and self.books[gone].proposal.anchor is None:
+                store.remove_checkpoints(self.folder, gone)
+        self.kept = kept
 
 
 def proposal_of(event: dict[str, Any], data_root: str | None) -> Proposal:
