@@ -36,6 +36,14 @@ def styled() -> Iterator[None]:
         yield
 
 
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, outside of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max((len(label) for label in labels), default=1)
+    columns = max(1, min(len(labels), int(15 * figure.get_figwidth() / (longest + 8))))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
 def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, reference: pd.DataFrame | None) -> Figure:
     """Accuracy and loss per epoch. `names` are the trials in colour; the others are grey. Reference: dashed black."""
     with styled():
@@ -47,8 +55,7 @@ def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, re
         if reference is not None:
             for axes, column in ((left, "accuracy"), (right, "loss")):
                 axes.plot(reference["epoch"], reference[column], "k--", lw=1.2, label="reference")
-        handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)), fontsize=8)
+        legend_below(figure, left)
         figure.suptitle(_title(records, "Accuracy and loss per epoch"), fontsize=11)
         return figure
 

@@ -1,12 +1,18 @@
 """A run as data frames. The only place in analysis that reads run folders; starts no Ray."""
 
+import json
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from spaces.errors import UsageError
 from trainables import store, tables
+
+PACKAGE = "curriculum-tune"
 
 
 @dataclass(frozen=True)
@@ -18,10 +24,27 @@ class LoadedRun:
     records: pd.DataFrame
     finals: pd.DataFrame
     configs: pd.DataFrame  # trial, anchor (None for draws) and every field of the config
+    folder: Path
+    asked: dict[int, dict[str, Any]]  # trial -> its "asked" event, whose setting is filled in
+    notes: tuple[str, ...]  # what a reader must know before trusting the figures, a sentence each
 
     @property
     def eval_split(self) -> str:
         return "test" if self.about["setting"]["protocol"] == "report" else "validation"
+
+    @property
+    def head_to_head(self) -> bool:
+        """Whether this is a run of search.compare; else it is a search of one strategy."""
+        return "compare" in self.about
+
+    @property
+    def classes(self) -> list[str]:
+        return list(self.about["data"]["classes"])
+
+    @cached_property
+    def predictions(self) -> dict[tuple[int, str], store.Arrays]:
+        """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
+        return {(trial, split): arrays for trial, split, _, arrays in store.read_predictions(self.folder)}
 
 
 def load_run(folder: Path) -> LoadedRun:
@@ -30,11 +53,65 @@ def load_run(folder: Path) -> LoadedRun:
     records = pd.DataFrame(tables.record_rows(events))
     if not records.empty:
         records["seconds"] = records["train_seconds"] + records["score_seconds"]
-    asked = [event for event in events if event["event"] == "asked"]
+    asked = {e["trial"]: {**e, "setting": e.get("setting") or about["setting"]} for e in events if e["event"] == "asked"}
+    finals = pd.DataFrame(tables.final_rows(about, events))
     return LoadedRun(
         name=about["options"]["name"],
         about=about,
         records=records,
-        finals=pd.DataFrame(tables.final_rows(about, events)),
-        configs=pd.DataFrame([{"trial": e["trial"], "anchor": e["anchor"], **e["config"]} for e in asked]),
+        finals=finals,
+        configs=pd.DataFrame([{"trial": n, "anchor": e["anchor"], **e["config"]} for n, e in asked.items()]),
+        folder=folder,
+        asked=asked,
+        notes=(*_damage(folder), *_versions(about), *_unfinished(events, finals)),
     )
+
+
+def load_with_epochs(folder: Path) -> LoadedRun:
+    """The same, of a run that has something to show. Raises UsageError."""
+    run = load_run(folder)
+    if run.records.empty:
+        raise UsageError(f"{folder} has no epoch yet; wait for the first one.")
+    return run
+
+
+def _damage(folder: Path) -> list[str]:
+    with store.ledger_file(folder).open("rb") as file:
+        file.seek(0, 2)
+        if file.tell() == 0:
+            return []
+        file.seek(-1, 2)
+        whole = file.read(1) == b"\n"
+    return [] if whole else ["The last line of the ledger is cut off and was left out: the run was killed, or it still runs."]
+
+
+def _versions(about: dict[str, Any]) -> list[str]:
+    made = about.get("versions", {}).get(PACKAGE)
+    try:
+        here = version(PACKAGE)
+    except PackageNotFoundError:
+        return []
+    if made in (None, here):
+        return []
+    return [f"The run was made by {PACKAGE} {made} and read by {here}."]
+
+
+def _unfinished(events: list[dict[str, Any]], finals: pd.DataFrame) -> list[str]:
+    """Trials that are in no comparison, and why: no gap is silent."""
+    if finals.empty:
+        return []
+    ended = {event["trial"] for event in events if event["event"] == "ended"}
+    notes = []
+    for state, rows in finals.groupby("state"):
+        running = [trial for trial in rows["trial"] if trial not in ended]
+        over = len(rows) - len(running)
+        if running:
+            notes.append(f"{_many(len(running), 'trial')} had not ended when this was read.")
+        if state in ("failed", "interrupted") and over:
+            reasons = rows[rows["trial"].isin(ended)]["reason"].replace("", "no reason given")
+            notes.append(f"{_many(over, 'trial')} {state}: {json.dumps(reasons.iloc[0])[1:-1][:120]}.")
+    return notes
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"

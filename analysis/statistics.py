@@ -89,8 +89,8 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def power(mean: float, sd: float, n: int, alpha: float = ALPHA) -> float:
     """Power of the two-sided paired t test, if the true difference is `mean` and normal with this sd."""
-    if sd == 0:
-        return float(mean != 0)
+    if sd < 1e-9:  # equal differences, but for rounding
+        return float(abs(mean) > 1e-9)
     shift, edge = abs(mean) / sd * np.sqrt(n), stats.t.ppf(1 - alpha / 2, n - 1)
     return float(stats.nct.sf(edge, n - 1, shift) + stats.nct.cdf(-edge, n - 1, shift))
 

@@ -1,0 +1,211 @@
+"""Who is better, by how much, and how sure: pairs of arms on the same seeds. Data frames in, data frames out.
+
+Three bases: "as trained" (the selected epoch's figures), "equal updates" and "equal seconds" (the best accuracy on the
+split that epochs are judged on, within what both arms have used on a seed; test is only known at the selected epoch).
+"""
+
+import re
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from analysis import statistics
+from analysis.sections import Section
+from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
+
+MARGIN = 0.01  # an interval within ± one point is called a tie
+BASELINE = "finetune"
+BASES = {"as trained": None, "equal updates": "updates", "equal seconds": "seconds"}
+SAME_UPDATES = 0.01  # arms whose updates differ by no more on every seed were trained equally long
+
+
+def pairs(section: Section) -> pd.DataFrame:
+    """One row per pair of head-to-head arms and basis.
+
+    The planned comparisons (an arm against the baseline, a curriculum against its twins) are one family for Holm's
+    correction on each basis, all other pairs a second one: the questions asked beforehand do not pay for the rest.
+    """
+    arms = section.arms[~section.arms["searched"]]
+    rows = []
+    for basis, column in BASES.items():
+        found = [_pair(section, arms, basis, column, *ordered(pair)) for pair in combinations(arms["arm"].unique(), 2)]
+        for planned in (True, False):
+            rows += _corrected([row for row in found if row is not None and row["planned"] is planned])
+    return pd.DataFrame(rows)
+
+
+def ordered(pair: tuple[str, str]) -> tuple[str, str]:
+    """The baseline, or else the twin, stands second."""
+    return pair[::-1] if _strategy(pair[0]) == BASELINE or _twin_of(pair[1], pair[0]) else pair
+
+
+def _strategy(arm: str) -> str:
+    return re.split(r"[@/ ]", arm)[0]
+
+
+def _twin_of(arm: str, twin: str) -> bool:
+    """Whether `twin` is the arm in another order, in the same run."""
+    name, bracket, run = twin.partition(" [")
+    return "/" in name and name.rpartition("/")[0] + bracket + run == arm
+
+
+def is_planned(a: str, b: str) -> bool:
+    return _strategy(b) == BASELINE or _twin_of(a, b)
+
+
+def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str) -> dict | None:
+    """None where the two share no seed."""
+    first, second = (arms[arms["arm"] == name].set_index("seed") for name in (a, b))
+    seeds = first.index.intersection(second.index)
+    if seeds.empty:
+        return None
+    row = {"basis": basis, "a": a, "b": b, "planned": is_planned(a, b), "equal_updates": _equally_long(first, second, seeds)}
+    if column is None:
+        on = section.judged_on
+        differences = (first[f"{on}_accuracy"] - second[f"{on}_accuracy"])[seeds].to_numpy()
+    else:
+        on = section.eval_split
+        differences = _within_budget(section.records, a, b, seeds, column)
+    known = differences[~np.isnan(differences)]
+    left_out = len(differences) - len(known)
+    return row | {"judged_on": on, "left_out": left_out} | vars(statistics.paired(known) if len(known) else NOTHING)
+
+
+NOTHING = Paired(0, *[float("nan")] * 6, 1.0, float("nan"))
+
+
+def _equally_long(a: pd.DataFrame, b: pd.DataFrame, seeds: pd.Index) -> bool:
+    ratio = a["updates"][seeds] / b["updates"][seeds]
+    return bool((ratio - 1).abs().max() <= SAME_UPDATES)
+
+
+def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, column: str) -> np.ndarray:
+    """(n,) a minus b, the best so far at the smaller of their two totals; not a number before a first epoch."""
+    found = []
+    for seed in seeds:
+        curves = [records[(records["arm"] == name) & (records["seed"] == seed)] for name in (a, b)]
+        budget = min(curve[column].max() for curve in curves)
+        best = [curve.loc[curve[column] <= budget, "eval_accuracy"].max() for curve in curves]
+        found.append(best[0] - best[1])
+    return np.array(found, float)
+
+
+def _corrected(family: list[dict]) -> list[dict]:
+    if not family:
+        return []
+    tested = [row for row in family if row["n"] >= FEWEST_SEEDS]
+    adjusted = dict(zip([id(row) for row in tested], statistics.holm(np.array([r["p"] for r in tested])), strict=True))
+    for row in family:
+        row["family"] = len(tested)
+        row["p_holm"] = float(adjusted.get(id(row), 1.0))
+        row["word"], row["more_seeds"] = judge(row)
+        row["sentence"] = sentence(row)
+    return family
+
+
+def judge(row: dict) -> tuple[str, float]:
+    """better, worse, tie, undecided or unknown - and the seeds still missing (not a number: none, or too many)."""
+    if row["n"] < FEWEST_SEEDS:
+        return "unknown", float("nan")
+    if row["p_holm"] <= ALPHA:
+        return ("better" if row["mean"] > 0 else "worse"), float("nan")
+    if -MARGIN <= row["low"] and row["high"] <= MARGIN:
+        return "tie", float("nan")
+    detect = statistics.seeds_to_detect(row["mean"], row["sd"], row["family"])
+    tie = statistics.seeds_to_tie(row["mean"], row["sd"], MARGIN)
+    wanted = [n for n in (detect, tie) if n is not None]
+    return "undecided", float(max(1, min(wanted) - row["n"])) if wanted else float("nan")
+
+
+def sentence(row: dict) -> str:
+    """The verdict on one pair in one sentence, in points."""
+    if row["n"] == 0:
+        return f"{row['a']} against {row['b']}: one of them has no epoch within that budget, so nothing is said."
+    if row["n"] < FEWEST_SEEDS:
+        return (
+            f"{row['a']} against {row['b']}: {100 * row['mean']:+.1f} points on {_seeds(row['n'])}; "
+            f"fewer than {FEWEST_SEEDS}, so no interval and no verdict."
+        )
+    figures = (
+        f"{100 * row['mean']:+.1f} points ({100 * row['low']:+.1f} to {100 * row['high']:+.1f}, {_seeds(row['n'])}, "
+        f"ahead on {row['improvement']:.0%}, Holm p {row['p_holm']:.2g})"
+    )
+    return f"{row['a']} against {row['b']}: {figures}: {_says(row)}."
+
+
+def _says(row: dict) -> str:
+    if row["word"] != "undecided":
+        return {"tie": f"a tie within {100 * MARGIN:g} point"}.get(row["word"], row["word"])
+    clear = row["low"] > 0 or row["high"] < 0
+    lean = ("ahead" if row["mean"] > 0 else "behind") + ", not yet proven" if clear else "no clear difference"
+    if np.isnan(row["more_seeds"]):
+        return f"{lean}; more than {statistics.MOST_SEEDS} seeds would be needed to settle it"
+    more = int(row["more_seeds"])
+    return f"{lean}; needs about {more} more seed{'s' * (more != 1)}"
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' * (n != 1)}"
+
+
+def decomposition(section: Section) -> pd.DataFrame:
+    """Where a curriculum's gain over plain fine-tuning comes from: set size (its random twin) and order (the rest).
+
+    One row per curriculum and part, as trained; the two parts of a seed add up to its total.
+    """
+    arms = section.arms[~section.arms["searched"]]
+    wide = arms.pivot_table(index="seed", columns="arm", values=f"{section.judged_on}_accuracy")
+    rows = []
+    for arm in wide.columns:
+        twin, base = _relatives(arm, wide.columns)
+        if twin is None or base is None:
+            continue
+        parts = {"total": (arm, base), "set size": (twin, base), "order": (arm, twin)}
+        for part, (a, b) in parts.items():
+            differences = (wide[a] - wide[b]).dropna().to_numpy()
+            if len(differences):
+                rows.append({"curriculum": arm, "part": part, **vars(statistics.paired(differences))})
+    return pd.DataFrame(rows)
+
+
+def _relatives(arm: str, names: pd.Index) -> tuple[str | None, str | None]:
+    """The arm's random twin and its baseline: plain fine-tuning from the same initialisation, in the same run."""
+    name, _, run = arm.partition(" [")
+    _, _, start = name.partition("@")
+    own = f" [{run}" if run else ""
+    base = BASELINE + (f"@{start}" if start else "")
+    wanted = (f"{name}/random{own}", base + own)
+    twin, baseline = (next((n for n in (want, want.removesuffix(own)) if n in names), None) for want in wanted)
+    return twin, baseline
+
+
+def overtuning(section: Section) -> pd.DataFrame:
+    """Validation best minus test, per arm: how much of the selected figure was luck of the pick. Holdout only."""
+    arms = section.arms
+    if section.protocol != "holdout":
+        return pd.DataFrame()
+    gaps = arms.assign(gap=arms["selection_accuracy"] - arms["test_accuracy"]).dropna(subset="gap")
+    rows = []
+    for arm, of_arm in gaps.groupby("arm", sort=False):
+        low, high = statistics.t_interval(of_arm["gap"].to_numpy())
+        enough = len(of_arm) >= FEWEST_SEEDS
+        row = {"arm": arm, "seeds": len(of_arm), "selection": of_arm["selection_accuracy"].mean()}
+        row |= {"test": of_arm["test_accuracy"].mean(), "gap": of_arm["gap"].mean()}
+        rows.append(row | {"low": low if enough else float("nan"), "high": high if enough else float("nan")})
+    return pd.DataFrame(rows)
+
+
+def image_by_image(section: Section) -> pd.DataFrame:
+    """McNemar's exact test of each pair of arms on the test images they share: same seed, so same split."""
+    rows = []
+    kept = [(arm, said) for _, arm in section.arms.iterrows() if (said := section.predictions(arm, "test")) is not None]
+    for (a, of_a), (b, of_b) in combinations(kept, 2):
+        if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
+            continue
+        right_a, right_b = (said["predicted"] == said["true"] for said in (of_a, of_b))
+        only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
+        row = {"a": a["arm"], "b": b["arm"], "seed": a["seed"], "images": len(right_a)}
+        rows.append(row | {"only_a": only_a, "only_b": only_b, "p": statistics.mcnemar(only_a, only_b)})
+    table = pd.DataFrame(rows)
+    return table if table.empty else table.assign(p_holm=statistics.holm(table["p"].to_numpy()))
