@@ -7,6 +7,7 @@ import pandas as pd
 
 from analysis import published, statistics
 from analysis.sections import Section
+from analysis.shown import many, signed
 from analysis.statistics import FEWEST_SEEDS
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
@@ -41,7 +42,7 @@ class Arm:
 
     @property
     def seeds(self) -> str:
-        return f"{len(self.rows)} seed{'s' * (len(self.rows) != 1)}"
+        return many(len(self.rows), "seed")
 
     @property
     def shortened(self) -> list[str]:
@@ -130,11 +131,11 @@ def of_difference(a: Arm, b: Arm, column: str = "accuracy") -> Judgement:
     conditions = "; ".join(dict.fromkeys([*a.conditions.split("; "), *b.conditions.split("; ")]))
     if found is None or found.n < FEWEST_SEEDS:
         n = 0 if found is None else found.n
-        figure = f"{a.name} and {b.name} share {n} seed{'s' * (n != 1)}; three are needed"
+        figure = f"{a.name} and {b.name} share {many(n, 'seed')}; three are needed"
         return Judgement(UNDECIDED, figure, conditions)
     figure = (
-        f"{a.name} minus {b.name}: {100 * found.mean:+.1f} points "
-        f"({100 * found.low:+.1f} to {100 * found.high:+.1f}, {found.n} seeds, exact p {found.p:.2g})"
+        f"{a.name} minus {b.name}: {signed(100 * found.mean)} points "
+        f"({signed(100 * found.low)} to {signed(100 * found.high)}, {found.n} seeds, exact p {found.p:.2g})"
     )
     status = CONFIRMED if found.low > 0 else CONTRADICTED if found.high < 0 else UNDECIDED
     return Judgement(status, figure, conditions)

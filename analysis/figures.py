@@ -1,6 +1,6 @@
 """Figures: data frames in, matplotlib figures out. One style: colour-blind safe, readable in print."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import matplotlib
@@ -10,11 +10,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # Okabe and Ito (2008), the sequence that stays apart under the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
 OTHERS = "#BBBBBB"
+MOST_GREY = 60  # trials without a name in one panel; more only make it darker
 STYLE = {
     "figure.dpi": 110,
     "savefig.bbox": "tight",
@@ -44,6 +46,18 @@ def legend_below(figure: Figure, axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
 
 
+def loss_axis(axes: Axes) -> None:
+    """From zero, unless that would press the curves together; a loss far above chance would hide the others."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(bottom=0 if low < high / 2 else low, top=min(high, 3.0) if low < 3 else high)
+
+
+def whole_epochs(places: Iterable[Axes], x: str = "epoch") -> None:
+    """No tick between two epochs."""
+    for axes in places if x == "epoch" else ():
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+
+
 def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, reference: pd.DataFrame | None) -> Figure:
     """Accuracy and loss per epoch. `names` are the trials in colour; the others are grey. Reference: dashed black."""
     with styled():
@@ -51,7 +65,8 @@ def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, re
         for axes, column in ((left, "eval_accuracy"), (right, "eval_loss")):
             _trials(axes, records, names, "epoch", column)
             axes.set(xlabel="epoch", ylabel=f"{split} {column.removeprefix('eval_')}")
-        right.set_ylim(bottom=0, top=min(right.get_ylim()[1], 3.0))
+        loss_axis(right)
+        whole_epochs((left, right))
         if reference is not None:
             for axes, column in ((left, "accuracy"), (right, "loss")):
                 axes.plot(reference["epoch"], reference[column], "k--", lw=1.2, label="reference")
@@ -99,6 +114,7 @@ def schedule(records: pd.DataFrame, classes: list[str], name: str) -> Figure:
             )
         axes[1, 1].set(ylabel="images of each class", ylim=(0, None))
         axes[1, 1].legend(fontsize=7, ncol=2)
+        whole_epochs(axes[1])
         for place in axes[1]:
             place.set_xlabel("epoch")
         figure.suptitle(_title(records, f"Schedule of {name}"), fontsize=11)
@@ -106,10 +122,13 @@ def schedule(records: pd.DataFrame, classes: list[str], name: str) -> Figure:
 
 
 def _trials(axes: Axes, records: pd.DataFrame, names: dict[int, str], x: str, y: str) -> None:
-    """One line per trial: the named ones in colour and dash, the others thin and grey."""
-    for trial, rows in records.groupby("trial"):
-        if trial not in names:
-            axes.plot(rows[x], rows[y], color=OTHERS, lw=0.8, zorder=1)
+    """One line per trial: the named ones in colour and dash, the others thin and grey, MOST_GREY of them at most."""
+    others = records[~records["trial"].isin(list(names))]
+    trials = others["trial"].unique()
+    drawn = trials[:: -(-len(trials) // MOST_GREY)] if len(trials) else trials
+    label = f"{len(drawn)} of the {len(trials)} other trials" if len(drawn) < len(trials) else "other trials"
+    for trial, rows in others[others["trial"].isin(drawn)].groupby("trial"):
+        axes.plot(rows[x], rows[y], color=OTHERS, lw=0.8, zorder=1, label=label if trial == drawn[0] else None)
     for i, (trial, name) in enumerate(names.items()):
         rows = records[records["trial"] == trial]
         style = DASHES[i // len(COLOURS) % len(DASHES)]

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures import COLOURS, DASHES, legend_below, plt, styled
+from analysis.figures import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.shown import many
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
 TWIN_DASHES = {"random": "--", "hard_first": ":"}
@@ -27,7 +28,9 @@ def styles_of(arms: list[str]) -> Styles:
     for arm in arms:
         partner, _, order = arm.partition("/")
         if order:
-            of_partner = next((s for name, s in styles.items() if name.split(" [")[0] == partner), {"color": COLOURS[-1]})
+            of_partner = next(
+                (s for name, s in styles.items() if name.split(" [")[0] == partner), {"color": COLOURS[-1]}
+            )
             styles[arm] = of_partner | {"ls": TWIN_DASHES.get(order.split(" [")[0], "-.")}
     return styles
 
@@ -77,14 +80,21 @@ def arm_curves(records: pd.DataFrame, arms: list[str], styles: Styles, split: st
             axes.set(xlabel=_word(x), ylabel=label)
             if x == "updates" and _spread(records, arms) > 20:
                 axes.set_xscale("log")
-        places[1].set_ylim(bottom=0, top=min(places[1].get_ylim()[1], 3.0))
+        loss_axis(places[1])
+        whole_epochs(places, x)
         legend_below(figure, places[0])
-        figure.suptitle(_title(records, f"Accuracy, loss and KNN per {_word(x)[:-1] if x != 'epoch' else x}"), fontsize=11)
+        figure.suptitle(
+            _title(records, f"Accuracy, loss and KNN per {_word(x)[:-1] if x != 'epoch' else x}"), fontsize=11
+        )
         return figure
 
 
 def _measures(split: str) -> list[tuple[str, str]]:
-    return [("eval_accuracy", f"{split} accuracy"), ("eval_loss", f"{split} loss"), ("eval_knn", f"KNN (k = 5, {split})")]
+    return [
+        ("eval_accuracy", f"{split} accuracy"),
+        ("eval_loss", f"{split} loss"),
+        ("eval_knn", f"KNN (k = 5, {split})"),
+    ]
 
 
 def _word(x: str) -> str:
@@ -139,12 +149,17 @@ def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
     """What the arms did per epoch: share, learning rate, images; seeds averaged."""
     with styled():
         figure, places = plt.subplots(1, 3, figsize=(12, 3.9), layout="constrained")
-        columns = (("share", "share of the training set"), ("learning_rate", "learning rate"), ("images", "images trained on"))
+        columns = (
+            ("share", "share of the training set"),
+            ("learning_rate", "learning rate"),
+            ("images", "images trained on"),
+        )
         for axes, (column, label) in zip(places, columns, strict=True):
             for arm in arms:
                 draw(axes, curve(records[records["arm"] == arm], "epoch", column), arm, styles[arm])
             axes.set(xlabel="epoch", ylabel=label)
             axes.set_ylim(bottom=0) if column != "learning_rate" else axes.set_yscale("log")
+        whole_epochs(places)
         legend_below(figure, places[0])
         figure.suptitle(_title(records, "Schedules"), fontsize=11)
         return figure
@@ -165,6 +180,7 @@ def class_counts(records: pd.DataFrame, arms: list[str], classes: list[str]) -> 
                           marker="o" if len(rows) == 1 else None)  # fmt: skip
             axes.set(xlabel="epoch", ylim=(0, None))
             axes.set_title(arm, fontsize=10)
+        whole_epochs(places[0])
         places[0][0].set_ylabel("images of each class")
         legend_below(figure, places[0][0])
         return figure
@@ -189,4 +205,4 @@ def forest(rows: pd.DataFrame, label: Callable[[pd.Series], str], title: str, co
 
 def _title(records: pd.DataFrame, text: str) -> str:
     seeds = records["seed"].nunique()
-    return f"{text} ({seeds} seed{'s' * (seeds > 1)}: {'mean, lowest and highest' if seeds > 1 else 'no interval'})"
+    return f"{text} ({many(seeds, 'seed')}: {'mean, lowest and highest' if seeds > 1 else 'no interval'})"

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import numpy as np
 import optuna
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from optuna import visualization
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -18,8 +20,10 @@ from analysis.figures import COLOURS, OTHERS, STYLE, legend_below, plt, styled
 from analysis.runs import LoadedRun
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
-MOST_LINES = 200  # parallel coordinates: the best trials; more lines hide each other
+MOST_LINES = 60  # parallel coordinates: the best trials; more lines hide each other
+MOST_FORESTED = 256  # trials, evenly spread over a long search: fANOVA takes seconds per thousand
 FEWEST_TRIALS = 4  # fewer have no importance and no slice worth a look
+APART = 0.004  # accuracy between two trials of the front that are both numbered
 MOST_FIELDS = 6  # panels of a slice
 
 
@@ -31,8 +35,12 @@ def rebuild(run: LoadedRun) -> optuna.Study:
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {name: json_to_distribution(text) for name, text in run.about["space"]["search"].items()}
+    return _study([trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None])
+
+
+def _study(trials: list[FrozenTrial]) -> optuna.Study:
     study = optuna.create_study(direction="maximize")
-    study.add_trials([trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None])
+    study.add_trials(trials)
     return study
 
 
@@ -71,19 +79,24 @@ def history(study: optuna.Study, values: str) -> Figure | None:
         return None
     with _optuna_draws():
         axes = visualization.matplotlib.plot_optimization_history(study, target_name=values)
-        return _finished(axes.figure, "Best so far", (7.5, 4.2))
+        figure = _finished(axes.figure, "Best so far", (7.5, 4.2))
+        axes.get_legend().remove()
+        legend_below(figure, axes)
+        return figure
 
 
 def importances(study: optuna.Study) -> dict[str, float]:
     """How much each field that every trial has decides the value, most first (fANOVA, Hutter et al. 2014)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=32, max_depth=32, seed=0)
-        shared = set.intersection(*(set(trial.params) for trial in study.trials))
-        varied = [n for n in sorted(shared) if len({str(trial.params[n]) for trial in study.trials}) > 1]
-        if not varied or len({trial.value for trial in study.trials}) < 2:
+        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, max_depth=16, seed=0)
+        trials = study.trials[:: -(-len(study.trials) // MOST_FORESTED)]
+        shared = set.intersection(*(set(trial.params) for trial in trials))
+        varied = [n for n in sorted(shared) if len({str(trial.params[n]) for trial in trials}) > 1]
+        if not varied or len({trial.value for trial in trials}) < 2:
             return dict.fromkeys(varied, 0.0)
-        return optuna.importance.get_param_importances(study, evaluator=evaluator, params=varied)
+        weights = optuna.importance.get_param_importances(_study(trials), evaluator=evaluator, params=varied)
+        return {name: float(weight) for name, weight in weights.items()}
 
 
 def importance(weights: dict[str, float]) -> Figure | None:
@@ -107,8 +120,10 @@ def slices(study: optuna.Study, names: list[str], values: str) -> Figure | None:
     with _optuna_draws():
         found = visualization.matplotlib.plot_slice(study, params=names, target_name=values)
         figure = np.atleast_1d(found)[0].figure
-        for axes in np.atleast_1d(found)[1:]:
-            axes.set_ylabel("")
+        for axes in np.atleast_1d(found):
+            axes.set_ylabel(values if axes is np.atleast_1d(found)[0] else "")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.tick_params(axis="x", labelsize=8, labelrotation=20 if axes.get_xscale() == "linear" else 0)
         return _finished(figure, "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
 
 
@@ -117,15 +132,26 @@ def parallel(study: optuna.Study, names: list[str], values: str) -> Figure | Non
     if len(names) < 2:
         return None
     best = sorted(study.trials, key=lambda trial: -trial.value)[:MOST_LINES]
-    few = optuna.create_study(direction="maximize")
-    few.add_trials(best)
     with _optuna_draws():
-        axes = visualization.matplotlib.plot_parallel_coordinate(few, params=names, target_name="accuracy")
+        axes = visualization.matplotlib.plot_parallel_coordinate(_study(best), params=names, target_name="accuracy")
         said = f", the best {len(best)}" if len(best) < len(study.trials) else ""
-        figure = _finished(axes.figure, f"Trials through their fields{said}", (10.5, 4.6))
+        figure = _finished(axes.figure, f"Trials through their fields{said}", (10.5, 4.6), layout="none")
+        for lines in axes.collections:
+            lines.set(alpha=0.6, linewidth=1)
         for place in figure.axes:
-            place.tick_params(axis="x", labelrotation=20, labelsize=8)
+            _legible(place, on_lines=place.get_label() != "<colorbar>")
         return figure
+
+
+def _legible(axes: Axes, on_lines: bool) -> None:
+    """Tick labels that stand on lines get a ground of their own; the colour bar moves out of the last field's way."""
+    axes.grid(False)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.tick_params(axis="x", labelsize=8)
+    if not on_lines:
+        axes.set_position([0.93, 0.11, 0.02, 0.77])
+    for label in axes.get_yticklabels() if on_lines else ():
+        label.set(bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8}, fontsize=8)
 
 
 def front(run: LoadedRun) -> Figure | None:
@@ -139,7 +165,7 @@ def front(run: LoadedRun) -> Figure | None:
         axes.plot(rest["seconds"], rest["selection_accuracy"], "o", color=OTHERS, ms=4, label="trial", zorder=1)
         axes.plot(best["seconds"], best["selection_accuracy"], "o-", color=COLOURS[1], drawstyle="steps-post", ms=6,
                   label="none is both quicker and better", zorder=2)  # fmt: skip
-        for row in best.itertuples():
+        for row in best[best["selection_accuracy"].astype(float).diff().fillna(1) > APART].itertuples():
             axes.annotate(str(row.trial), (row.seconds, row.selection_accuracy), xytext=(4, 4),
                           textcoords="offset points", fontsize=7)  # fmt: skip
         axes.set(xlabel="seconds of training and scoring", ylabel=f"best {run.eval_split} accuracy")
@@ -149,7 +175,7 @@ def front(run: LoadedRun) -> Figure | None:
 
 
 def pareto(finals: pd.DataFrame) -> pd.DataFrame:
-    """The trials with a result, and whether each is on the front: no other is as good and quicker, or better and as quick."""
+    """The trials with a result, quickest first, and whether each is on the front: better than all quicker ones."""
     rows = finals[finals["best_epoch"].notna() & finals["state"].isin(list(STATES))]
     rows = rows.sort_values(["seconds", "selection_accuracy"], ascending=[True, False]).copy()
     before = rows["selection_accuracy"].astype(float).cummax().shift(fill_value=-1.0)
@@ -196,12 +222,12 @@ def _optuna_draws() -> Iterator[None]:
             library["ggplot"] = theirs
 
 
-def _finished(figure: Figure, title: str, size: tuple[float, float]) -> Figure:
+def _finished(figure: Figure, title: str, size: tuple[float, float], layout: str = "constrained") -> Figure:
     figure.set_size_inches(*size)
     for axes in figure.axes:
         axes.set_title("")
     figure.suptitle(title, fontsize=11)
-    figure.set_layout_engine("constrained")
+    figure.set_layout_engine(layout)
     return figure
 
 

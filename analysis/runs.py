@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.shown import many
 from spaces.errors import UsageError
 from trainables import store, tables
 
@@ -53,7 +54,9 @@ def load_run(folder: Path) -> LoadedRun:
     records = pd.DataFrame(tables.record_rows(events))
     if not records.empty:
         records["seconds"] = records["train_seconds"] + records["score_seconds"]
-    asked = {e["trial"]: {**e, "setting": e.get("setting") or about["setting"]} for e in events if e["event"] == "asked"}
+    asked = {
+        e["trial"]: {**e, "setting": e.get("setting") or about["setting"]} for e in events if e["event"] == "asked"
+    }
     finals = pd.DataFrame(tables.final_rows(about, events))
     return LoadedRun(
         name=about["options"]["name"],
@@ -82,7 +85,11 @@ def _damage(folder: Path) -> list[str]:
             return []
         file.seek(-1, 2)
         whole = file.read(1) == b"\n"
-    return [] if whole else ["The last line of the ledger is cut off and was left out: the run was killed, or it still runs."]
+    return (
+        []
+        if whole
+        else ["The last line of the ledger is cut off and was left out: the run was killed, or it still runs."]
+    )
 
 
 def _versions(about: dict[str, Any]) -> list[str]:
@@ -106,12 +113,8 @@ def _unfinished(events: list[dict[str, Any]], finals: pd.DataFrame) -> list[str]
         running = [trial for trial in rows["trial"] if trial not in ended]
         over = len(rows) - len(running)
         if running:
-            notes.append(f"{_many(len(running), 'trial')} had not ended when this was read.")
+            notes.append(f"{many(len(running), 'trial')} had not ended when this was read.")
         if state in ("failed", "interrupted") and over:
             reasons = rows[rows["trial"].isin(ended)]["reason"].replace("", "no reason given")
-            notes.append(f"{_many(over, 'trial')} {state}: {json.dumps(reasons.iloc[0])[1:-1][:120]}.")
+            notes.append(f"{many(over, 'trial')} {state}: {json.dumps(reasons.iloc[0])[1:-1][:120]}.")
     return notes
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+LONGEST_NUMBER = len("0.913 (0.901 to 0.925)") + 4  # characters; what is longer is a sentence
 COLUMNS = {
     "trial": "trial",
     "anchor": "anchor",
@@ -38,7 +39,7 @@ def trial_table(finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFra
 def as_markdown(table: pd.DataFrame) -> str:
     """A Markdown table; numbers to the right, missing values as an en dash."""
     heads = [str(column) for column in table.columns]
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    numeric = [looks_numeric(table[column]) for column in table.columns]
     rule = ["---:" if number else "---" for number in numeric]
     rows = [
         [_cell(name, value) for name, value in zip(heads, row, strict=True)] for row in table.itertuples(index=False)
@@ -46,11 +47,23 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rule, *rows]) + "\n"
 
 
+def looks_numeric(column: pd.Series) -> bool:
+    """Whether it holds numbers, or short texts that all begin like one."""
+    if pd.api.types.is_numeric_dtype(column):
+        return True
+    texts = [str(value) for value in column if not _missing(value) and str(value) not in ("–", "")]
+    return bool(texts) and all(text.lstrip("+-−")[:1].isdigit() and len(text) <= LONGEST_NUMBER for text in texts)
+
+
+def _missing(value: object) -> bool:
+    return value is None or (isinstance(value, float) and pd.isna(value))
+
+
 def _cell(column: str, value: object) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if _missing(value):
         return "–"
     if isinstance(value, str):
-        return value
+        return value.replace("|", "\\|")
     if "accuracy" in column or "loss" in column or "KNN" in column:
         return f"{value:.3f}"
     if isinstance(value, float):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis import statistics
 from analysis.sections import Section
+from analysis.shown import many, signed
 from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
 
 MARGIN = 0.01  # an interval within ± one point is called a tie
@@ -60,7 +61,13 @@ def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, 
     seeds = first.index.intersection(second.index)
     if seeds.empty:
         return None
-    row = {"basis": basis, "a": a, "b": b, "planned": is_planned(a, b), "equal_updates": _equally_long(first, second, seeds)}
+    row = {
+        "basis": basis,
+        "a": a,
+        "b": b,
+        "planned": is_planned(a, b),
+        "equal_updates": _equally_long(first, second, seeds),
+    }
     if column is None:
         on = section.judged_on
         differences = (first[f"{on}_accuracy"] - second[f"{on}_accuracy"])[seeds].to_numpy()
@@ -110,7 +117,7 @@ def judge(row: dict) -> tuple[str, float]:
         return "unknown", float("nan")
     if row["p_holm"] <= ALPHA:
         return ("better" if row["mean"] > 0 else "worse"), float("nan")
-    if -MARGIN <= row["low"] and row["high"] <= MARGIN:
+    if row["low"] >= -MARGIN and row["high"] <= MARGIN:
         return "tie", float("nan")
     detect = statistics.seeds_to_detect(row["mean"], row["sd"], row["family"])
     tie = statistics.seeds_to_tie(row["mean"], row["sd"], MARGIN)
@@ -124,14 +131,15 @@ def sentence(row: dict) -> str:
         return f"{row['a']} against {row['b']}: one of them has no epoch within that budget, so nothing is said."
     if row["n"] < FEWEST_SEEDS:
         return (
-            f"{row['a']} against {row['b']}: {100 * row['mean']:+.1f} points on {_seeds(row['n'])}; "
+            f"{row['a']} against {row['b']}: {signed(100 * row['mean'])} points on {many(row['n'], 'seed')}; "
             f"fewer than {FEWEST_SEEDS}, so no interval and no verdict."
         )
     figures = (
-        f"{100 * row['mean']:+.1f} points ({100 * row['low']:+.1f} to {100 * row['high']:+.1f}, {_seeds(row['n'])}, "
-        f"ahead on {row['improvement']:.0%}, Holm p {row['p_holm']:.2g})"
+        f"{signed(100 * row['mean'])} points ({signed(100 * row['low'])} to {signed(100 * row['high'])}, "
+        f"{many(row['n'], 'seed')}, ahead on {row['improvement']:.0%}, Holm p {row['p_holm']:.2g})"
     )
-    return f"{row['a']} against {row['b']}: {figures}: {_says(row)}."
+    unequal = " (not at equal updates)" if row["basis"] == "as trained" and not row["equal_updates"] else ""
+    return f"{row['a']} against {row['b']}{unequal}: {figures}: {_says(row)}."
 
 
 def _says(row: dict) -> str:
@@ -142,11 +150,7 @@ def _says(row: dict) -> str:
     if np.isnan(row["more_seeds"]):
         return f"{lean}; more than {statistics.MOST_SEEDS} seeds would be needed to settle it"
     more = int(row["more_seeds"])
-    return f"{lean}; needs about {more} more seed{'s' * (more != 1)}"
-
-
-def _seeds(n: int) -> str:
-    return f"{n} seed{'s' * (n != 1)}"
+    return f"{lean}; needs about {many(more, 'more seed')}"
 
 
 def decomposition(section: Section) -> pd.DataFrame:

@@ -33,6 +33,7 @@ def folder(tmp_path):
     setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 32, "model": "small_cnn",
                "weights": "none"}  # fmt: skip
     about = {"format": store.FORMAT, "command": "python -m search.run", "options": {"name": "made-up"}, "versions": {},
+             "space": {"search": {}},
              "setting": setting, "data": {"name": "toy", "digest": "d", "classes": ["a", "b"]}}  # fmt: skip
     store.write_json(path / "run.json", about)
     ledger = store.Ledger(path)
@@ -91,7 +92,7 @@ def test_curves_show_the_named_trials_in_colour_and_the_others_in_grey(folder):
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert list(lines["trial 2"].get_ydata()) == [0.6, 0.8]
     assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != figures.OTHERS
-    assert sum(line.get_color() == figures.OTHERS for line in figure.axes[0].lines) == 1
+    assert sum(line.get_color() == figures.OTHERS for line in figure.axes[0].lines) == 1 and "other trials" in lines
     assert "1 seed, so no interval" in figure.get_suptitle()
 
 
@@ -110,14 +111,30 @@ def test_schedule_shows_what_was_trained_on(folder):
     assert counts == {"a": [4, 4], "b": [6, 6]}
 
 
-def test_the_report_command_writes_table_and_figures(folder, tmp_path, capsys):
+def test_no_more_grey_lines_are_drawn_than_can_be_told_apart(folder):
+    run = load_run(folder)
+    one = run.records[run.records["trial"] == 2]
+    many = pd.concat([one.assign(trial=trial) for trial in range(200)])
+    figure = figures.learning_curves(many, {2: "trial 2"}, "validation", None)
+    grey = [line for line in figure.axes[0].lines if line.get_color() == figures.OTHERS]
+    assert len(grey) == 50 <= figures.MOST_GREY and grey[0].get_label() == "50 of the 199 other trials"
+
+
+def test_the_report_command_writes_page_markdown_tables_and_figures(folder, tmp_path, capsys):
     reference = tmp_path / "curve.csv"
     reference.write_text("epoch,accuracy,loss\n1,0.5,1.0\n2,0.6,0.8\n")
-    assert report.main([str(folder), "--out", str(tmp_path / "out"), "--reference", str(reference)]) == command.DONE
-    written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"table.md", "table.parquet", "curves.png", "curves.svg", "accuracy_seconds.png"} <= written
-    assert {"schedule_0002.png", "schedule_0000.png"} <= written
-    assert pd.read_parquet(tmp_path / "out" / "table.parquet")["trial"].tolist() == [2, 1, 0, 3]
+    out = tmp_path / "out"
+    assert report.main([str(folder), "--out", str(out), "--reference", str(reference)]) == command.DONE
+    assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "data", "figures"}
+    figures_there = {path.name for path in (out / "figures").iterdir()}
+    assert {
+        "curves.png",
+        "curves.svg",
+        "accuracy_seconds.png",
+        "schedule_0002.png",
+        "schedule_0000.png",
+    } <= figures_there
+    assert pd.read_parquet(out / "data" / "trials.parquet")["trial"].tolist() == [2, 1, 0, 3]
 
 
 def test_what_is_no_run_is_refused(tmp_path, folder):
