@@ -1,0 +1,197 @@
+"""python -m analysis.difficulty RUN --out difficulty/: do scorers, seeds and the division agree on what is hard?
+
+N = images of the data set. Higher is harder.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import figures_images
+from analysis.content import Chapter, Part, Picture, Sentences, Table
+from analysis.figures_errors import misclassified_images
+from analysis.report import write_report
+from analysis.runs import LoadedRun, load_with_epochs
+from analysis.sections import Section
+from search.arguments import DONE, Parser, guarded
+from search.divide import sheet
+from spaces.errors import UsageError
+from spaces.setting import Setting
+from trainables.data.dataset import Dataset
+from trainables.division import levels_of
+from trainables.preparation import fixed_difficulty, load_data
+from trainables.progress import track
+from trainables.scorers import LEVELS, read_scores
+
+SHARES = (0.1, 0.3, 0.65)  # of the training set: what a curriculum that starts easy sees first
+SHOWN = 24  # misclassified images on a sheet
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = Parser(prog="python -m analysis.difficulty", description=__doc__)
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder: its data, network and split are used")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds whose scores are compared (3)")
+    parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
+    parser.add_argument(
+        "--out", type=Path, default=Path("difficulty"), metavar="DIR", help="where to write (difficulty)"
+    )
+    asked = parser.parse_args(words)
+    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out))
+
+
+def difficulty(folder: Path, seeds: int, division: Path | None, out: Path) -> int:
+    """Write index.html, report.md, data/ and figures/. Raises UsageError."""
+    if seeds < 1:
+        raise UsageError(f"--seeds must be at least 1; got {seeds}.")
+    run = load_with_epochs(folder)
+    setting = setting_of(run)
+    data, _ = load_data(setting)
+    scores = all_scores(run, setting, data, seeds, division)
+    chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]
+    write_report(chapters, [run], out)
+    print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
+    return DONE
+
+
+def setting_of(run: LoadedRun) -> Setting:
+    """The run's setting. Raises UsageError where it has fields that this version does not know."""
+    try:
+        return Setting(**run.about["setting"])
+    except ValueError as error:
+        fields = str(error).splitlines()[1:2]
+        raise UsageError(
+            f"{run.folder} has a setting of another version ({', '.join(fields)}); use that one."
+        ) from None
+
+
+def all_scores(run: LoadedRun, setting: Setting, data: Dataset, seeds: int, division: Path | None) -> pd.DataFrame:
+    """(N, scorers): a head on frozen features per seed, the true difficulty, the division, the networks of the run."""
+    columns: dict[str, np.ndarray] = {}
+    for seed in track(range(setting.seed, setting.seed + seeds), "scoring", unit="seeds"):
+        own = setting.model_copy(update={"difficulty": "head", "seed": seed})
+        _, split = load_data(own)
+        columns[f"head, seed {seed}"] = fixed_difficulty(own, data, split.train)[0].values
+    if data.difficulty is not None:
+        columns["true"] = data.difficulty
+    if division is not None:
+        columns["division"] = read_scores(division, data).values
+    return pd.DataFrame(columns | network_losses(run, data.count))
+
+
+def network_losses(run: LoadedRun, count: int) -> dict[str, np.ndarray]:
+    """The loss of each test image under the selected networks of each arm, seeds averaged; elsewhere not a number."""
+    sums: dict[str, list[np.ndarray]] = {}
+    arms = run.finals.set_index("trial")["strategy"]
+    for (trial, split), said in run.predictions.items():
+        if split != "test" or trial not in arms.index:
+            continue
+        losses = np.full(count, np.nan)
+        chosen = said["probabilities"][np.arange(len(said["true"])), said["true"]].astype(float)
+        losses[said["image"]] = -np.log(np.maximum(chosen, 1e-12))
+        sums.setdefault(f"loss of {arms[trial]}", []).append(losses)
+    found = {name: np.ma.masked_invalid(np.array(rows)).mean(axis=0).filled(np.nan) for name, rows in sums.items()}
+    return {name: values for name, values in found.items() if "/" not in name}
+
+
+def agreement(scores: pd.DataFrame) -> list[Part]:
+    """Spearman's rank correlation of every pair of scorers, on the images that both have scored."""
+    table = pd.DataFrame(index=scores.columns, columns=scores.columns, dtype=float)
+    for a in scores:
+        for b in scores:
+            both = scores[a].notna() & scores[b].notna()
+            table.loc[a, b] = 1.0 if a == b else _spearman(scores.loc[both, a], scores.loc[both, b])
+    data = table.rename_axis(index="scorer").reset_index()
+    texts = data.map(lambda value: f"{value:.2f}" if isinstance(value, float) else value)
+    caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
+    return [
+        Table("agreement", caption, data, texts),
+        Picture("agreement", caption, figures_images.correlations(table, "Do they agree on what is hard?")),
+    ]
+
+
+def _spearman(a: pd.Series, b: pd.Series) -> float:
+    """Not a number where one of the two is constant or fewer than three images have both."""
+    if len(a) < 3 or a.nunique() < 2 or b.nunique() < 2:
+        return float("nan")
+    return float(stats.spearmanr(a, b).statistic)
+
+
+def balance(scores: pd.DataFrame, setting: Setting, data: Dataset) -> list[Part]:
+    """Images of each class in the stages of manual division, and among the easiest of the training split."""
+    _, split = load_data(setting)
+    first = scores.columns[0]
+    base = "division" if "division" in scores else first
+    levels = levels_of(scores[base].to_numpy(), data, split.train)[split.train]
+    labels = data.labels[split.train]
+    rows = [_counts(f"{name} (division by {base})", labels[levels == level], data) for level, name in enumerate(LEVELS)]
+    for scorer in [first, *(["true"] if "true" in scores else [])]:
+        order = np.argsort(scores[scorer].to_numpy()[split.train], kind="stable")
+        for share in SHARES:
+            rows.append(_counts(f"easiest {share:.0%} by {scorer}", labels[order[: round(share * len(order))]], data))
+    table = pd.DataFrame(rows)
+    lost = table[(table[list(data.classes)] == 0).any(axis=1)]["stage"].tolist()
+    said = [f"{stage} holds no image of some class: a curriculum that starts there forgets it." for stage in lost]
+    parts: list[Part] = [Table("stages", "Training images of each class in each stage.", table, table.astype(str))]
+    return parts + ([Sentences(said, listed=True)] if said else [])
+
+
+def _counts(stage: str, labels: np.ndarray, data: Dataset) -> dict:
+    counts = np.bincount(labels, minlength=len(data.classes))
+    return {"stage": stage, "images": len(labels), **dict(zip(data.classes, counts.tolist(), strict=True))}
+
+
+def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
+    """The sheet that search.divide draws, for one scorer."""
+    name = "division" if "division" in scores else scores.columns[0]
+    drawn = np.asarray(sheet(data, scores[name].to_numpy()))
+    figure = figures_images.whole_image(drawn)
+    caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
+    return Chapter("Easiest and hardest", [Picture("sheet", caption, figure)])
+
+
+def add_misclassified(chapters: list[Chapter], sections: list[Section]) -> None:
+    """Put a sheet of misclassified images into the chapter of each section. Raises UsageError where the data are gone."""
+    for number, section in enumerate(sections):
+        chapter = next((c for c in chapters if c.title == f"Part 2: {section.title}"), None)
+        chapter = chapter or next((c for c in chapters if c.title == f"Search: {section.runs[-1].name}"), None)
+        if chapter is None:
+            continue
+        arm = _to_show(section)
+        table = misclassified_images(section, arm)
+        if table.empty:
+            continue
+        data, _ = load_data(setting_of(section.runs[0]))
+        shown = table.head(SHOWN)
+        captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
+        figure = figures_images.image_sheet(
+            [data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}"
+        )
+        seed = shown["seed"].iloc[0]
+        caption = (
+            f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {seed}) gets wrong: true class, "
+            f"predicted class, confidence."
+        )
+        suffix = f"_{number + 1}" if len(sections) > 1 else ""
+        named = table.assign(path=[data.paths[i] for i in table["image"]])
+        texts = named.head(SHOWN).assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
+        chapter.parts.append(Picture(f"misclassified{suffix}", caption, figure))
+        chapter.parts.append(
+            Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts)
+        )
+
+
+def _to_show(section: Section) -> str:
+    """The best self-paced arm, as in the report's figure 22, else the best arm."""
+    arms = section.arms[~section.arms["arm"].str.contains("/", regex=False)]
+    own = arms[arms["base"] == "self_paced"]
+    chosen = own if len(own) else arms
+    return str(chosen.groupby("arm")["selection_accuracy"].mean().idxmax())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
