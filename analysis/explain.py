@@ -45,9 +45,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="one run folder, or two to set side by side")
     parser.add_argument("--trial", type=int, metavar="N", help="which trial (the best whose network was kept)")
     parser.add_argument("--images", metavar="I,J,...", help="numbers of images in the data set, with commas")
-    parser.add_argument(
-        "--correct", type=int, default=2, metavar="N", help="else so many that run 1 gets right (2)"
-    )
+    parser.add_argument("--correct", type=int, default=2, metavar="N", help="else so many that run 1 gets right (2)")
     parser.add_argument("--wrong", type=int, default=2, metavar="N", help="and so many that it gets wrong (2)")
     parser.add_argument("--samples", type=int, default=1000, metavar="N", help="perturbed images of each (1000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="seeds of sampling and of segmentation (3)")
@@ -65,9 +63,7 @@ def explain(asked) -> int:  # type: ignore[no-untyped-def]
     runs = [load_with_epochs(folder) for folder in asked.runs]
     networks = [open_network(run, asked.trial if i == 0 else None) for i, run in enumerate(runs)]
     if len({network.data.digest for network in networks}) > 1:
-        raise UsageError(
-            "The two runs have different data, so no image is in both; pass runs on one data set."
-        )
+        raise UsageError("The two runs have different data, so no image is in both; pass runs on one data set.")
     chosen = choose(networks[0], asked.images, asked.correct, asked.wrong)
     segments = Segments(networks[0].data)
     with bar("explaining", len(networks) * len(chosen) * (2 * asked.repeats - 1), "explanations") as advance:
@@ -273,8 +269,9 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, re
                             ("confidence", "fit", "agreement_sampling", "agreement_segmentation")},
                          seconds=[f"{value:.1f}" for value in table["seconds"]])  # fmt: skip
     figure = figures_images.explained(pictured, "What speaks for the predicted class (LIME)")
-    return Chapter("Explanations", [Sentences(lines), Picture("explanations", "LIME, a row per network.", figure),
-                                    Table("explanations", "Explanations and how far they agree.", table, texts)])  # fmt: skip
+    picture = Picture("explanations", "LIME, a row per network.", figure)
+    listed = Table("explanations", "Explanations and how far they agree.", table, texts)
+    return Chapter("Explanations", [Sentences(lines), picture, listed])
 
 
 def _cell(network: SelectedNetwork, row: dict) -> dict:

@@ -19,6 +19,7 @@ OTHERS = "#BBBBBB"
 MOST_GREY = 60  # trials without a name in one panel; more only make it darker
 STYLE = {
     "figure.dpi": 110,
+    "figure.max_open_warning": 0,  # a report opens all of its figures before it writes them
     "savefig.bbox": "tight",
     "font.size": 10,
     "axes.spines.top": False,

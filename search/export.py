@@ -1,14 +1,20 @@
 """python -m search.export RUN ...: write runs' tables again from their ledgers, or their best configs as one table."""
 
+import csv
+import io
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError
+from spaces.errors import UsageError, unknown
 from trainables import store
 from trainables.progress import track
+
+Row = dict[str, Any]
+FORMATS = ("parquet", "csv", "json")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -17,46 +23,126 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder")
     parser.add_argument("--top", type=int, metavar="K", help="only the best K (all)")
     parser.add_argument("--per-strategy", action="store_true", help="the best K of each strategy")
+    parser.add_argument("--pareto", action="store_true", help="only those that no other beats in accuracy and seconds")
+    parser.add_argument("--format", metavar="|".join(FORMATS), help="of --out (by its ending, else parquet)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where the best configs go; without it, each run's tables"
     )
     asked = parser.parse_args(words)
-    return guarded(lambda: export(asked.runs, asked.top, asked.per_strategy, asked.out))
+    return guarded(lambda: export(asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format))
 
 
-def export(runs: list[Path], top: int | None, per_strategy: bool, out: Path | None) -> int:
+def export(
+    runs: list[Path],
+    top: int | None,
+    per_strategy: bool,
+    out: Path | None,
+    pareto: bool = False,
+    kind: str | None = None,
+) -> int:
     """Write the tables. Raises UsageError for a folder that is no run, and for a `top` below one."""
     from trainables import tables
 
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
+    kind = _format(kind, out)
     if out is None:
+        if pareto or per_strategy or top is not None:
+            raise UsageError("--top, --per-strategy and --pareto choose configs for --out FILE; name one.")
         for folder in runs:
             tables.write_tables(folder)
             print(f"{folder}: records, finals, predictions and best written from its ledger")
         return DONE
-    rows = choose([row for folder in track(runs, "reading", unit="runs") for row in _best(folder)], top, per_strategy)
+    _comparable(runs)
+    found = [row for folder in track(runs, "reading", unit="runs") for row in _best(folder)]
+    rows = choose(found, top, per_strategy, pareto)
     if not rows:
         raise UsageError("None of these runs has a trial with a result; there is nothing to export.")
-    tables.write_table(out, rows, store.read_run(runs[0]))
-    print(f"{out}: {len(rows)} configs of {len(runs)} runs, best first")
+    WRITERS[kind](out, rows, runs)
+    front = "on the front of accuracy and seconds" if pareto else "best first"
+    print(f"{out}: {len(rows)} configs of {len(runs)} runs, {front}")
     return DONE
 
 
-def _best(folder: Path) -> list[dict[str, Any]]:
+def _format(kind: str | None, out: Path | None) -> str:
+    if kind is None:
+        ending = out.suffix.removeprefix(".").lower() if out else ""
+        return ending if ending in FORMATS else "parquet"
+    if kind not in FORMATS:
+        raise unknown("format", kind, FORMATS)
+    if out is None:
+        raise UsageError("--format is of the table that --out names; the tables of a run folder are always parquet.")
+    return kind
+
+
+def _comparable(runs: list[Path]) -> None:
+    """Figures picked on test and on validation, or of other data, have no common order. Raises UsageError."""
+    for name, of in (
+        ("protocols", lambda run: run["setting"]["protocol"]),
+        ("data", lambda run: run["data"]["digest"][:12]),
+    ):
+        kinds = {of(store.read_run(folder)): folder for folder in runs}
+        if len(kinds) > 1:
+            said = " and ".join(f"{kind} ({folder})" for kind, folder in kinds.items())
+            raise UsageError(
+                f"These runs have different {name}, {said}: they cannot be ranked together; export each alone."
+            )
+
+
+def _best(folder: Path) -> list[Row]:
     from trainables import tables
 
     run, events = store.read_run(folder), store.read_events(folder)
     return tables.best_rows(run, events, tables.final_rows(run, events))
 
 
-def choose(rows: list[dict[str, Any]], top: int | None, per_strategy: bool) -> list[dict[str, Any]]:
+def choose(rows: list[Row], top: int | None, per_strategy: bool, pareto: bool = False) -> list[Row]:
     """The best rows first, at most `top` of them, or of each strategy; ties by run and trial."""
     ranked = sorted(rows, key=lambda r: (-r["selection_accuracy"], r["selection_loss"], r["run"], r["trial"]))
-    if not per_strategy:
-        return ranked[:top]
-    strategies = dict.fromkeys(row["setting_strategy"] for row in ranked)
-    return [row for name in strategies for row in [r for r in ranked if r["setting_strategy"] == name][:top]]
+    strategies = dict.fromkeys(row["setting_strategy"] for row in ranked) if per_strategy else (None,)
+    groups = [[row for row in ranked if name in (None, row["setting_strategy"])] for name in strategies]
+    return [row for group in groups for row in (front(group) if pareto else group)[:top]]
+
+
+def front(ranked: list[Row]) -> list[Row]:
+    """Of rows ranked by accuracy: those that are quicker than every one before them."""
+    kept: list[Row] = []
+    for row in ranked:
+        if not kept or row["seconds"] < kept[-1]["seconds"]:
+            kept.append(row)
+    return kept
+
+
+def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
+    from trainables import tables
+
+    tables.write_table(out, rows, *_about(runs))
+
+
+def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
+    """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: json.dumps(v) if isinstance(v, list | tuple) else v for k, v in row.items()} for row in rows)
+    store.write_bytes(out, text.getvalue().encode())
+
+
+def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
+    """The rows under "configs", and where they come from beside them."""
+    from trainables.tables import UNITS, identity
+
+    first, more = _about(runs)
+    named = [identity(run) for run in (first, *more)]
+    store.write_json(out, {"runs": named, "versions": first["versions"], "units": UNITS, "configs": rows})
+
+
+def _about(runs: list[Path]) -> tuple[Row, list[Row]]:
+    first, *more = (store.read_run(folder) for folder in dict.fromkeys(runs))
+    return first, more
+
+
+WRITERS: dict[str, Callable[[Path, list[Row], list[Path]], None]] = {"parquet": _parquet, "csv": _csv, "json": _json}
 
 
 if __name__ == "__main__":

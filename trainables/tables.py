@@ -4,7 +4,7 @@ Each table carries the run's identity, the package version and the units of its 
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,20 @@ UNITS = {
 Row = dict[str, Any]
 
 
-def write_table(path: Path, rows: list[Row], run: Row) -> None:
-    """One parquet file, columns typed by their values, written all or not at all."""
+def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = ()) -> None:
+    """One parquet file, columns typed by their values, written all or not at all; `more`: other runs it has rows of."""
     table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
-    about = {"run": path.parent.name, "command": run["command"], "data_digest": run["data"]["digest"]}
-    notes = {"about": about, "versions": run["versions"], "units": UNITS}
+    runs = [identity(one) for one in (run, *more)]
+    notes = {"about": runs[0], "runs": runs, "versions": run["versions"], "units": UNITS}
     table = table.replace_schema_metadata({"curriculum_tune": json.dumps(notes)})
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(table, sink)
     store.write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def identity(run: Row) -> Row:
+    """What tells a run from others, for the metadata of its tables."""
+    return {"run": run["options"]["name"], "command": run["command"], "data_digest": run["data"]["digest"]}
 
 
 def _schema(rows: list[Row]) -> pyarrow.Schema:

@@ -1,0 +1,69 @@
+"""Run folders whose figures are chosen, so that what is made of them can be worked out by hand."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.test_analysis import record
+from trainables import store
+
+ARMS = ("self_paced", "self_paced/random", "finetune", "transfer")
+# test accuracy of each arm on seeds 0, 1, 2
+ACCURACY = {
+    "self_paced": (0.93, 0.94, 0.95),
+    "self_paced/random": (0.92, 0.92, 0.95),
+    "finetune": (0.90, 0.91, 0.92),
+    "transfer": (0.85, 0.87, 0.86),
+}
+CLASSES = ["aGrass", "eForest", "gParking"]
+
+
+def about(name: str, **changes) -> dict:
+    setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 256, "model": "resnet18",
+               "weights": "imagenet", "threads": 1, "split": None, "data": "rsscn7"}  # fmt: skip
+    made = {"format": store.FORMAT, "command": f"python -m search.compare --name {name}", "options": {"name": name},
+            "versions": {}, "space": {"search": {}}, "setting": setting, "compare": {},
+            "data": {"name": "rsscn7", "digest": "d", "classes": CLASSES, "train": 100, "validation": 20,
+                     "test": 6}}  # fmt: skip
+    return made | changes
+
+
+def write(folder: Path, name: str, arms=ARMS, seeds=3, epochs=4, predictions=True, tests=True, **changes) -> Path:
+    """A head-to-head in which validation is 0.02 above test, an epoch takes 10 updates, and 1 s or (transfer) 0.1 s."""
+    path = folder / name
+    path.mkdir(parents=True)
+    made = about(name, **changes)
+    store.write_json(path / "run.json", made)
+    ledger = store.Ledger(path)
+    keys = [(arm, seed) for seed in range(seeds) for arm in arms]
+    for trial, (arm, seed) in enumerate(keys):
+        strategy, weights = arm.split("/")[0].split("@")[0], arm.partition("@")[2] or made["setting"]["weights"]
+        setting = made["setting"] | {"strategy": strategy, "arm": arm, "seed": seed, "weights": weights}
+        anchor = {"finetune": "plain", "transfer": "frozen"}.get(strategy, "as_run")
+        ledger.append("asked", trial=trial, anchor=anchor, values={}, config={}, setting=setting)
+        final = ACCURACY[arm.split("@")[0]][seed % 3]
+        for epoch in range(1, epochs + 1):
+            pace = 0.1 if strategy == "transfer" else 1.0
+            share = 1.0 if strategy in ("finetune", "transfer") else min(1.0, epoch / epochs)
+            ledger.append("epoch", record=record(
+                trial, epoch, final + 0.02 - 0.05 * (epochs - epoch), 0.5, strategy=arm, seed=seed, share=share,
+                images=int(100 * share), class_counts=(4, 3, 3), updates=10 * epoch, train_seconds=pace * epoch,
+                eval_knn=0.6 if strategy == "transfer" else 0.5 + 0.1 * epoch, score_seconds=0.0,
+                finished=epoch == epochs).row())  # fmt: skip
+        ledger.append("ended", trial=trial, state="complete", reason="", peak_memory_mb=1.0)
+        if tests:
+            ledger.append("test", trial=trial, accuracy=final, loss=0.3, knn=0.9)
+        if predictions:
+            write_predictions(path, trial, arm)
+    ledger.close()
+    return path
+
+
+def write_predictions(path: Path, trial: int, arm: str) -> None:
+    """Six test images, two of each class: every forest is known, parking never; fine-tuning misses one grass as well."""
+    true = np.array([0, 0, 1, 1, 2, 2])
+    predicted = np.array([0, 1 if arm == "finetune" else 0, 1, 1, 0, 0])
+    probabilities = np.full((6, 3), 0.1, np.float32)
+    probabilities[np.arange(6), predicted] = [0.8, 0.8, 0.8, 0.8, 0.8, 0.75]
+    arrays = {"image": np.arange(10, 16), "true": true, "predicted": predicted, "probabilities": probabilities}
+    store.write_arrays(store.predictions_file(path, trial, "test"), arrays, '{"epoch": 4}')

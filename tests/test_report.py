@@ -1,0 +1,243 @@
+"""The report on made-up runs: tables, the report's sentences, the page, what figures show, and damaged input."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet
+import pytest
+
+from analysis import arms, claims, figures_arms, figures_errors, report, shown
+from analysis.runs import load_run
+from analysis.sections import sections
+from analysis.table import as_markdown
+from search import run as command
+from tests import made_up
+from trainables import store
+
+
+@pytest.fixture
+def section(tmp_path):
+    return sections([load_run(made_up.write(tmp_path, "h"))])[0]
+
+
+def test_the_table_of_arms_is_as_worked_out_by_hand(section):
+    # means .94, .93, .91, .86; sd .01, .01732, .01, .01; t(0.975, 2) / sqrt(3) = 2.48414
+    golden = """\
+| arm | seeds | accuracy | report's accuracy | loss | report's loss | KNN | report's KNN | best epoch | seconds | updates | images trained | images scored |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| self_paced | 3 | 0.940 (0.915 to 0.965) | 0.97 | 0.300 (0.300 to 0.300) | 0.13 | 0.900 (0.900 to 0.900) | 0.94 | 4 of 4 | 4.0 | 40 | 40 | 80 |
+| self_paced/random | 3 | 0.930 (0.887 to 0.973) | – | 0.300 (0.300 to 0.300) | – | 0.900 (0.900 to 0.900) | – | 4 of 4 | 4.0 | 40 | 40 | 80 |
+| finetune | 3 | 0.910 (0.885 to 0.935) | – | 0.300 (0.300 to 0.300) | – | 0.900 (0.900 to 0.900) | – | 4 of 4 | 4.0 | 40 | 40 | 80 |
+| transfer | 3 | 0.860 (0.835 to 0.885) | 0.88 | 0.300 (0.300 to 0.300) | 0.38 | 0.900 (0.900 to 0.900) | 0.66 | 4 of 4 | 0.4 | 40 | 40 | 80 |
+"""  # noqa: E501
+    assert as_markdown(shown.arms(arms.arm_summary(section))) == golden
+
+
+def test_one_seed_has_no_interval_in_the_table(tmp_path):
+    section = sections([load_run(made_up.write(tmp_path, "h", seeds=1))])[0]
+    table = arms.arm_summary(section)
+    assert table["accuracy_low"].isna().all() and shown.arms(table)["accuracy"].tolist()[0] == "0.930"
+
+
+def test_part_one_says_not_run(section):
+    table = arms.part_one([section])
+    assert table["ours"].tolist() == ["not run", "not run", "transfer", "not run", "not run", "not run"]
+    row = table[table["ours"] == "transfer"].iloc[0]
+    assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
+
+
+def statuses(folder):
+    table = claims.judge_claims(sections([load_run(folder)]))
+    return dict(zip(table["sentence"].str.split().str[:4].str.join(" "), table["status"], strict=True)), table
+
+
+def test_the_reports_sentences_on_the_made_up_run(tmp_path):
+    found, table = statuses(made_up.write(tmp_path, "h"))
+    assert found["Self-paced learning has 89"] == "confirmed"  # .95, .96, .97 in epoch 4
+    assert found["It trains on the"] == "contradicted"  # the whole set first in epoch 4
+    assert found["Its best is 96.78"] == "undecided"  # .94, but of four epochs
+    assert found["It recognises every forest"] == "confirmed"
+    assert found["Parking is its worst"] == "confirmed"
+    assert found["It beats every transfer"] == "contradicted"  # transfer is there first
+    assert found["KNN is flat for"] == "confirmed"
+    assert found["KNN rises fast and"] == "confirmed"
+    assert found["KNN is high from"] == "not run"
+    assert found["ImageNet weights beat DTD"] == "not run"
+    assert found["Curriculum learning is significantly"] == "confirmed"  # +8.0 points, sd 1
+    assert "4 epochs of 100" in table["conditions"][2]
+
+
+def test_one_seed_decides_nothing(tmp_path):
+    found, _ = statuses(made_up.write(tmp_path, "h", seeds=1))
+    assert set(found.values()) == {"undecided", "not run"}
+
+
+def test_a_shorter_training_cannot_contradict_a_level(tmp_path):
+    made = made_up.about("h")
+    small = made["setting"] | {"image_size": 96}
+    found, table = statuses(made_up.write(tmp_path, "h", epochs=100, setting=small))
+    assert found["Its best is 96.78"] == "undecided" and "96 px of 256" in table["conditions"][2]
+    found, _ = statuses(made_up.write(tmp_path, "full", epochs=100))
+    assert found["Its best is 96.78"] == "contradicted"
+
+
+def test_dtd_weights_are_told_by_their_name(tmp_path):
+    arms_there = ("self_paced", "self_paced@dtd", "transfer")
+    found, _ = statuses(made_up.write(tmp_path, "h", arms=arms_there))
+    assert found["ImageNet weights beat DTD"] == "undecided"  # the two are equal here
+
+
+def test_another_data_set_says_nothing_of_the_report(tmp_path):
+    made = made_up.about("h")
+    found, _ = statuses(made_up.write(tmp_path, "h", data=made["data"] | {"name": "scenes"}))
+    assert set(found.values()) == {"not run"}
+
+
+def test_curves_are_means_over_seeds_with_their_range(section):
+    x, mean, low, high = figures_arms.curve(
+        section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy"
+    )
+    assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
+    assert (low[-1], high[-1]) == pytest.approx((0.92, 0.94))
+    styles = figures_arms.styles_of(["finetune", "self_paced", "self_paced/random"])
+    assert styles["self_paced"]["color"] == styles["self_paced/random"]["color"] != styles["finetune"]["color"]
+    figure = figures_arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
+    assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
+
+
+def test_the_budget_line_is_the_quickest_arms_total(section):
+    arms_there = ["self_paced", "transfer"]
+    figure = figures_arms.arm_seconds(section.records, arms_there, figures_arms.styles_of(arms_there), "validation")
+    assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
+    staircase = figure.axes[0].lines[0].get_ydata()
+    assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
+
+
+def test_errors_by_class_and_confusion_by_hand(section):
+    table = figures_errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
+    assert table["misclassified"].tolist() == [0.0, 0.0, 1.0, 0.5, 0.0, 1.0]
+    assert table.loc[("self_paced", "eForest"), "images"] == 6  # two of each class on three seeds
+    figure = figures_errors.confusions(section, ["self_paced"])
+    texts = [(t.get_position(), t.get_text()) for t in figure.axes[0].texts]
+    assert sorted(texts) == [((0, 0), "6"), ((0, 2), "6"), ((1, 1), "6")]
+
+
+def test_a_class_that_nothing_was_predicted_as_is_said(section):
+    table = figures_errors.errors_by_class(section, ["self_paced"])
+    assert figures_errors.never_predicted(table) == ["self_paced predicted gParking for no image at all."]
+
+
+def test_misclassified_images_come_most_confident_first(section):
+    table = figures_errors.misclassified_images(section, "self_paced")
+    assert table["image"].tolist() == [14, 15] and table["true"].unique().tolist() == ["gParking"]
+    assert table["predicted"].unique().tolist() == ["aGrass"] and table["confidence"].is_monotonic_decreasing
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    place = tmp_path_factory.mktemp("report")
+    folder = made_up.write(place, "h")
+    assert report.main([str(folder), "--out", str(place / "out")]) == command.DONE
+    return place / "out"
+
+
+def test_the_page_stands_alone_and_links_every_number_to_its_table(written):
+    page = (written / "index.html").read_text()
+    assert not re.findall(r'(?:src|href)="https?:', page) and "<script" not in page and "<link" not in page
+    assert len(re.findall(r'src="data:image/png;base64,', page)) == len(list((written / "figures").glob("*.png"))) > 5
+    linked = set(re.findall(r'href="(data/[^"]+)"', page))
+    assert linked == {f"data/{path.name}" for path in (written / "data").iterdir()}
+    cells = re.findall(r"<td class=number>(.*?)</td>", page)
+    assert cells and all(cell.startswith("<a href=") for cell in cells if any(c.isdigit() for c in cell))
+    assert "prefers-color-scheme: dark" in page and "@media print" in page
+
+
+def test_the_chapters_stand_in_the_reports_order(written):
+    titles = re.findall(r"<h2>(.*?)</h2>", (written / "index.html").read_text())
+    assert titles == [
+        "In short", "What was run", "Part 1: from scratch and transfer", "Part 2: rsscn7, 256 px, protocol holdout",
+        "Verdict: rsscn7, 256 px, protocol holdout", "The report&#x27;s sentences", "How this was calculated",
+    ]  # fmt: skip
+    assert next(re.finditer(r"^## (.*)$", (written / "report.md").read_text(), re.M))[1] == "In short"
+
+
+def test_parquet_tables_say_what_they_are_of(written):
+    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "arms.parquet").metadata[b"curriculum_tune"])
+    assert metadata["about"]["runs"][0]["run"] == "h" and metadata["units"]["losses"] == "nats"
+    frame = pd.read_parquet(written / "data" / "arms.parquet")
+    assert frame["accuracy"].to_numpy() == pytest.approx([0.94, 0.93, 0.91, 0.86])
+
+
+def test_markdown_shows_figures_that_are_there(written):
+    text = (written / "report.md").read_text()
+    pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
+    assert pictures and all((written / picture).is_file() for picture in pictures)
+
+
+def test_mixed_protocols_are_kept_apart_and_said(tmp_path):
+    made = made_up.about("x")
+    a = made_up.write(tmp_path, "a")
+    b = made_up.write(tmp_path, "b", setting=made["setting"] | {"protocol": "report"})
+    assert report.main([str(a), str(b), "--out", str(tmp_path / "out")]) == command.DONE
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "never averaged together" in text
+    for number, run in ((1, "a"), (2, "b")):
+        assert pd.read_parquet(tmp_path / "out" / "data" / f"arms_{number}.parquet")["run"].unique().tolist() == [run]
+
+
+def test_a_cut_off_ledger_is_read_and_said(tmp_path, capsys):
+    folder = made_up.write(tmp_path, "h")
+    ledger = folder / "ledger.jsonl"
+    ledger.write_bytes(ledger.read_bytes()[:-30])
+    assert "cut off" in load_run(folder).notes[0]
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    assert "last line of the ledger is cut off" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_a_damaged_line_in_the_middle_is_refused(tmp_path, capsys):
+    folder = made_up.write(tmp_path, "h")
+    lines = (folder / "ledger.jsonl").read_text().splitlines()
+    lines[3] = lines[3][:40]
+    (folder / "ledger.jsonl").write_text("\n".join(lines) + "\n")
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
+    assert "line 4 is damaged" in capsys.readouterr().err
+
+
+def test_a_run_of_another_version_is_read_and_said(tmp_path):
+    folder = made_up.write(tmp_path, "h", versions={"curriculum-tune": "0.0.1"})
+    assert any("made by curriculum-tune 0.0.1" in note for note in load_run(folder).notes)
+
+
+def test_failed_trials_are_in_no_average_and_are_said(tmp_path):
+    folder = made_up.write(tmp_path, "h")
+    ledger = store.Ledger(folder)
+    ledger.append("asked", trial=99, anchor=None, values={}, config={})
+    ledger.append("ended", trial=99, state="failed", reason="NonFiniteLoss: it diverged", peak_memory_mb=1.0)
+    ledger.close()
+    run = load_run(folder)
+    assert "1 trial failed: NonFiniteLoss: it diverged." in run.notes
+    assert 99 not in sections([run])[0].arms["trial"].tolist()
+
+
+def test_a_running_head_to_head_shows_validation_and_says_so(tmp_path):
+    folder = made_up.write(tmp_path, "h", tests=False, predictions=False)
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "since test is not open for all of them yet" in text and "Predictions were not kept" in text
+    assert pd.read_parquet(tmp_path / "out" / "data" / "arms.parquet")["judged_on"].unique().tolist() == ["validation"]
+
+
+def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
+    folder = made_up.write(tmp_path, "h")
+    store.predictions_file(folder, 0, "test").write_bytes(b"not this")
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
+    assert "0000.test.safetensors cannot be read" in capsys.readouterr().err
+
+
+def test_intervals_of_the_forest_figure_are_in_points(section):
+    rows = pd.DataFrame([{"mean": 0.01, "low": -0.02, "high": 0.04, "boot_low": 0.0, "boot_high": 0.02}])
+    figure = figures_arms.forest(rows, lambda row: "a - b", "title")
+    lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
+    assert [0.0, 2.0] in lines and [-2.0, 4.0] in lines and [1.0] in lines
