@@ -26,12 +26,13 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Table:
-    """`data` is what goes to parquet, `shown` the same rows as a reader wants them."""
+    """`data` is what goes to parquet, `shown` the same rows as a reader wants them; a folded one is opened by a click."""
 
     name: str
     caption: str
     data: pd.DataFrame
     shown: pd.DataFrame
+    folded: bool = False
 
 
 @dataclass(frozen=True)

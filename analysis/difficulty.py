@@ -181,7 +181,7 @@ def add_misclassified(chapters: list[Chapter], sections: list[Section]) -> None:
         texts = named.head(SHOWN).assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
         chapter.parts.append(Picture(f"misclassified{suffix}", caption, figure))
         chapter.parts.append(
-            Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts)
+            Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts, folded=True)
         )
 
 

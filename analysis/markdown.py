@@ -17,6 +17,8 @@ def _part(part: Part) -> str:
         return _sentences(part)
     if isinstance(part, Table):
         source = data_file(part.name)
+        if part.folded:
+            return f"{part.caption} {len(part.shown)} rows: [{source}]({source})\n"
         return f"{part.caption} ([{source}]({source}))\n\n{as_markdown(part.shown)}"
     assert isinstance(part, Picture)
     return f"![{part.caption}]({picture_file(part.name, 'png')})\n\n*{part.caption}*\n"

@@ -27,6 +27,7 @@ th { border-bottom: 2px solid var(--line); } tr:nth-child(even) td { background:
 .confirmed, .better { color: var(--good); font-weight: 600; } .contradicted, .worse { color: var(--bad); font-weight: 600; }
 figure { margin: 1.4rem 0; } figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px;
   padding: 6px; display: block; } figcaption { color: var(--soft); font-size: .9rem; margin-top: .3rem; }
+summary { color: var(--soft); font-size: .9rem; cursor: pointer; margin: 1rem 0; }
 li { margin: .25rem 0; } .source { font-size: .82rem; color: var(--soft); }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --stripe: #fff; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } h2 { break-after: avoid; }
@@ -87,8 +88,14 @@ def _table(part: Table) -> str:
     )  # fmt: skip
     source = data_file(part.name)
     caption = f'<caption>{escape(part.caption)} <a href="{source}">{source}</a></caption>'
+    if part.folded:
+        caption = ""
     inside = f"{caption}<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody>"
-    return f'<div class="wide"><table id="{part.name}">{inside}</table></div>'
+    table = f'<div class="wide"><table id="{part.name}">{inside}</table></div>'
+    if not part.folded:
+        return table
+    link = f'<a href="{source}">{source}</a>'
+    return f"<details><summary>{escape(part.caption)} {link} ({len(part.shown)} rows)</summary>{table}</details>"
 
 
 def _cell(part: Table, row: int, column: str, value: object, number: bool) -> str:

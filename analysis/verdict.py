@@ -205,6 +205,8 @@ def image_by_image(section: Section) -> pd.DataFrame:
     rows = []
     kept = [(arm, said) for _, arm in section.arms.iterrows() if (said := section.predictions(arm, "test")) is not None]
     for (a, of_a), (b, of_b) in combinations(kept, 2):
+        if ordered((a["arm"], b["arm"])) != (a["arm"], b["arm"]):
+            (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
         if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
             continue
         right_a, right_b = (said["predicted"] == said["true"] for said in (of_a, of_b))

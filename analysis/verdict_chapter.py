@@ -32,7 +32,8 @@ def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
 def _pair_table(table: pd.DataFrame, basis: str, suffix: str) -> Table:
     rows = table[table["basis"] == basis]
     name = f"verdict{suffix}" if basis == "as trained" else f"pairs_{basis.replace(' ', '_')}{suffix}"
-    return Table(name, f"Every pair of arms, {basis}.", rows if basis != "as trained" else table, shown.verdicts(rows))
+    data = table if basis == "as trained" else rows
+    return Table(name, f"Every pair of arms, {basis}.", data, shown.verdicts(rows), folded=True)
 
 
 def _how_coarse(table: pd.DataFrame) -> list[str]:
@@ -77,14 +78,9 @@ def _origins(section: Section, suffix: str) -> list[Part]:
         caption = (
             "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
         )
-        rows = images[
-            [
-                verdict.is_planned(a, b) or verdict.is_planned(b, a)
-                for a, b in zip(images["a"], images["b"], strict=True)
-            ]
-        ]
+        rows = images[[verdict.is_planned(a, b) for a, b in zip(images["a"], images["b"], strict=True)]]
         rows = rows if len(rows) else images
-        parts.append(Table(f"mcnemar{suffix}", caption, rows, shown.mcnemar(rows)))
+        parts.append(Table(f"mcnemar{suffix}", caption, rows, shown.mcnemar(rows), folded=True))
     return parts
 
 
