@@ -50,7 +50,7 @@ def part_one(sections: list[Section]) -> pd.DataFrame:
 def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict:
     row = {"trained": theirs.label, "report_accuracy": theirs.accuracy, "report_loss": theirs.loss,
            "report_epochs": theirs.epochs, "report_remark": theirs.remark}  # fmt: skip
-    found = [(section, summary) for section in sections if section.data == theirs.data
+    found = [(section, summary) for section in sections if section.data == theirs.data and section.task == theirs.task
              for _, summary in arm_summary(section).iterrows() if _matches(theirs, summary)]  # fmt: skip
     if not found:
         return row | {"ours": "not run"}

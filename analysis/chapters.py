@@ -8,7 +8,7 @@ from analysis import arms, claims, figures_arms, figures_errors, shown, verdict
 from analysis.content import Chapter, Part, Picture, Sentences, Table
 from analysis.runs import LoadedRun
 from analysis.search_chapter import search_chapter
-from analysis.sections import Section
+from analysis.sections import SINGLE, Section
 from analysis.statistics import FEWEST_SEEDS
 from analysis.verdict_chapter import methods, verdict_chapters
 
@@ -163,8 +163,7 @@ def _errors(section: Section, mains: list[str], styles: figures_arms.Styles, suf
     parts: list[Part] = [
         Picture(f"errors_classes{suffix}", f"Share of each class misclassified on {on}.",
                 figures_errors.misclassified_share(table, styles)),
-        Picture(f"errors_confusion{suffix}", f"Confusion on {on}, seeds pooled.",
-                figures_errors.confusions(section, compared)),
+        *_confusions(section, compared, on, suffix),
         Table(f"errors{suffix}", f"Share misclassified on {on} (lowest to highest seed).", table,
               shown.errors(table)),
     ]  # fmt: skip
@@ -180,3 +179,11 @@ def _claims(sections: list[Section]) -> Chapter:
     ]
     part = Table("claims", "The report's sentences.", table, shown.claims(table))
     return Chapter("The report's sentences", [Sentences(lines), part])
+
+
+def _confusions(section: Section, names: list[str], on: str, suffix: str) -> list[Part]:
+    """Not of the multi-label task, where another class than the main one can be right."""
+    if section.task != SINGLE:
+        return []
+    drawn = figures_errors.confusions(section, names)
+    return [Picture(f"errors_confusion{suffix}", f"Confusion on {on}, seeds pooled.", drawn)]

@@ -22,6 +22,7 @@ from analysis.evidence import (
     of_difference,
     of_level,
 )
+from analysis.runs import right
 from analysis.sections import Section
 
 FLAT = 0.05  # a KNN metric that moves by no more over the epochs is flat
@@ -95,8 +96,8 @@ def recalls(arm: Arm) -> pd.DataFrame:
     for _, row in arm.rows.iterrows():
         said = arm.section.predictions(row, split)
         if said is not None:
-            right = pd.Series(said["predicted"] == said["true"]).groupby(said["true"]).mean()
-            rows[row["seed"]] = right.rename(dict(enumerate(arm.section.classes)))
+            known = pd.Series(right(said)).groupby(said["true"]).mean()
+            rows[row["seed"]] = known.rename(dict(enumerate(arm.section.classes)))
     return pd.DataFrame(rows).T
 
 

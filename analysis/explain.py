@@ -21,7 +21,7 @@ from analysis import figures_images
 from analysis.content import Chapter, Picture, Sentences, Table
 from analysis.difficulty import setting_of
 from analysis.report import write_report
-from analysis.runs import LoadedRun, load_with_epochs
+from analysis.runs import LoadedRun, load_with_epochs, right
 from search.arguments import DONE, Parser, guarded
 from spaces.errors import UsageError
 from spaces.setting import Setting
@@ -83,7 +83,7 @@ class Explained(Engine):
         with torch.no_grad(), self._autocast():
             pixels = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2)
             logits = self.network(pixels.float().mul_(self.scale).add_(self.shift))
-        return logits.double().softmax(dim=1).cpu().numpy()
+        return self.task.probabilities(logits.double()).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     except (RuntimeError, KeyError) as error:
         raise UsageError(f"{path} does not fit {setting.model} ({str(error).splitlines()[0]}).") from None
     config = get_strategy(setting.strategy).config(**run.asked[trial]["config"])
-    engine = Explained(network, data.images, data.labels, config, setting.device, setting.precision)
+    engine = Explained(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return SelectedNetwork(run, trial, setting, data, engine)
 
 
@@ -148,8 +148,8 @@ def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int
     if said is None:
         raise UsageError(f"{network.run.folder} keeps no predictions of trial {network.trial}; pass --images.")
     confident = np.argsort(-said["probabilities"].max(axis=1), kind="stable")
-    right = said["true"] == said["predicted"]
-    chosen = [at for wanted, count in ((right, correct), (~right, wrong))
+    hit = right(said)
+    chosen = [at for wanted, count in ((hit, correct), (~hit, wrong))
               for at in _spread([i for i in confident if wanted[i]], said["true"], count)]  # fmt: skip
     if not chosen:
         raise UsageError("No image fits: --correct and --wrong are 0, or the network makes no mistake; pass --images.")

@@ -7,6 +7,7 @@ from sklearn.metrics import confusion_matrix
 
 from analysis.figures import legend_below, plt, styled
 from analysis.figures_arms import Styles
+from analysis.runs import right
 from analysis.sections import Section
 from analysis.shown import many
 
@@ -23,13 +24,12 @@ def errors_by_class(section: Section, arms: list[str]) -> pd.DataFrame:
     """A row per arm and class: images judged, share misclassified (mean, lowest, highest seed), times predicted."""
     rows = []
     for arm in arms:
-        matrices = [_matrix(said, len(section.classes)) for _, said in said_by(section, arm)]
+        kept = [said for _, said in said_by(section, arm)]
         for label, name in enumerate(section.classes):
-            shares = [_share(matrix, label) for matrix in matrices]
-            known = [share for share in shares if share is not None]
+            known = [float(1 - right(said)[said["true"] == label].mean()) for said in kept if label in said["true"]]
             if not known:
                 continue
-            images, predicted = (int(sum(m.sum(axis=a)[label] for m in matrices)) for a in (1, 0))
+            images, predicted = (int(sum(np.sum(said[k] == label) for said in kept)) for k in ("true", "predicted"))
             rows.append({"arm": arm, "class": name, "seeds": len(known), "images": images, "predicted": predicted,
                          "misclassified": np.mean(known), "lowest": min(known), "highest": max(known)})  # fmt: skip
     return pd.DataFrame(rows)
@@ -38,11 +38,6 @@ def errors_by_class(section: Section, arms: list[str]) -> pd.DataFrame:
 def _matrix(said: dict[str, np.ndarray], classes: int) -> np.ndarray:
     """(C, C) counts, true class by predicted class."""
     return confusion_matrix(said["true"], said["predicted"], labels=np.arange(classes))
-
-
-def _share(matrix: np.ndarray, label: int) -> float | None:
-    total = matrix[label].sum()
-    return None if total == 0 else float(1 - matrix[label, label] / total)
 
 
 def never_predicted(table: pd.DataFrame) -> list[str]:
@@ -105,7 +100,7 @@ def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
     if not kept:
         return pd.DataFrame()
     seed, said = kept[0]
-    wrong = said["predicted"] != said["true"]
+    wrong = ~right(said)
     table = pd.DataFrame({"image": said["image"], "true": said["true"], "predicted": said["predicted"],
                           "confidence": said["probabilities"].max(axis=1).astype(float)})[wrong]  # fmt: skip
     names = dict(enumerate(section.classes))

@@ -31,6 +31,7 @@ class PartOne:
     loss: float
     accuracy: float
     remark: str
+    task: str = "single_label"
 
 
 PART_1 = (
@@ -40,7 +41,7 @@ PART_1 = (
     PartOne("frozen ResNet18, ImageNet to RSSCN7", ("transfer",), "resnet18", "rsscn7", "imagenet", 50, 0.4009, 0.8625,
             "test; best at epoch 23"),
     PartOne("ViT-B/16 from scratch on DTD", ("scratch",), "vit_b_16", "dtd", "none", 40, 0.1177, 0.80,
-            "test; multi-label, any label hit counts"),
+            "test; multi-label, any label hit counts", task="multi_label"),
     PartOne("ViT-B/16, DTD to RSSCN7", ("finetune", "transfer"), "vit_b_16", "rsscn7", "dtd", 40, 1.78, 0.39,
             "test; learning rate 1e-4"),
     PartOne("ViT-B/16, ImageNet to RSSCN7", ("finetune", "transfer"), "vit_b_16", "rsscn7", "imagenet", 40, 1.93, 0.61,

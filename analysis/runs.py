@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.shown import many
@@ -48,16 +49,26 @@ class LoadedRun:
         return {(trial, split): arrays for trial, split, _, arrays in store.read_predictions(self.folder)}
 
 
+def right(said: store.Arrays) -> np.ndarray:
+    """(n,) bool, whether each image was predicted right: of the multi-label task, whether any of its labels was."""
+    return said["correct"] if "correct" in said else said["predicted"] == said["true"]
+
+
 def load_run(folder: Path) -> LoadedRun:
     """Read a run, finished or still running, from its ledger. Raises UsageError naming what is damaged or missing."""
     about, events = store.read_run(folder), store.read_events(folder)
+    try:
+        finals = pd.DataFrame(tables.final_rows(about, events))
+    except (TypeError, KeyError) as error:  # fields that EpochRecord lacks, or wants
+        made = about.get("versions", {}).get(PACKAGE, "another version")
+        raise UsageError(f"{folder} was made by {PACKAGE} {made} and has other fields than this version knows "
+                         f"({error}); read it with that version.") from None  # fmt: skip
     records = pd.DataFrame(tables.record_rows(events))
     if not records.empty:
         records["seconds"] = records["train_seconds"] + records["score_seconds"]
     asked = {
         e["trial"]: {**e, "setting": e.get("setting") or about["setting"]} for e in events if e["event"] == "asked"
     }
-    finals = pd.DataFrame(tables.final_rows(about, events))
     return LoadedRun(
         name=about["options"]["name"],
         about=about,

@@ -13,13 +13,14 @@ from analysis.runs import LoadedRun
 from spaces.errors import UsageError
 from trainables import store
 
+SINGLE = "single_label"  # the task of runs from before there was another
 MEASURES = ("accuracy", "loss", "knn")
 COSTS = ("best_epoch", "epochs", "seconds", "updates", "images_trained", "images_scored")
 
 
 @dataclass(frozen=True)
 class Section:
-    """Runs whose figures can be compared: one data digest, one protocol, one way to split."""
+    """Runs whose figures can be compared: one data digest, one protocol, one way to split, one task."""
 
     runs: tuple[LoadedRun, ...]
 
@@ -45,7 +46,12 @@ class Section:
 
     @property
     def title(self) -> str:
-        return f"{self.data}, {self.image_size} px, protocol {self.protocol}"
+        task = "" if self.task == SINGLE else ", multi-label"
+        return f"{self.data}, {self.image_size} px{task}, protocol {self.protocol}"
+
+    @property
+    def task(self) -> str:
+        return str(self.runs[0].about["setting"].get("task", SINGLE))
 
     @cached_property
     def arms(self) -> pd.DataFrame:
@@ -86,7 +92,7 @@ def sections(runs: list[LoadedRun]) -> list[Section]:
 def _key(run: LoadedRun) -> tuple[str, ...]:
     setting = run.about["setting"]
     split = f"file {setting['split']}" if setting.get("split") else "by seed"
-    return run.about["data"]["digest"], setting["protocol"], split
+    return run.about["data"]["digest"], setting["protocol"], split, setting.get("task", SINGLE)
 
 
 def arms_of(run: LoadedRun) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
+from analysis.runs import right
 from analysis.sections import Section
 from analysis.shown import many, signed
 from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
@@ -209,7 +210,7 @@ def image_by_image(section: Section) -> pd.DataFrame:
             (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
         if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
             continue
-        right_a, right_b = (said["predicted"] == said["true"] for said in (of_a, of_b))
+        right_a, right_b = right(of_a), right(of_b)
         only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
         row = {"a": a["arm"], "b": b["arm"], "seed": a["seed"], "images": len(right_a)}
         rows.append(row | {"only_a": only_a, "only_b": only_b, "p": statistics.mcnemar(only_a, only_b)})

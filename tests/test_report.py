@@ -241,3 +241,25 @@ def test_intervals_of_the_forest_figure_are_in_points(section):
     figure = figures_arms.forest(rows, lambda row: "a - b", "title")
     lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
     assert [0.0, 2.0] in lines and [-2.0, 4.0] in lines and [1.0] in lines
+
+
+def test_fields_of_a_newer_version_are_one_sentence(tmp_path, capsys):
+    folder = made_up.write(tmp_path, "h", versions={"curriculum-tune": "9.9"})
+    ledger = folder / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"eval_knn"', '"eval_other": 1, "eval_knn"'))
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
+    said = capsys.readouterr().err
+    assert "made by curriculum-tune 9.9" in said and "eval_other" in said and said.count("\n") == 1
+
+
+def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
+    made = made_up.about("h")
+    folder = made_up.write(tmp_path, "h", setting=made["setting"] | {"task": "multi_label"})
+    for path in (folder / "predictions").iterdir():
+        arrays, text = store.read_arrays(path)
+        store.write_arrays(path, arrays | {"correct": np.ones(6, bool)}, text)
+    section = sections([load_run(folder)])[0]
+    assert (figures_errors.errors_by_class(section, ["self_paced"])["misclassified"] == 0).all()
+    assert section.title.endswith("multi-label, protocol holdout")
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    assert not list((tmp_path / "out" / "figures").glob("errors_confusion*"))
