@@ -74,7 +74,7 @@ def what_was_run(sections: list[Section]) -> Chapter:
     data = pd.DataFrame([_run_row(run) for run in runs])
     columns = ["run", "kind", "data", "images", "pixels", "protocol", "network", "weights", "seeds", "trials", "epochs"]
     parts: list[Part] = [Table("runs", "The runs of this report.", data, data[columns].astype(str))]
-    parts.append(Sentences([f"{run.name}: {run.about['command']}" for run in runs], listed=True))
+    parts.append(Sentences([f"{run.name}: {run.command}" for run in runs], listed=True))
     if len(sections) > 1:
         titles = "; ".join(section.title for section in sections)
         parts.append(Sentences([f"These runs differ in data or protocol, so they stand in separate sections and are never "
@@ -95,7 +95,7 @@ def _run_row(run: LoadedRun) -> dict:
         "images": ", ".join(splits) or "–", "pixels": setting["image_size"], "protocol": setting["protocol"],
         "network": setting["model"], "weights": Path(setting["weights"]).name,
         "seeds": run.records["seed"].nunique(), "trials": len(run.asked), "epochs": int(run.records["epoch"].max()),
-        "data_digest": data["digest"], "command": run.about["command"], "processor": machine.get("processor", "–"),
+        "data_digest": data["digest"], "command": run.command, "processor": machine.get("processor", "–"),
         "threads": setting.get("threads", 0), "versions": ", ".join(f"{k} {v}" for k, v in versions.items()),
     }  # fmt: skip
 

@@ -48,7 +48,7 @@ def report(folders: list[Path], out: Path, reference: Path | None = None, images
 def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> None:
     """Pictures and tables first: the page shows the one and links to the other."""
     title = "Report on " + ", ".join(run.name for run in runs)
-    about = [{"run": run.name, "command": run.about["command"], "data_digest": run.about["data"]["digest"],
+    about = [{"run": run.name, "command": run.command, "data_digest": run.about["data"]["digest"],
               "versions": run.about.get("versions", {})} for run in runs]  # fmt: skip
     draw_pictures(chapters, out)
     write_tables(chapters, out, {"runs": about})

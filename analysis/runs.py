@@ -1,6 +1,7 @@
 """A run as data frames. The only place in analysis that reads run folders; starts no Ray."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -35,6 +36,11 @@ class LoadedRun:
         return "test" if self.about["setting"]["protocol"] == "report" else "validation"
 
     @property
+    def command(self) -> str:
+        """The command line without the folders of the machine it ran on; run.json has it whole."""
+        return without_folders(self.about["command"])
+
+    @property
     def head_to_head(self) -> bool:
         """Whether this is a run of search.compare; else it is a search of one strategy."""
         return "compare" in self.about
@@ -47,6 +53,11 @@ class LoadedRun:
     def predictions(self) -> dict[tuple[int, str], store.Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
         return {(trial, split): arrays for trial, split, _, arrays in store.read_predictions(self.folder)}
+
+
+def without_folders(text: str) -> str:
+    """'--data-root /home/me/data/rsscn7' -> '--data-root …/rsscn7': a report is meant to be shown to others."""
+    return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+(?=[^\s/'\"])", "…/", text)
 
 
 def right(said: store.Arrays) -> np.ndarray:
@@ -127,5 +138,6 @@ def _unfinished(events: list[dict[str, Any]], finals: pd.DataFrame) -> list[str]
             notes.append(f"{many(len(running), 'trial')} had not ended when this was read.")
         if state in ("failed", "interrupted") and over:
             reasons = rows[rows["trial"].isin(ended)]["reason"].replace("", "no reason given")
-            notes.append(f"{many(over, 'trial')} {state}: {json.dumps(reasons.iloc[0])[1:-1][:120]}.")
+            reason = json.dumps(without_folders(reasons.iloc[0]), ensure_ascii=False)[1:-1][:120]
+            notes.append(f"{many(over, 'trial')} {state}: {reason}.")
     return notes

@@ -263,3 +263,17 @@ def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
     assert section.title.endswith("multi-label, protocol holdout")
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     assert not list((tmp_path / "out" / "figures").glob("errors_confusion*"))
+
+
+def test_no_folder_of_the_machine_is_in_a_report(tmp_path):
+    command_line = (
+        "python -m search.compare --data-root /home/me/my-data/rsscn7 --weights /w/r.pth --out runs/a --lr 1/2"
+    )
+    folder = made_up.write(tmp_path, "h", command=command_line)
+    shown_as = "python -m search.compare --data-root …/rsscn7 --weights …/r.pth --out runs/a --lr 1/2"
+    assert load_run(folder).command == shown_as
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert b"/home/me" not in content and str(tmp_path).encode() not in content, path
