@@ -38,6 +38,11 @@ def rebuild(run: LoadedRun) -> optuna.Study:
     return _study([trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None])
 
 
+def _trials(study: optuna.Study) -> list[FrozenTrial]:
+    """As they are: Optuna would copy a thousand trials on every look."""
+    return study.get_trials(deepcopy=False)
+
+
 def _study(trials: list[FrozenTrial]) -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
@@ -63,7 +68,7 @@ def search_figures(run: LoadedRun) -> dict[str, Figure]:
     study = rebuild(run)
     values = f"best {run.eval_split} accuracy"
     drawn = {"search_history": history(study, values), "search_front": front(run), "search_expected": expected(run)}
-    if len(study.trials) < FEWEST_TRIALS:
+    if len(_trials(study)) < FEWEST_TRIALS:
         return {name: figure for name, figure in drawn.items() if figure is not None}
     weights = importances(study)
     names = list(weights)[:MOST_FIELDS]
@@ -75,7 +80,7 @@ def search_figures(run: LoadedRun) -> dict[str, Figure]:
 
 def history(study: optuna.Study, values: str) -> Figure | None:
     """Each trial's value and the best so far, in the order of the trials."""
-    if not study.trials:
+    if not _trials(study):
         return None
     with _optuna_draws():
         axes = visualization.matplotlib.plot_optimization_history(study, target_name=values)
@@ -90,7 +95,7 @@ def importances(study: optuna.Study) -> dict[str, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, max_depth=16, seed=0)
-        trials = study.trials[:: -(-len(study.trials) // MOST_FORESTED)]
+        trials = _trials(study)[:: -(-len(_trials(study)) // MOST_FORESTED)]
         shared = set.intersection(*(set(trial.params) for trial in trials))
         varied = [n for n in sorted(shared) if len({str(trial.params[n]) for trial in trials}) > 1]
         if not varied or len({trial.value for trial in trials}) < 2:
@@ -131,10 +136,10 @@ def parallel(study: optuna.Study, names: list[str], values: str) -> Figure | Non
     """One line per trial through its fields; of long searches the best MOST_LINES."""
     if len(names) < 2:
         return None
-    best = sorted(study.trials, key=lambda trial: -trial.value)[:MOST_LINES]
+    best = sorted(_trials(study), key=lambda trial: -trial.value)[:MOST_LINES]
     with _optuna_draws():
         axes = visualization.matplotlib.plot_parallel_coordinate(_study(best), params=names, target_name="accuracy")
-        said = f", the best {len(best)}" if len(best) < len(study.trials) else ""
+        said = f", the best {len(best)}" if len(best) < len(_trials(study)) else ""
         figure = _finished(axes.figure, f"Trials through their fields{said}", (10.5, 4.6), layout="none")
         for lines in axes.collections:
             lines.set(alpha=0.6, linewidth=1)

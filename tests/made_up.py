@@ -1,8 +1,10 @@
 """Run folders whose figures are chosen, so that what is made of them can be worked out by hand."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+from optuna.distributions import FloatDistribution, IntDistribution, distribution_to_json
 
 from tests.test_analysis import record
 from trainables import store
@@ -67,3 +69,33 @@ def write_predictions(path: Path, trial: int, arm: str) -> None:
     probabilities[np.arange(6), predicted] = [0.8, 0.8, 0.8, 0.8, 0.8, 0.75]
     arrays = {"image": np.arange(10, 16), "true": true, "predicted": predicted, "probabilities": probabilities}
     store.write_arrays(store.predictions_file(path, trial, "test"), arrays, '{"epoch": 4}')
+
+
+def write_search(folder: Path, name: str, trials: int, epochs: int, seed: int = 0) -> Path:
+    """A search of finetune in which the learning rate decides: the best accuracy is 0.9 at 1e-3, less away from it."""
+    path = folder / name
+    path.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    rate = FloatDistribution(1e-5, 1e-1, log=True)
+    batch = IntDistribution(8, 64, log=True)
+    space = {"learning_rate": distribution_to_json(rate), "batch_size": distribution_to_json(batch)}
+    made = about(name, space={"search": space})
+    made["setting"] |= {"strategy": "finetune", "arm": None}
+    del made["compare"]
+    store.write_json(path / "run.json", made)
+    lines = []
+    for trial in range(trials):
+        values = {"learning_rate": float(10 ** rng.uniform(-5, -1)), "batch_size": int(rng.integers(8, 65))}
+        if trial == 0:
+            values["learning_rate"] = 1e-2
+        top = 0.9 - 0.1 * abs(np.log10(values["learning_rate"]) + 3)
+        lines.append({"event": "asked", "trial": trial, "anchor": "plain" if trial == 0 else None, "values": values,
+                      "config": values})  # fmt: skip
+        row = record(trial, 1, 0.5, 0.5, strategy="finetune", share=1.0, class_counts=(4, 3, 3)).row()
+        for epoch in range(1, epochs + 1):
+            reached = {"epoch": epoch, "eval_accuracy": top * (1 - 0.5**epoch), "updates": 10 * epoch,
+                       "train_seconds": epoch * 64 / values["batch_size"], "score_seconds": 0.0}  # fmt: skip
+            lines.append({"event": "epoch", "record": row | reached | {"finished": epoch == epochs}})
+        lines.append({"event": "ended", "trial": trial, "state": "complete", "reason": "", "peak_memory_mb": 1.0})
+    (path / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path

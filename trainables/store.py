@@ -117,16 +117,19 @@ def read_run(folder: Path) -> dict[str, Any]:
 def read_events(folder: Path) -> list[dict[str, Any]]:
     """Every event of the ledger; a torn last line is left out, any other damage is an error naming the line."""
     try:
-        lines = ledger_file(folder).read_bytes().split(b"\n")[:-1]  # what follows the last newline is torn or empty
+        content = ledger_file(folder).read_bytes()
     except OSError as error:
         raise UsageError(f"The ledger {ledger_file(folder)} cannot be read ({error.strerror}).") from None
+    whole = content[: content.rfind(b"\n") + 1]  # what follows the last newline is torn or empty
     try:
         # all lines in one go share the strings of their keys: half the time and a third of the memory of line by line
-        events = json.loads(b"[" + b",".join(lines) + b"]")
+        events = json.loads(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
     except ValueError:
         events = None
     # two damaged lines can make sense together, so the count must agree
-    return events if events is not None and len(events) == len(lines) else _each_event(folder, lines)
+    if events is not None and len(events) == whole.count(b"\n"):
+        return events
+    return _each_event(folder, whole.split(b"\n")[:-1])
 
 
 def _each_event(folder: Path, lines: list[bytes]) -> list[dict[str, Any]]:

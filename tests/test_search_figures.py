@@ -1,0 +1,125 @@
+"""Figures of a search by what they show, on a search whose best learning rate is known; and how far it scales."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import figures_search, report
+from analysis.runs import load_run
+from analysis.search_chapter import worth_it
+from analysis.sections import sections
+from search import run as command
+from tests import made_up
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory):
+    return load_run(made_up.write_search(tmp_path_factory.mktemp("runs"), "s", trials=40, epochs=5))
+
+
+def test_the_study_is_rebuilt_from_the_ledger(loaded):
+    study = figures_search.rebuild(loaded)
+    assert len(study.trials) == 40
+    by_hand = 0.9 - 0.1 * abs(np.log10(study.trials[7].params["learning_rate"]) + 3)
+    assert study.trials[7].value == pytest.approx(by_hand * (1 - 0.5**5))
+    assert study.trials[7].user_attrs["trial"] == 7
+
+
+def test_what_no_draw_could_have_given_is_left_out(tmp_path):
+    folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
+    ledger = (folder / "ledger.jsonl").read_text()
+    (folder / "ledger.jsonl").write_text(ledger.replace('"learning_rate": 0.01', '"learning_rate": 10.0'))
+    assert [t.user_attrs["trial"] for t in figures_search.rebuild(load_run(folder)).trials] == [1, 2, 3, 4]
+
+
+def test_what_matters_is_found(loaded):
+    weights = figures_search.importances(figures_search.rebuild(loaded))
+    assert list(weights) == ["learning_rate", "batch_size"] and weights["learning_rate"] > 0.7
+
+
+def test_the_front_by_hand():
+    finals = pd.DataFrame({"trial": [0, 1, 2, 3], "state": "complete", "best_epoch": 1, "seconds": [1.0, 2.0, 2.0, 3.0],
+                           "selection_accuracy": [0.5, 0.7, 0.6, 0.7]})  # fmt: skip
+    rows = figures_search.pareto(finals).set_index("trial")["front"]
+    assert rows.to_dict() == {0: True, 1: True, 2: False, 3: False}
+
+
+def test_what_a_smaller_search_would_have_found(loaded):
+    values = figures_search.drawn_values(loaded)
+    assert len(values) == 39  # without the anchor
+    line = figures_search.expected(loaded).axes[0].lines[0]
+    assert line.get_ydata()[0] == pytest.approx(values.mean()) and line.get_ydata()[-1] == pytest.approx(values.max())
+
+
+def test_the_history_shows_every_trial_and_the_best_so_far(loaded):
+    study = figures_search.rebuild(loaded)
+    axes = figures_search.history(study, "accuracy").axes[0]
+    assert len(axes.collections[0].get_offsets()) == 40
+    best = np.maximum.accumulate([trial.value for trial in study.trials])
+    assert axes.lines[0].get_ydata().tolist() == pytest.approx(best.tolist())
+
+
+def test_optuna_leaves_the_house_style_as_it_was(loaded):
+    import matplotlib.pyplot as plt
+
+    before = dict(plt.rcParams), dict(plt.style.library["ggplot"])
+    figures_search.search_figures(loaded)
+    assert (dict(plt.rcParams), dict(plt.style.library["ggplot"])) == before
+
+
+def test_a_search_of_one_trial_has_curves_and_no_empty_panel(tmp_path):
+    folder = made_up.write_search(tmp_path, "one", trials=1, epochs=3)
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    names = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
+    assert "curves" in names and not any(name.startswith("search") for name in names)
+
+
+def test_whether_it_was_worth_it_is_one_sentence(loaded):
+    said = worth_it(sections([loaded])[0], loaded)
+    best = loaded.finals.sort_values("selection_accuracy").iloc[-1]
+    assert f"trial {best['trial']}, has {best['selection_accuracy']:.3f} on validation, its best anchor plain" in said
+    assert said.endswith("so expect less on new images.")
+
+
+MEASURED = """
+import re, sys, time
+from pathlib import Path
+from analysis import report, runs
+started = time.process_time()
+if sys.argv[2] == "load":
+    runs.load_run(Path(sys.argv[1]))
+else:
+    assert report.main([sys.argv[1], "--out", sys.argv[2]]) == 0
+memory = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # getrusage counts the parent's too
+print(time.process_time() - started, int(memory[1]) / 1e6)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is read from /proc, which is Linux's")
+def test_a_thousand_trials_of_a_hundred_epochs(tmp_path):
+    """Seconds of one core (nothing here waits), so that a busy machine does not fail it; memory in GB."""
+    folder = made_up.write_search(tmp_path, "long", trials=1000, epochs=100)
+    found = {}
+    for what, out in (("load", "load"), ("report", str(tmp_path / "out"))):
+        code = [sys.executable, "-c", MEASURED, str(folder), out]
+        done = subprocess.run(code, capture_output=True, text=True, check=True)
+        found[what] = tuple(map(float, done.stdout.split()[-2:]))
+    assert found["load"][0] < 3 and found["report"][0] < 10 and found["report"][1] < 1, found
+    assert (tmp_path / "out" / "index.html").stat().st_size < 3e6
+
+
+def test_a_hundred_trials_are_read_once(tmp_path):
+    """Reading does not grow faster than the ledger: twice the trials, about twice the time, never four times."""
+    times = []
+    for trials in (100, 200):
+        folder = made_up.write_search(tmp_path, f"s{trials}", trials=trials, epochs=30)
+        started = time.process_time()
+        assert len(load_run(folder).records) == 30 * trials
+        times.append(time.process_time() - started)
+    assert times[1] < 4 * times[0] + 0.2
