@@ -59,7 +59,8 @@ def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict:
     )
     trial = section.arms[section.arms["arm"] == best["arm"]]
     ours = {"ours": best["arm"], "run": best["run"], "seeds": best["seeds"], "judged_on": best["judged_on"]}
-    ours |= {name: best[name] for name in ("accuracy", "accuracy_low", "accuracy_high", "loss", "best_epoch", "epochs")}
+    figures = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "best_epoch", "epochs")
+    ours |= {name: best[name] for name in figures}
     return row | ours | _training(section, trial) | {"remark": _shortened(section, theirs, best)}
 
 

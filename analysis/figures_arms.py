@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.figures import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
 from analysis.shown import many
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
+TOO_FAR = 4  # times as long: one linear axis would press the shorter arms together
 TWIN_DASHES = {"random": "--", "hard_first": ":"}
 Styles = dict[str, dict]
 Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, mean, lowest, highest
@@ -78,10 +80,11 @@ def arm_curves(records: pd.DataFrame, arms: list[str], styles: Styles, split: st
             for arm in arms:
                 draw(axes, curve(records[records["arm"] == arm], x, column), arm, styles[arm])
             axes.set(xlabel=_word(x), ylabel=label)
-            if x == "updates" and _spread(records, arms) > 20:
-                axes.set_xscale("log")
+            if _spread(records, arms, x) > TOO_FAR:
+                far_apart(axes)
         loss_axis(places[1])
-        whole_epochs(places, x)
+        if _spread(records, arms, x) <= TOO_FAR:
+            whole_epochs(places, x)
         legend_below(figure, places[0])
         figure.suptitle(
             _title(records, f"Accuracy, loss and KNN per {_word(x)[:-1] if x != 'epoch' else x}"), fontsize=11
@@ -101,10 +104,19 @@ def _word(x: str) -> str:
     return {"epoch": "epoch", "updates": "updates", "seconds": "seconds of training and scoring"}[x]
 
 
-def _spread(records: pd.DataFrame, arms: list[str]) -> float:
-    """How many times longer the longest arm is than the shortest: too far apart for one linear axis."""
-    longest = records[records["arm"].isin(arms)].groupby("arm")["updates"].max()
+def _spread(records: pd.DataFrame, arms: list[str], x: str) -> float:
+    """How many times longer the longest arm is than the shortest."""
+    longest = records[records["arm"].isin(arms)].groupby("arm")[x].max()
     return float(longest.max() / longest.min())
+
+
+def far_apart(axes: Axes) -> None:
+    """A logarithmic axis with plain numbers: a head trains for many more epochs and updates than a whole network."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5) if high / low < 100 else (1, 3), numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: Styles, split: str) -> Figure:
@@ -124,7 +136,7 @@ def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: S
 
 
 def arm_seconds(records: pd.DataFrame, arms: list[str], styles: Styles, split: str) -> Figure:
-    """Best accuracy so far against seconds; the vertical line is the same budget for all: the quickest arm's total."""
+    """Best accuracy so far against seconds; the vertical line is the same budget for all (`common_seconds`)."""
     with styled():
         figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
         for arm in arms:
@@ -133,16 +145,21 @@ def arm_seconds(records: pd.DataFrame, arms: list[str], styles: Styles, split: s
         axes.axvline(budget, color="black", lw=1, ls=(0, (1, 2)))
         axes.annotate(f"{budget:.3g} s for all", (budget, 0.02), xycoords=("data", "axes fraction"), fontsize=8,
                       xytext=(4, 0), textcoords="offset points")  # fmt: skip
-        axes.set(xlabel="seconds of training and scoring (log)", ylabel=f"best {split} accuracy so far", xscale="log")
+        axes.set(xlabel="seconds of training and scoring (log)", ylabel=f"best {split} accuracy so far")
+        far_apart(axes)
         legend_below(figure, axes)
         axes.set_title(_title(records, "Accuracy against time"), fontsize=11)
         return figure
 
 
 def common_seconds(records: pd.DataFrame, arms: list[str]) -> float:
-    """What the quickest of these arms has used in all, seeds averaged."""
-    used = records[records["arm"].isin(arms)].groupby(["arm", "seed"])["seconds"].max()
-    return float(used.groupby("arm").mean().min())
+    """What the quickest of the arms that end at the same updates has used in all, seeds averaged.
+
+    Arms of a head alone train for longer in updates and for much shorter in seconds; they do not set the budget.
+    """
+    used = records[records["arm"].isin(arms)].groupby(["arm", "seed"])[["seconds", "updates"]].max()
+    means = used.groupby("arm").mean()
+    return float(means[means["updates"] <= 1.01 * means["updates"].min()]["seconds"].min())
 
 
 def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
@@ -159,7 +176,11 @@ def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
                 draw(axes, curve(records[records["arm"] == arm], "epoch", column), arm, styles[arm])
             axes.set(xlabel="epoch", ylabel=label)
             axes.set_ylim(bottom=0) if column != "learning_rate" else axes.set_yscale("log")
-        whole_epochs(places)
+        if _spread(records, arms, "epoch") > TOO_FAR:
+            for axes in places:
+                far_apart(axes)
+        else:
+            whole_epochs(places)
         legend_below(figure, places[0])
         figure.suptitle(_title(records, "Schedules"), fontsize=11)
         return figure

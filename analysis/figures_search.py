@@ -23,7 +23,7 @@ STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 MOST_LINES = 60  # parallel coordinates: the best trials; more lines hide each other
 MOST_FORESTED = 256  # trials, evenly spread over a long search: fANOVA takes seconds per thousand
 FEWEST_TRIALS = 4  # fewer have no importance and no slice worth a look
-APART = 0.004  # accuracy between two trials of the front that are both numbered
+APART = 0.03  # of an axis, between two trials of the front that are both numbered
 MOST_FIELDS = 6  # panels of a slice
 
 
@@ -170,13 +170,24 @@ def front(run: LoadedRun) -> Figure | None:
         axes.plot(rest["seconds"], rest["selection_accuracy"], "o", color=OTHERS, ms=4, label="trial", zorder=1)
         axes.plot(best["seconds"], best["selection_accuracy"], "o-", color=COLOURS[1], drawstyle="steps-post", ms=6,
                   label="none is both quicker and better", zorder=2)  # fmt: skip
-        for row in best[best["selection_accuracy"].astype(float).diff().fillna(1) > APART].itertuples():
+        for row in _apart(best):
             axes.annotate(str(row.trial), (row.seconds, row.selection_accuracy), xytext=(4, 4),
                           textcoords="offset points", fontsize=7)  # fmt: skip
         axes.set(xlabel="seconds of training and scoring", ylabel=f"best {run.eval_split} accuracy")
         legend_below(figure, axes)
         axes.set_title("Accuracy against seconds (numbers: trials)", fontsize=11)
         return figure
+
+
+def _apart(best: pd.DataFrame) -> list:
+    """The rows of the front whose numbers would not stand on each other."""
+    kept: list = []
+    spans = [max(float(np.ptp(best[name].astype(float))), 1e-9) for name in ("seconds", "selection_accuracy")]
+    for row in best.itertuples():
+        steps = [(row.seconds - o.seconds, row.selection_accuracy - o.selection_accuracy) for o in kept[-1:]]
+        if all(any(step / span > APART for step, span in zip(pair, spans, strict=True)) for pair in steps):
+            kept.append(row)
+    return kept
 
 
 def pareto(finals: pd.DataFrame) -> pd.DataFrame:

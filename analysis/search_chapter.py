@@ -70,7 +70,9 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
         else [shown.plain(value, digits.get(name, 0)) for value in table[name]]
         for name in table
     }  # fmt: skip
-    return pd.DataFrame(columns).dropna(axis=1, how="all")
+    shown_as = pd.DataFrame(columns).dropna(axis=1, how="all")
+    shown_as["best epoch"] = shown_as["best epoch"] + " of " + shown_as["epochs"]
+    return shown_as.drop(columns=["epochs", "images scored"])
 
 
 def worth_it(section: Section, run: LoadedRun) -> str:

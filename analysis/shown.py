@@ -65,13 +65,15 @@ def part_one(table: pd.DataFrame) -> pd.DataFrame:
     shown["report"] = [
         f"{n} epochs; {text}" for n, text in zip(table["report_epochs"], table["report_remark"], strict=True)
     ]
-    known = table.reindex(columns=["accuracy", "accuracy_low", "accuracy_high", "loss", "train_accuracy", "train_loss",
-                                   "seeds", "judged_on", "remark", "best_epoch", "epochs"])  # fmt: skip
+    columns = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "train_accuracy", "train_loss",
+               "seeds", "judged_on", "remark", "best_epoch", "epochs")  # fmt: skip
+    known = table.reindex(columns=list(columns))
     shown["ours"] = table["ours"]
     shown["accuracy"] = [
         ranged(*row) for row in known[["accuracy", "accuracy_low", "accuracy_high"]].itertuples(index=False)
     ]
     shown["loss"] = [plain(value, 3) for value in known["loss"]]
+    shown["validation best"] = [plain(value, 3) for value in known["selection_accuracy"]]
     shown["train accuracy"] = [plain(value, 3) for value in known["train_accuracy"]]
     shown["train loss"] = [plain(value, 3) for value in known["train_loss"]]
     shown["best epoch"] = [

@@ -89,6 +89,12 @@ def test_dtd_weights_are_told_by_their_name(tmp_path):
     assert found["ImageNet weights beat DTD"] == "undecided"  # the two are equal here
 
 
+def test_a_lead_whose_interval_holds_zero_is_undecided(tmp_path):
+    found, table = statuses(made_up.write(tmp_path, "h", arms=("self_paced", "manual_division", "transfer")))
+    assert found["Self-paced learning is better"] == "undecided"  # .03, -.01, .01
+    assert "+1.0 points (-4.0 to +6.0, 3 seeds" in table["figure"].iloc[-1]
+
+
 def test_another_data_set_says_nothing_of_the_report(tmp_path):
     made = made_up.about("h")
     found, _ = statuses(made_up.write(tmp_path, "h", data=made["data"] | {"name": "scenes"}))
@@ -107,7 +113,13 @@ def test_curves_are_means_over_seeds_with_their_range(section):
     assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
 
 
-def test_the_budget_line_is_the_quickest_arms_total(section):
+def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
+    section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
+    section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
+    assert figures_arms.common_seconds(section.records, ["self_paced", "finetune", "transfer"]) == pytest.approx(4.0)
+
+
+def test_the_staircase_is_the_best_so_far(section):
     arms_there = ["self_paced", "transfer"]
     figure = figures_arms.arm_seconds(section.records, arms_there, figures_arms.styles_of(arms_there), "validation")
     assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
