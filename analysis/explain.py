@@ -258,12 +258,14 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, re
                  if row["run"] == network.run.name and row["trial"] == network.trial]) for network in networks]  # fmt: skip
     table = pd.DataFrame([{k: v for k, v in row.items() if k != "mask"} for row in rows])
     each = table["seconds"].sum() / table["explanations"].sum()
+    coarse = int((table["superpixels"] <= TOP).sum())
     lines = [
         f"Outlined: the {TOP} superpixels that speak most for the predicted class (LIME, {samples:,} perturbed images "
         f"of {networks[0].data.image_size} px, {each:.1f} s for each explanation on {networks[0].setting.device}, "
         f"{'bf16' if networks[0].engine.bf16 else 'fp32'}).",
         f"Agreement: mean overlap (intersection over union) of what is outlined under {repeats} seeds of the sampling, "
         "and of the segmentation. Where it is low, the outline is an accident of the seed and explains nothing.",
+        *[f"{coarse} of the images have no more than {TOP} superpixels, so their outline says little."] * bool(coarse),
     ]
     texts = table.assign(**{name: [f"{value:.2f}" for value in table[name]] for name in
                             ("confidence", "fit", "agreement_sampling", "agreement_segmentation")},

@@ -5,6 +5,7 @@ split that epochs are judged on, within what both arms have used on a seed; test
 """
 
 import re
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +23,7 @@ BASES = {"as trained": None, "equal updates": "updates", "equal seconds": "secon
 SAME_UPDATES = 0.01  # arms whose updates differ by no more on every seed were trained equally long
 
 
-def pairs(section: Section) -> pd.DataFrame:
+def pairs(section: Section, bases: Iterable[str] = tuple(BASES)) -> pd.DataFrame:
     """One row per pair of head-to-head arms and basis.
 
     The planned comparisons (an arm against the baseline, a curriculum against its twins) are one family for Holm's
@@ -30,8 +31,10 @@ def pairs(section: Section) -> pd.DataFrame:
     """
     arms = section.arms[~section.arms["searched"]]
     rows = []
-    for basis, column in BASES.items():
-        found = [_pair(section, arms, basis, column, *ordered(pair)) for pair in combinations(arms["arm"].unique(), 2)]
+    for basis in bases:
+        found = [
+            _pair(section, arms, basis, BASES[basis], *ordered(pair)) for pair in combinations(arms["arm"].unique(), 2)
+        ]
         for planned in (True, False):
             rows += _corrected([row for row in found if row is not None and row["planned"] is planned])
     return pd.DataFrame(rows)

@@ -8,11 +8,12 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from analysis import arms, claims, figures_arms, figures_errors, report, shown
+from analysis import arms, claims, comparison, figures_arms, figures_errors, report, shown, verdict
 from analysis.runs import load_run
-from analysis.sections import sections
+from analysis.sections import initialisation, sections
 from analysis.table import as_markdown
 from search import run as command
+from spaces.errors import UsageError
 from tests import made_up
 from trainables import store
 
@@ -289,3 +290,31 @@ def test_no_folder_of_the_machine_is_in_a_report(tmp_path):
         if path.is_file():
             content = path.read_bytes()
             assert b"/home/me" not in content and str(tmp_path).encode() not in content, path
+
+
+def test_the_comparison_says_what_the_report_says(tmp_path):
+    folder = made_up.write(tmp_path, "h")
+    text = comparison.write_comparison(folder)
+    table = verdict.pairs(sections([load_run(folder)])[0])
+    planned = table[table["planned"] & (table["basis"] == "as trained")]
+    assert [line[2:] for line in text.splitlines() if line.startswith("- ")] == planned["sentence"].tolist()
+    assert "| self_paced | 3 | 0.940 (0.915 to 0.965) | 0.97 |" in text
+    assert pd.read_parquet(folder / "comparison.parquet")["arm"].tolist() == list(made_up.ARMS)
+
+
+def test_a_comparison_without_baseline_or_twin_says_so(tmp_path):
+    folder = made_up.write(tmp_path, "h", arms=("self_paced", "transfer"))
+    assert "nothing is said about who is better" in comparison.write_comparison(folder)
+
+
+def test_a_comparison_waits_for_its_end(tmp_path):
+    with pytest.raises(UsageError, match="let the comparison end first"):
+        comparison.write_comparison(made_up.write(tmp_path, "h", tests=False))
+
+
+def test_the_initialisation_is_told_from_the_run_that_made_it_or_its_name(tmp_path):
+    assert initialisation("/w/resnet18-imagenet1k_v1.pth") == "imagenet" == initialisation("imagenet")
+    assert initialisation("dtd_small.pth") == "dtd" and initialisation("none") == "none"
+    maker = made_up.write(tmp_path, "x", data=made_up.about("x")["data"] | {"name": "dtd"})
+    assert initialisation(str(store.best_weights(maker, 0))) == "dtd"
+    assert initialisation("/w/other.pth") == "other"

@@ -8,7 +8,6 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from analysis.comparison import arm_table, differences, mean_and_half, published
 from search import compare, run
 from search.lineup import Lineup, make_arms
 from spaces.errors import UsageError
@@ -330,26 +329,3 @@ def test_a_head_to_head_on_ray_waits_for_the_reference_arm(tmp_path):
     tables = [pyarrow.parquet.read_table(tmp_path / n / "finals.parquet").to_pylist() for n in ("ray", "local")]
     keys = [{(f["strategy"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table} for table in tables]
     assert keys[0] == keys[1]
-
-
-def test_means_intervals_and_differences_by_hand():
-    import pandas as pd
-
-    mean, half = mean_and_half(np.array([0.8, 0.9, 1.0]))
-    assert mean == pytest.approx(0.9) and half == pytest.approx(4.3027 * 0.1 / np.sqrt(3), rel=1e-4)
-    rows = [
-        {"strategy": arm, "seed": seed, "test_accuracy": base + seed / 100, "test_loss": 1.0, "test_knn": 0.5,
-         "best_epoch": 1, "seconds": 1.0, "updates": 1, "images_trained": 1, "images_scored": 0}
-        for arm, base in (("finetune", 0.9), ("self_paced", 0.8)) for seed in range(3)
-    ]  # fmt: skip
-    finals = pd.DataFrame(rows)
-    assert arm_table(finals)["test_accuracy"].tolist() == pytest.approx([0.91, 0.81])
-    assert differences(finals) == ["- self_paced against finetune: -10.0 points (-10.0 to -10.0), worse."]
-    assert "nothing is said" in differences(finals[finals["seed"] < 2])[0]
-
-
-def test_published_figures_belong_to_their_arms():
-    assert published("self_paced", "/w/resnet18-imagenet1k.pth") == (0.97, 0.13, 0.94)
-    assert published("self_paced@dtd_small", "imagenet") == published("self_paced", "dtd.pth") == (0.92, 0.32, 0.84)
-    assert published("finetune", "imagenet") is None and published("self_paced/random", "imagenet") is None
-    assert published("self_paced", "none") is None
