@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis import figures
 from trainables import store
+from trainables.progress import track
 from trainables.tables import UNITS
 
 
@@ -82,7 +83,7 @@ def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
     written = []
     pictures = [part for chapter in chapters for part in chapter.parts if isinstance(part, Picture)]
     (out / "figures").mkdir(parents=True, exist_ok=True)
-    for picture in pictures:
+    for picture in track(pictures, "drawing", unit="figures"):
         for ending in ("png", "svg"):
             written.append(out / picture_file(picture.name, ending))
             picture.figure.savefig(written[-1])

@@ -61,7 +61,7 @@ def _part(part: Part, out: Path) -> str:
     assert isinstance(part, Picture)
     image = base64.b64encode((out / picture_file(part.name, "png")).read_bytes()).decode()
     return (
-        f'<figure id="{part.name}"><img alt="{escape(part.caption)}" src="data:image/png;base64,{image}">'
+        f'<figure id="figure-{part.name}"><img alt="{escape(part.caption)}" src="data:image/png;base64,{image}">'
         f'<figcaption>{escape(part.caption)} <a href="{picture_file(part.name, "svg")}">SVG</a></figcaption></figure>'
     )
 

@@ -15,6 +15,7 @@ from analysis.sections import sections
 from search.arguments import DONE, Parser, guarded
 from spaces.errors import UsageError
 from trainables import store
+from trainables.progress import track
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -33,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def report(folders: list[Path], out: Path, reference: Path | None = None, images: bool = False) -> int:
     """Write index.html, report.md, data/*.parquet and figures/ into `out`. Raises UsageError."""
     curve = None if reference is None else read_reference(reference)
-    runs = [load_with_epochs(folder) for folder in dict.fromkeys(folder.absolute() for folder in folders)]
+    known = list(dict.fromkeys(folder.absolute() for folder in folders))
+    runs = [load_with_epochs(folder) for folder in track(known, "reading", unit="runs")]
     groups = sections(runs)
     chapters = make_chapters(groups, curve)
     if images:

@@ -30,6 +30,10 @@ def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | N
     head = pd.concat([head, table[table["anchor"].notna() & ~table["trial"].isin(head["trial"])]])
     caption = f"Trials, best first (the best {len(head)} of {len(table)}): the selected epoch on {run.eval_split}."
     parts.append(Table(f"trials{suffix}", caption, table, _texts(head)))
+    gaps = verdict.overtuning(section)
+    gaps = gaps[gaps["arm"].isin(section.arms[section.arms["run"] == run.name]["arm"])] if len(gaps) else gaps
+    if len(gaps):
+        parts.append(Table(f"overtuning{suffix or '_search'}", verdict.OVERTUNING, gaps, shown.gaps(gaps)))
     fields = figures_search.space_table(run)
     if len(fields):
         parts.append(Table(f"space{suffix}", "What was searched, and what the best trial has.", fields, fields))

@@ -188,6 +188,9 @@ def _relatives(arm: str, names: pd.Index) -> tuple[str | None, str | None]:
     return twin, baseline
 
 
+OVERTUNING = "Overtuning: what the pick on validation promised, and what test gave (positive: too much was promised)."
+
+
 def overtuning(section: Section) -> pd.DataFrame:
     """Validation best minus test, per arm: how much of the selected figure was luck of the pick. Holdout only."""
     arms = section.arms

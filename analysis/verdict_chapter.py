@@ -69,10 +69,7 @@ def _origins(section: Section, suffix: str) -> list[Part]:
         parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", drawn))
     gaps = verdict.overtuning(section)
     if len(gaps):
-        caption = (
-            "Overtuning: what the pick on validation promised, and what test then gave (positive: too much promised)."
-        )
-        parts.append(Table(f"overtuning{suffix}", caption, gaps, shown.gaps(gaps)))
+        parts.append(Table(f"overtuning{suffix}", verdict.OVERTUNING, gaps, shown.gaps(gaps)))
     images = verdict.image_by_image(section)
     if len(images):
         caption = (

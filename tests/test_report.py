@@ -318,3 +318,8 @@ def test_the_initialisation_is_told_from_the_run_that_made_it_or_its_name(tmp_pa
     maker = made_up.write(tmp_path, "x", data=made_up.about("x")["data"] | {"name": "dtd"})
     assert initialisation(str(store.best_weights(maker, 0))) == "dtd"
     assert initialisation("/w/other.pth") == "other"
+
+
+def test_no_two_things_on_the_page_have_one_name(written):
+    names = re.findall(r'\bid="([^"]+)"', (written / "index.html").read_text())
+    assert len(names) == len(set(names)) > 20
