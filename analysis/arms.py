@@ -22,7 +22,7 @@ def arm_summary(section: Section) -> pd.DataFrame:
         row |= {name: float(of_arm[name].mean()) for name in COSTS}
         rows.append(row | _theirs(section, first))
     table = pd.DataFrame(rows)
-    return table[["arm", *table.columns.drop("arm")]]
+    return table if table.empty else table[["arm", *table.columns.drop("arm")]]
 
 
 def _figures(of_arm: pd.DataFrame) -> dict:

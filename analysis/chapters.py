@@ -39,6 +39,9 @@ def in_short(sections: list[Section], body: list[Chapter]) -> Chapter:
     lines = []
     for section in sections:
         table = arms.arm_summary(section)
+        if table.empty:
+            lines.append(f"{section.title}: nothing has come to its end yet.")
+            continue
         compared = table[~table["arm"].isin(section.arms[section.arms["searched"]]["arm"])]
         if len(compared):
             best = compared.sort_values("accuracy").iloc[-1]
@@ -120,7 +123,8 @@ def head_to_head(section: Section, suffix: str) -> list[Chapter]:
     """Curves, schedules, errors, time, and the table of the arms."""
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     if not names:
-        return []
+        running = ", ".join(run.name for run in section.runs if run.head_to_head)
+        return [Chapter(f"Part 2: {section.title}", [Sentences([f"No trial of {running} has come to its end yet."])])]
     records, styles = section.records, figures_arms.styles_of(names)
     mains = [name for name in names if "/" not in name][:SIDE_BY_SIDE]
     split = section.eval_split

@@ -23,6 +23,7 @@ a { color: var(--link); } td a { color: inherit; text-decoration: none; border-b
 caption { text-align: left; color: var(--soft); padding-bottom: .4rem; font-size: .9rem; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { border-bottom: 2px solid var(--line); } tr:nth-child(even) td { background: var(--stripe); }
+td:not(.number) { min-width: 5rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .confirmed, .better { color: var(--good); font-weight: 600; } .contradicted, .worse { color: var(--bad); font-weight: 600; }
 figure { margin: 1.4rem 0; } figure img { max-width: 100%; height: auto; background: #fff; border-radius: 4px;
@@ -32,7 +33,8 @@ li { margin: .25rem 0; } .source { font-size: .82rem; color: var(--soft); }
 @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --stripe: #fff; }
   body { max-width: none; padding: 0; font-size: 10pt; } nav { display: none; } h2 { break-after: avoid; }
   figure, tr { break-inside: avoid; } .wide { overflow: visible; } table { font-size: 7pt; width: 100%; }
-  .number { white-space: normal; } a { color: inherit; } }
+  td:not(.number) { min-width: 5rem; }
+.number { white-space: normal; } a { color: inherit; } }
 """
 MARKED = ("confirmed", "contradicted", "better", "worse")
 

@@ -60,9 +60,8 @@ def arms(table: pd.DataFrame) -> pd.DataFrame:
 def part_one(table: pd.DataFrame) -> pd.DataFrame:
     """Of arms.part_one: the report's figures, then ours or 'not run'."""
     shown = pd.DataFrame({"trained": table["trained"]})
-    shown["report's accuracy"] = [plain(value, 3) for value in table["report_accuracy"]]
-    shown["report's loss"] = [plain(value, 2) for value in table["report_loss"]]
-    shown["report"] = [
+    shown["report's accuracy / loss"] = _both(table["report_accuracy"], table["report_loss"])
+    shown["report's conditions"] = [
         f"{n} epochs; {text}" for n, text in zip(table["report_epochs"], table["report_remark"], strict=True)
     ]
     columns = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "train_accuracy", "train_loss",
@@ -74,8 +73,7 @@ def part_one(table: pd.DataFrame) -> pd.DataFrame:
     ]
     shown["loss"] = [plain(value, 3) for value in known["loss"]]
     shown["validation best"] = [plain(value, 3) for value in known["selection_accuracy"]]
-    shown["train accuracy"] = [plain(value, 3) for value in known["train_accuracy"]]
-    shown["train loss"] = [plain(value, 3) for value in known["train_loss"]]
+    shown["train accuracy / loss"] = _both(known["train_accuracy"], known["train_loss"])
     shown["best epoch"] = [
         DASH if pd.isna(b) else f"{b:.0f} of {e:.0f}" for b, e in zip(known["best_epoch"], known["epochs"], strict=True)
     ]
@@ -85,6 +83,12 @@ def part_one(table: pd.DataFrame) -> pd.DataFrame:
         for on, remark in zip(known["judged_on"], known["remark"], strict=True)
     ]
     return shown
+
+
+def _both(accuracy: pd.Series, loss: pd.Series) -> list[str]:
+    """'0.520 / 2.41', or a dash."""
+    pairs = zip(accuracy, loss, strict=True)
+    return [DASH if pd.isna(a) else f"{plain(a, 3)} / {plain(b, 2)}" for a, b in pairs]
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:

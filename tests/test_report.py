@@ -323,3 +323,24 @@ def test_the_initialisation_is_told_from_the_run_that_made_it_or_its_name(tmp_pa
 def test_no_two_things_on_the_page_have_one_name(written):
     names = re.findall(r'\bid="([^"]+)"', (written / "index.html").read_text())
     assert len(names) == len(set(names)) > 20
+
+
+def test_a_head_to_head_whose_first_trial_still_runs_has_a_report(tmp_path):
+    folder = made_up.write(tmp_path, "h", arms=("self_paced",), seeds=1, tests=False, predictions=False)
+    lines = (folder / "ledger.jsonl").read_text().splitlines()
+    (folder / "ledger.jsonl").write_text("\n".join(lines[:-1]) + "\n")  # it has not ended
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "h: 1 trial had not ended when this was read." in text and "No trial of h has come to its end yet." in text
+
+
+def test_a_search_that_lost_every_trial_but_one_epoch_has_a_report(tmp_path):
+    folder = made_up.write_search(tmp_path, "s", trials=3, epochs=2)
+    text = (
+        (folder / "ledger.jsonl")
+        .read_text()
+        .replace('"state": "complete", "reason": ""', '"state": "failed", "reason": "x"')
+    )
+    (folder / "ledger.jsonl").write_text(text)
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    assert "3 trials failed: x." in (tmp_path / "out" / "report.md").read_text()
