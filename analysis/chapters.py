@@ -25,7 +25,7 @@ def make_chapters(sections: list[Section], reference: pd.DataFrame | None = None
     for number, section in enumerate(sections):
         suffix = f"_{number + 1}" if several else ""
         if any(run.head_to_head for run in section.runs):
-            body += [*head_to_head(section, suffix), *verdict_chapters(section, suffix)]
+            body += [*head_to_head(section, suffix, reference), *verdict_chapters(section, suffix)]
     if any(section.data == "rsscn7" for section in sections):
         body.append(_claims(sections))
     searches = [(section, run) for section in sections for run in section.runs if not run.head_to_head]
@@ -119,7 +119,7 @@ def _part_one(sections: list[Section]) -> Chapter:
     return Chapter("Part 1: from scratch and transfer", [Table("part_1", caption, table, shown.part_one(table))])
 
 
-def head_to_head(section: Section, suffix: str) -> list[Chapter]:
+def head_to_head(section: Section, suffix: str, reference: pd.DataFrame | None) -> list[Chapter]:
     """Curves, schedules, errors, time, and the table of the arms."""
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     if not names:
@@ -130,7 +130,7 @@ def head_to_head(section: Section, suffix: str) -> list[Chapter]:
     split = section.eval_split
     parts: list[Part] = [
         Picture(f"arms_epochs{suffix}", f"Per epoch, judged on {split}; arms have epochs of different sizes.",
-                figures_arms.arm_curves(records, mains, styles, split, "epoch")),
+                figures_arms.arm_curves(records, mains, styles, split, "epoch", reference)),
         Picture(f"arms_updates{suffix}", f"Per update, judged on {split}: the axis on which arms are compared fairly.",
                 figures_arms.arm_curves(records, mains, styles, split, "updates")),
         Picture(f"arms_schedules{suffix}", "What the arms did in each epoch.",

@@ -72,8 +72,10 @@ def draw(axes: Axes, of: Curve, label: str, style: dict, band: bool = True) -> N
         axes.fill_between(x, low, high, color=style["color"], alpha=0.13, lw=0)
 
 
-def arm_curves(records: pd.DataFrame, arms: list[str], styles: Styles, split: str, x: str) -> Figure:
-    """Accuracy, loss and KNN of these arms, per epoch or per update."""
+def arm_curves(
+    records: pd.DataFrame, arms: list[str], styles: Styles, split: str, x: str, reference: pd.DataFrame | None = None
+) -> Figure:
+    """Accuracy, loss and KNN of these arms, per epoch or per update. Reference (per epoch): dashed black."""
     with styled():
         figure, places = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
         for axes, (column, label) in zip(places, _measures(split), strict=True):
@@ -82,6 +84,9 @@ def arm_curves(records: pd.DataFrame, arms: list[str], styles: Styles, split: st
             axes.set(xlabel=_word(x), ylabel=label)
             if _spread(records, arms, x) > TOO_FAR:
                 far_apart(axes)
+        if reference is not None:
+            for axes, column in zip(places, ("accuracy", "loss"), strict=False):
+                axes.plot(reference["epoch"], reference[column], "k--", lw=1.2, label="reference")
         loss_axis(places[1])
         if _spread(records, arms, x) <= TOO_FAR:
             whole_epochs(places, x)

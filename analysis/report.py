@@ -26,7 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", action="store_true",
                         help="also show the misclassified images; needs the data set at hand")  # fmt: skip
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
-                        help="curve to draw beside a search: columns epoch,accuracy,loss")  # fmt: skip
+                        help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
     asked = parser.parse_args(words)
     return guarded(lambda: report(asked.runs, asked.out, asked.reference, asked.images))
 

@@ -80,6 +80,7 @@ def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, 
         differences = _within_budget(section.records, a, b, seeds, column)
     known = differences[~np.isnan(differences)]
     left_out = len(differences) - len(known)
+    on = section.eval_split if on == "selection" else on
     return row | {"judged_on": on, "left_out": left_out} | vars(statistics.paired(known) if len(known) else NOTHING)
 
 

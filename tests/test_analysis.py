@@ -72,6 +72,15 @@ def test_a_repeated_epoch_counts_once(folder):
     assert load_run(folder).finals.set_index("trial").loc[1, "selection_accuracy"] == 0.8
 
 
+def test_of_two_equal_epochs_the_earlier_is_the_best(folder):
+    ledger = store.Ledger(folder)
+    ledger.append("asked", trial=5, anchor=None, values={}, config={})
+    for epoch in (1, 2, 3):
+        ledger.append("epoch", record=record(5, epoch, 0.7, 0.5 if epoch > 1 else 0.6).row())
+    ledger.close()
+    assert load_run(folder).finals.set_index("trial").loc[5, "best_epoch"] == 2
+
+
 def test_a_running_trial_counts_as_interrupted(folder):
     ledger = store.Ledger(folder)
     ledger.append("asked", trial=4, anchor=None, values={}, config={})

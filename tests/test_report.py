@@ -114,6 +114,17 @@ def test_curves_are_means_over_seeds_with_their_range(section):
     assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
 
 
+def test_a_reference_stands_beside_the_arms_per_epoch(section):
+    curve = pd.DataFrame({"epoch": [1, 2], "accuracy": [0.5, 0.6], "loss": [1.0, 0.8]})
+    styles = figures_arms.styles_of(["finetune"])
+    figure = figures_arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
+    drawn = [
+        list(next(line for line in axes.lines if line.get_label() == "reference").get_ydata())
+        for axes in figure.axes[:2]
+    ]
+    assert drawn == [[0.5, 0.6], [1.0, 0.8]]
+
+
 def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
     section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
     section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
