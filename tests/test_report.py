@@ -355,3 +355,11 @@ def test_a_search_that_lost_every_trial_but_one_epoch_has_a_report(tmp_path):
     (folder / "ledger.jsonl").write_text(text)
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     assert "3 trials failed: x." in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_two_broken_lines_that_make_sense_together_are_refused(tmp_path):
+    folder = made_up.write(tmp_path, "h", seeds=1)
+    ledger = folder / "ledger.jsonl"
+    ledger.write_text(ledger.read_text() + '{"event": "odd", "values": [1\n2]}\n')
+    with pytest.raises(UsageError, match=r"line \d+ is damaged"):
+        load_run(folder)
