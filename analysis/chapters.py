@@ -126,8 +126,8 @@ def head_to_head(section: Section, suffix: str, reference: pd.DataFrame | None) 
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
         return [Chapter(f"Part 2: {section.title}", [Sentences([f"No trial of {running} has come to its end yet."])])]
     records, styles = section.records, figures_arms.styles_of(names)
-    mains = [name for name in names if "/" not in name][:SIDE_BY_SIDE]
-    split = section.eval_split
+    every = [name for name in names if "/" not in name]
+    mains, split = every[:SIDE_BY_SIDE], section.eval_split
     parts: list[Part] = [
         Picture(f"arms_epochs{suffix}", f"Per epoch, judged on {split}; arms have epochs of different sizes.",
                 figures_arms.arm_curves(records, mains, styles, split, "epoch", reference)),
@@ -146,6 +146,10 @@ def head_to_head(section: Section, suffix: str, reference: pd.DataFrame | None) 
     )
     parts.append(Picture(f"arms_seconds{suffix}", caption, figures_arms.arm_seconds(records, mains, styles, split)))
     table = arms.arm_summary(section)
+    if len(mains) < len(every):
+        parts.insert(
+            0, Sentences([f"Figures show the first {len(mains)} of {len(every)} arms; the tables have them all."])
+        )
     return [Chapter(f"Part 2: {section.title}", [_arm_table(section, table, suffix), *parts])]
 
 

@@ -42,21 +42,21 @@ def pairs(section: Section, bases: Iterable[str] = tuple(BASES)) -> pd.DataFrame
 
 def ordered(pair: tuple[str, str]) -> tuple[str, str]:
     """The baseline, or else the twin, stands second."""
-    return pair[::-1] if _strategy(pair[0]) == BASELINE or _twin_of(pair[1], pair[0]) else pair
+    return pair[::-1] if _strategy(pair[0]) == BASELINE or is_twin(pair[1], pair[0]) else pair
 
 
 def _strategy(arm: str) -> str:
     return re.split(r"[@/ ]", arm)[0]
 
 
-def _twin_of(arm: str, twin: str) -> bool:
+def is_twin(arm: str, twin: str) -> bool:
     """Whether `twin` is the arm in another order, in the same run."""
     name, bracket, run = twin.partition(" [")
     return "/" in name and name.rpartition("/")[0] + bracket + run == arm
 
 
 def is_planned(a: str, b: str) -> bool:
-    return _strategy(b) == BASELINE or _twin_of(a, b)
+    return _strategy(b) == BASELINE or is_twin(a, b)
 
 
 def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str) -> dict | None:
@@ -167,7 +167,7 @@ def decomposition(section: Section) -> pd.DataFrame:
     wide = arms.pivot_table(index="seed", columns="arm", values=f"{section.judged_on}_accuracy")
     rows = []
     for arm in wide.columns:
-        twin, base = _relatives(arm, wide.columns)
+        twin, base = relatives(arm, wide.columns)
         if twin is None or base is None:
             continue
         parts = {"total": (arm, base), "set size": (twin, base), "order": (arm, twin)}
@@ -178,7 +178,7 @@ def decomposition(section: Section) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _relatives(arm: str, names: pd.Index) -> tuple[str | None, str | None]:
+def relatives(arm: str, names: pd.Index) -> tuple[str | None, str | None]:
     """The arm's random twin and its baseline: plain fine-tuning from the same initialisation, in the same run."""
     name, _, run = arm.partition(" [")
     _, _, start = name.partition("@")

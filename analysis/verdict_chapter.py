@@ -7,6 +7,8 @@ from analysis.content import Chapter, Part, Picture, Sentences, Table
 from analysis.sections import Section
 from analysis.statistics import FEWEST_SEEDS, smallest_p
 
+PANELS = 3  # curricula side by side
+
 
 def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
     """Planned pairs in words, all pairs as a table, where a gain comes from, the overtuning gap, image by image."""
@@ -64,7 +66,7 @@ def _origins(section: Section, suffix: str) -> list[Part]:
         label = lambda row: f"{row['curriculum']}: {row['part']}"  # noqa: E731
         parts.append(Picture(f"gain{suffix}", "The same, with intervals.",
                              figures_arms.forest(split, label, "Set size and order")))  # fmt: skip
-        families = _families(names)
+        families = _families(split, names)
         drawn = figures_arms.twin_curves(section.records, families, figures_arms.styles_of(names), section.eval_split)
         parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", drawn))
     gaps = verdict.overtuning(section)
@@ -81,12 +83,14 @@ def _origins(section: Section, suffix: str) -> list[Part]:
     return parts
 
 
-def _families(names: list[str]) -> dict[str, list[str]]:
-    baseline = [name for name in names if verdict.ordered((name, "")) != (name, "")][:1]
-    partners = [name for name in names if "/" not in name and any(other.startswith(f"{name}/") for other in names)]
-    return {
-        p: [p, *[n for n in names if n.startswith(f"{p}/")], *[b for b in baseline if b != p]] for p in partners[:3]
-    }
+def _families(split: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
+    """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most."""
+    families = {}
+    for name in list(dict.fromkeys(split["curriculum"]))[:PANELS]:
+        twins = [other for other in names if verdict.is_twin(name, other)]
+        _, baseline = verdict.relatives(name, pd.Index(names))
+        families[name] = [name, *twins, *([baseline] if baseline else [])]
+    return families
 
 
 def methods() -> Chapter:

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from analysis import arms, claims, comparison, figures_arms, figures_errors, report, shown, verdict
+from analysis import arms, claims, comparison, figures_arms, figures_errors, report, shown, verdict, verdict_chapter
 from analysis.runs import load_run
 from analysis.sections import initialisation, sections
 from analysis.table import as_markdown
@@ -363,3 +363,28 @@ def test_two_broken_lines_that_make_sense_together_are_refused(tmp_path):
     ledger.write_text(ledger.read_text() + '{"event": "odd", "values": [1\n2]}\n')
     with pytest.raises(UsageError, match=r"line \d+ is damaged"):
         load_run(folder)
+
+
+def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
+    folders = [str(made_up.write(tmp_path, name)) for name in ("one", "two")]
+    out = tmp_path / "out"
+    assert report.main([*folders, "--out", str(out)]) == command.DONE
+    assert len(pd.read_parquet(out / "data" / "arms.parquet")) == 8
+    parts = pd.read_parquet(out / "data" / "gain.parquet")
+    assert parts["curriculum"].unique().tolist() == ["self_paced [one]", "self_paced [two]"]
+    assert "Figures show the first 6" not in (out / "report.md").read_text()
+
+
+def test_arms_that_do_not_fit_into_a_figure_are_said(tmp_path):
+    names = tuple(f"finetune@w{i}" for i in range(9))
+    folder = made_up.write(tmp_path, "h", arms=names)
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    assert (
+        "Figures show the first 7 of 9 arms; the tables have them all." in (tmp_path / "out" / "report.md").read_text()
+    )
+
+
+def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
+    split = verdict.decomposition(section)
+    names = list(section.arms["arm"].unique())
+    assert verdict_chapter._families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
