@@ -97,6 +97,8 @@ def worth_it(section: Section, run: LoadedRun) -> str:
     if best["trial"] == anchor["trial"]:
         return f"{said}{_on_test(best)}: no draw beat the anchor {name}."
     said += f", its best anchor {name} {anchor['selection_accuracy']:.3f}"
+    if run.eval_split == "test":
+        return f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."
     tested = verdict.image_by_image(section)
     mine = [arm for arm, trial in zip(section.arms["arm"], section.arms["trial"], strict=True)
             if trial in (best["trial"], anchor["trial"])]  # fmt: skip

@@ -15,6 +15,7 @@ from analysis.search_chapter import worth_it
 from analysis.sections import sections
 from search import run as command
 from tests import made_up
+from trainables import store
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,17 @@ def test_whether_it_was_worth_it_is_one_sentence(loaded):
     best = loaded.finals.sort_values("selection_accuracy").iloc[-1]
     assert f"trial {best['trial']}, has {best['selection_accuracy']:.3f} on validation, its best anchor plain" in said
     assert said.endswith("so expect less on new images.")
+
+
+def test_what_was_picked_on_test_is_called_optimistic(tmp_path):
+    folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
+    about = store.read_run(folder)
+    about["setting"]["protocol"] = "report"
+    store.write_json(folder / "run.json", about)
+    picked = load_run(folder)
+    assert worth_it(sections([picked])[0], picked).endswith(
+        "Both were picked on test itself, so both are optimistic, the best of many the more so."
+    )
 
 
 MEASURED = """
