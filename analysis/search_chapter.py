@@ -100,8 +100,8 @@ def worth_it(section: Section, run: LoadedRun) -> str:
     if run.eval_split == "test":
         return f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."
     tested = verdict.image_by_image(section)
-    mine = [arm for arm, trial in zip(section.arms["arm"], section.arms["trial"], strict=True)
-            if trial in (best["trial"], anchor["trial"])]  # fmt: skip
+    own = section.arms[section.arms["run"] == run.name]
+    mine = own[own["trial"].isin([best["trial"], anchor["trial"]])]["arm"]
     pair = tested[tested["a"].isin(mine) & tested["b"].isin(mine)] if len(tested) else tested
     if pair.empty or pd.isna(best["test_accuracy"]) or pd.isna(anchor["test_accuracy"]):
         return f"{said}. The best of many is picked there, so expect less on new images."

@@ -87,6 +87,25 @@ def test_whether_it_was_worth_it_is_one_sentence(loaded):
     assert said.endswith("so expect less on new images.")
 
 
+def test_two_searches_of_one_section_are_each_compared_with_their_own_anchor(tmp_path):
+    """Both have a trial 0 and the same best trial; only in the second are four images known to the best alone."""
+    for name, wrong in (("one", 0), ("two", 4)):
+        folder = made_up.write_search(tmp_path, name, trials=6, epochs=2)
+        best = load_run(folder).finals.sort_values("selection_accuracy").iloc[-1]["trial"]
+        ledger = store.Ledger(folder)
+        for trial in (0, int(best)):
+            ledger.append("test", trial=trial, accuracy=0.5, loss=1.0, knn=0.5)
+            arrays = {"image": np.arange(6), "true": np.zeros(6, int), "predicted": np.zeros(6, int),
+                      "probabilities": np.full((6, 3), 1 / 3, np.float32)}  # fmt: skip
+            arrays["predicted"][: wrong if trial == 0 else 0] = 1
+            store.write_arrays(store.predictions_file(folder, trial, "test"), arrays, '{"epoch": 2}')
+        ledger.close()
+    one, two = (load_run(tmp_path / name) for name in ("one", "two"))
+    (section,) = sections([one, two])
+    assert "McNemar p 1 on 6 images" in worth_it(section, one)
+    assert "McNemar p 0.12 on 6 images" in worth_it(section, two)  # four to none: 2 / 2^4
+
+
 def test_what_was_picked_on_test_is_called_optimistic(tmp_path):
     folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
     about = store.read_run(folder)
