@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -143,14 +142,3 @@ def test_a_thousand_trials_of_a_hundred_epochs(tmp_path):
         found[what] = tuple(map(float, done.stdout.split()[-2:]))
     assert found["load"][0] < 3 and found["report"][0] < 10 and found["report"][1] < 1, found
     assert (tmp_path / "out" / "index.html").stat().st_size < 3e6
-
-
-def test_a_hundred_trials_are_read_once(tmp_path):
-    """Reading does not grow faster than the ledger: twice the trials, about twice the time, never four times."""
-    times = []
-    for trials in (100, 200):
-        folder = made_up.write_search(tmp_path, f"s{trials}", trials=trials, epochs=30)
-        started = time.process_time()
-        assert len(load_run(folder).records) == 30 * trials
-        times.append(time.process_time() - started)
-    assert times[1] < 4 * times[0] + 0.2
