@@ -217,7 +217,9 @@ class Campaign:
         if self.books[number].state not in going_on:
             store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
         kept = {book.proposal.number for book in self.ranked()[: self.keep]}
-        for gone in (self.kept | {number}) - kept:  # whoever dropped out: looking at all would cost more with each trial
+        for gone in (
+            self.kept | {number}
+        ) - kept:  # whoever dropped out: looking at all would cost more with each trial
             if self.books[gone].state not in going_on and self.books[gone].proposal.anchor is None:
                 store.remove_checkpoints(self.folder, gone)
         self.kept = kept

@@ -44,6 +44,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     plan = make_plan(_as_search(options, (pretrained or arms)[0].strategy, len(arms) * options.seeds), resumes)
     _check_arms(plan, arms)
     seeds = list(range(options.seed, options.seed + options.seeds))
+    _warn_of_seen_images(options, seeds)
     lineup = Lineup(arms, plan.setting, seeds, options.epochs, options.head_epochs, updates)
     print(
         f"{len(arms)} arms on {len(seeds)} seeds: {', '.join(arm.name for arm in arms)}; into {plan.folder}", flush=True
@@ -87,6 +88,18 @@ def _configs(path: str | None) -> list[dict[str, Any]] | None:
 
     read_row(Path(path), 0)  # says what is wrong with it
     return read_table(Path(path))
+
+
+def _warn_of_seen_images(options: CompareOptions, seeds: list[int]) -> None:
+    """Configs that were picked on one seed's validation images have seen what another seed tests on."""
+    if not options.configs or options.protocol != "holdout" or options.split:
+        return
+    picked = sorted({row["setting_seed"] for row in _configs(options.configs) or []})
+    if set(seeds) - set(picked):
+        print(
+            f"Note: these configs were picked on the validation images of seed {', '.join(map(str, picked))}, some of "
+            f"which other seeds test on, so their figures are optimistic; --split gives all seeds one test part."
+        )
 
 
 def _as_search(options: CompareOptions, space: str, samples: int) -> SearchOptions:

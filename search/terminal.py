@@ -64,7 +64,9 @@ class Terminal:
 
     def _between(self) -> str:
         """What goes on while no trial runs."""
-        return "starting" if not self.books else "finishing" if len(self.books) >= self.samples else "between two trials"
+        return (
+            "starting" if not self.books else "finishing" if len(self.books) >= self.samples else "between two trials"
+        )
 
     def counts(self) -> list[str]:
         """'7 complete', '2 failed': the trials that have ended, by state."""

@@ -329,3 +329,13 @@ def test_a_head_to_head_on_ray_waits_for_the_reference_arm(tmp_path):
     tables = [pyarrow.parquet.read_table(tmp_path / n / "finals.parquet").to_pylist() for n in ("ray", "local")]
     keys = [{(f["strategy"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table} for table in tables]
     assert keys[0] == keys[1]
+
+
+def test_configs_that_have_seen_what_another_seed_tests_on_are_said_to_be_optimistic(tmp_path, capsys):
+    search = [*TINY, "--space", "finetune", "--samples", "1", "--out", str(tmp_path), "--name", "s"]
+    assert run.main(search) == run.DONE
+    words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--out", str(tmp_path)]
+    for name, seeds, warned in (("own", ["--seeds", "1"], False), ("others", ["--seeds", "2"], True)):
+        capsys.readouterr()
+        assert compare.main([*TINY, *words, "--name", name, *seeds]) == run.DONE
+        assert ("picked on the validation images of seed 0" in capsys.readouterr().out) is warned
