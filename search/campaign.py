@@ -126,6 +126,14 @@ class Campaign:
         self._enter(record)
         self.watcher.epoch(book)
 
+    def placed(self, number: int, where: dict[str, Any]) -> None:
+        """A process has taken a trial up: the node it is on, its GPUs as Ray counts them, its threads."""
+        self._write("placed", trial=number, time=time.time(), **where)
+
+    def lost(self, number: int, reason: str, failures: int) -> None:
+        """A trial has lost its process, and is started again from its last checkpoint."""
+        self._write("lost", trial=number, time=time.time(), reason=reason, failures=failures)
+
     def _enter(self, record: EpochRecord) -> None:
         book = self.books[record.trial]
         book.records.append(record)

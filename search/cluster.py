@@ -7,19 +7,25 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
+from ray.exceptions import RayError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from search import ray_environment
 from search.campaign import OUT_OF_TIME, Campaign
 from search.disk import PAUSING, RAY_KEEPS
+from search.node_checks import check_nodes
+from search.nodes import FORGIVEN, Node, cause, explain, knock, lost_with_its_node, refuse_impossible
 from search.options import POPULATIONS, SearchOptions
 from search.population import make_population
 from search.schedulers import make_scheduler
@@ -28,10 +34,11 @@ from spaces.setting import Setting
 from spaces.space import Space
 from trainables import store
 from trainables.records import EpochRecord
-from trainables.trial import reason_of
 from trainables.tune import StrategyTrainable
 
 OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory map, not through Ray
+JOIN_VARIABLE, JOIN_SECONDS = "RAY_gcs_server_port_wait_time_s", "4"  # in which a cluster that answers takes us in
+PASSED_ON = ("RSSCN7_ROOT", "DTD_ROOT", "OMP_WAIT_POLICY")  # to every process of a cluster
 
 
 @contextlib.contextmanager
@@ -43,11 +50,7 @@ def ray_running(
     `announce` is told where Ray's own dashboard is; without it a private Ray has none.
     """
     if address:
-        try:
-            joined = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            first = str(error).strip().split("\n")[0]
-            raise UsageError(f"No Ray cluster answers at --address {address} ({first}).") from None
+        joined = _join(address)
         if announce:
             announce(f"Ray's dashboard:  http://{joined.dashboard_url} (the cluster's own)")
         try:
@@ -55,15 +58,14 @@ def ray_running(
         finally:
             ray.shutdown()
         return
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp" if os.path.isdir("/tmp") else None)  # sockets want short paths
-    # one below, because Ray opens the folder that it is given to every user of the machine
+    folder = ray_environment.private_folder() / secrets.token_hex(2)
     try:
         started = ray.init(address="local", num_cpus=cpus, num_gpus=gpus, log_to_driver=False,
                            include_dashboard=announce is not None and _has_dashboard(), dashboard_host="127.0.0.1",
                            logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
-                           _temp_dir=os.path.join(folder, "r"))  # fmt: skip
+                           _temp_dir=str(folder))  # fmt: skip
         if announce:
-            announce(_where(started.dashboard_url, Path(folder)))
+            announce(_where(started.dashboard_url))
         yield
     finally:
         ray.shutdown()
@@ -78,21 +80,85 @@ def _has_dashboard() -> bool:
     return True
 
 
-def _where(url: str | None, folder: Path) -> str:
-    """The address of a private Ray's dashboard, and how to get the token that it asks for. `folder` is ours alone."""
+def _where(url: str | None) -> str:
+    """The address of a private Ray's dashboard, and where the token is that it asks for."""
     if not url:
         return "Ray's dashboard is not installed here; pip install 'ray[default]' adds it."
-    token = folder / "token"
-    token.touch(mode=0o600)
-    token.write_text(os.environ.get("RAY_AUTH_TOKEN", ""))
+    token = os.environ["RAY_AUTH_TOKEN_PATH"]
     return f"Ray's dashboard:  http://{url} (while it runs; it asks for the token that is in {token})"
+
+
+def _join(address: str) -> Any:
+    """What Ray says of the cluster that has taken us in. Raises UsageError where none does."""
+    knock(address)
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    patience = os.environ.setdefault(JOIN_VARIABLE, JOIN_SECONDS)
+    try:
+        quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+        joined = ray.init(address=address, runtime_env={"env_vars": passed}, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+        first = str(error).strip().split("\n")[0].rstrip(". ")
+        raise UsageError(
+            f"The Ray cluster at --address {address} cannot be joined ({first}); it takes in who has its token "
+            f"(RAY_AUTH_TOKEN_PATH) and its versions of Ray and Python: see docs/cluster.md."
+        ) from None
+    finally:
+        if patience == JOIN_SECONDS:
+            del os.environ[JOIN_VARIABLE]
+    if os.environ.get("RAY_AUTH_MODE") != "token":
+        print(
+            f"The cluster at {address} is used without a token: whoever reaches its ports can run programs as its owner; "
+            f"see docs/cluster.md.",
+            flush=True,
+        )
+    return joined
+
+
+def survey(address: str) -> list[Node]:
+    """The nodes of a cluster. Raises UsageError where it cannot be joined."""
+    with ray_running(address, 0, 0):
+        return live_nodes()
+
+
+def live_nodes() -> list[Node]:
+    """What the Ray that is running has now."""
+    return [
+        Node(f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})",
+             node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0), node["NodeID"])
+        for node in ray.nodes() if node["Alive"]
+    ]  # fmt: skip
+
+
+def _on_each(
+    nodes: Sequence[Node], work: Callable[..., Any], arguments: Any, tick: Callable[[], None]
+) -> dict[Node, Any]:
+    """What `work` gives on each node, or the error that came instead; `arguments` are for all, or a dict by node."""
+    task = ray.remote(num_cpus=0, max_retries=0)(work)
+    waiting = {}
+    for node in nodes:
+        there = task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
+        waiting[there.remote(*(arguments[node] if isinstance(arguments, dict) else arguments))] = node
+    came: dict[Node, Any] = {}
+    while len(came) < len(waiting):
+        ready, _ = ray.wait([ref for ref, node in waiting.items() if node not in came], timeout=1.0)
+        tick()
+        for ref in ready:
+            try:
+                came[waiting[ref]] = ray.get(ref)
+            except RayError as error:
+                came[waiting[ref]] = error
+    return {node: came[node] for node in nodes}
 
 
 def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:
     """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
     assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
     resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
-    _refuse_impossible(resources)
+    if options.address:
+        nodes = live_nodes()
+        refuse_impossible(nodes, *resources.values(), options.address)
+        print(explain(nodes, *resources.values(), options.concurrent), flush=True)
+        check_nodes([node for node in nodes if node.places(*resources.values())], campaign.folder, setting, _on_each)
     store.wait_for_workers(campaign.folder)
     population = options.scheduler in POPULATIONS
     if population:
@@ -117,10 +183,10 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
             name="tune",
             storage_path=str(storage.absolute()),
             verbose=0,
-            callbacks=[_Recorder(campaign)],
+            callbacks=[_Recorder(campaign, options.max_failures)],
             stop=_StopAll(campaign),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
-            failure_config=tune.FailureConfig(max_failures=options.max_failures),
+            failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
         ),
     )
     try:
@@ -136,17 +202,6 @@ def _scheduler(
         furthest = max((len(book.records) for book in campaign.books.values()), default=0)
         return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
     return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
-
-
-def _refuse_impossible(wanted: dict[str, float]) -> None:
-    """Ray would wait for ever for what the cluster does not have."""
-    there = ray.cluster_resources()
-    for kind, amount in wanted.items():
-        if amount > there.get(kind.upper(), 0):
-            raise UsageError(
-                f"A trial wants {amount:g} {kind.upper()}s and this Ray has {there.get(kind.upper(), 0):g}; "
-                f"ask for fewer with --{kind}s-per-trial."
-            )
 
 
 class _NotKept:
@@ -208,12 +263,18 @@ class _StopAll(_NotKept, tune.Stopper):
 class _Recorder(_NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
-    def __init__(self, campaign: Campaign):
-        self.campaign = campaign
+    def __init__(self, campaign: Campaign, max_failures: int):
+        self.campaign, self.max_failures = campaign, max_failures
+        self.where: dict[int, str] = {}  # the node of each trial, by its number
+        self.failures: Counter[int] = Counter()  # workers that a trial has lost, by its number
+        self.lost_nodes: Counter[int] = Counter()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        if "placed" in result:
+            self.where[trial.config["number"]] = result["placed"]["node"]
+            self.campaign.placed(trial.config["number"], result["placed"])
         if "no_room" in result:
             self.campaign.out_of_room(trial.config["number"], result["no_room"])
         elif "failed" in result:
@@ -230,6 +291,34 @@ class _Recorder(_NotKept, tune.Callback):
         state = "complete" if finished else "pruned"
         self.campaign.ended(trial.config["number"], state, peak_memory_mb=result.get("peak_memory_mb", 0.0))
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker is lost, and Ray is about to start the trial again. Whether that is the last time is counted here."""
+        number, said = trial.config["number"], _last_words(trial)
+        blameless = self.lost_nodes[number] < FORGIVEN and self._lost_its_node(number, said)
+        self.lost_nodes[number] += blameless
+        self.failures[number] += not blameless
+        self.campaign.lost(number, cause(said), self.failures[number])
+        if blameless:
+            print(
+                f"The node of trial {number} is lost; the trial goes on elsewhere from its last checkpoint.", flush=True
+            )
+        if self.failures[number] > self.max_failures:
+            trial.config["failed"] = cause(said)  # its next worker has nothing to do but to say so,
+            trial.max_failures = 0  # and Ray gives up if even that is lost
+
+    def _lost_its_node(self, number: int, said: str) -> bool:
+        """Whether the node is gone, and not the process alone."""
+        return lost_with_its_node(said) or self.where.get(number, "") not in {"", *(n.id for n in live_nodes())}
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        error = trial.get_error() or RuntimeError("its worker was lost")
-        self.campaign.failed(trial.config["number"], reason_of(error), str(error))
+        said = _last_words(trial)
+        self.campaign.failed(trial.config["number"], cause(said), said)
+
+
+def _last_words(trial: Any) -> str:
+    """What Ray has written down of a trial's last failure; the text, not the pickle beside it."""
+    try:
+        text = Path(trial.error_file or "").read_text()
+    except OSError:
+        return "its worker was lost"
+    return text.split("Failure # ")[-1].partition("\n")[2].strip() or "its worker was lost"

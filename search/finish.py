@@ -10,6 +10,7 @@ from search.campaign import Campaign, TrialBook
 from search.plan import Plan
 from search.wording import clock, columns, config_words
 from trainables import store
+from trainables.preparation import on_this_machine
 from trainables.progress import track
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, write_predictions
@@ -55,7 +56,7 @@ def _open(plan: Plan, campaign: Campaign, book: TrialBook) -> None:
     number = book.proposal.number
     setting = book.proposal.setting or plan.setting
     config = get_strategy(setting.strategy).config(**book.proposal.config)
-    trial = Trial(setting, config, number, campaign.folder)
+    trial = Trial(on_this_machine(setting), config, number, campaign.folder)
     test = trial.open_test(store.best_weights(campaign.folder, number))
     assert book.best
     write_predictions(campaign.folder, trial, "test", book.best.epoch, test)

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from optuna.distributions import distribution_to_json
 
+from search import ray_environment
 from search.disk import check_room, peak_bytes
+from search.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import POPULATIONS, SearchOptions
 from search.replay import SETTING, read_rows
 from search.resume import code_digest
@@ -28,7 +30,8 @@ from trainables.data.dataset import Dataset
 from trainables.data.folder import is_division
 from trainables.data.sources import is_embedded
 from trainables.data.splits import Split, official_partition
-from trainables.preparation import facts, load_data, make_network
+from trainables.engine import gpus_here
+from trainables.preparation import facts, load_data, make_network, on_this_machine
 from trainables.strategies import get_strategy
 
 PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
@@ -49,6 +52,7 @@ class Plan:
     folder: Path
     dropped: tuple[str, ...]  # anchors that a --set contradicts
     disk_bytes: int  # that the run can need at its peak
+    asked: frozenset[str] = frozenset()  # the flags that were not left open
 
     @property
     def longest(self) -> int:
@@ -70,8 +74,8 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     network, _ = make_network(setting, len(data.classes))
     needed = peak_bytes(options, len(space.anchors), network, len(split.validation) + len(split.test))
     check_room(folder, needed)
-    facts(setting)
-    return Plan(options, space, setting, data, split, folder, dropped, needed)
+    facts(on_this_machine(setting))
+    return Plan(options, space, setting, data, split, folder, dropped, needed, frozenset(asked.model_fields_set))
 
 
 def grid_samples(asked: SearchOptions, space: Space) -> int:
@@ -138,13 +142,18 @@ def _choose_anchors(space: Space, wanted: str | None) -> Space:
 
 
 def complete(options: SearchOptions) -> SearchOptions:
-    """Every flag that was left open, chosen."""
+    """Every flag that was left open, chosen. Raises UsageError."""
+    if options.address == "local":  # Ray's own word for a private one: how a run leaves a cluster on --resume
+        options = options.model_copy(update={"address": None})
+    refuse_share(options.gpus_per_trial or 0.0)
     drawn = is_embedded(options.data)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     local = options.executor == "local"
-    gpus = options.gpus_per_trial
-    gpus = _default_gpus(options.address) if gpus is None else gpus
-    at_once = options.concurrent or (1 if local else _default_concurrent(cores, gpus))
+    nodes = _nodes(options, cores)
+    at_once = 1 if local and not options.concurrent else options.concurrent
+    gpus, cpus, at_once = share_out(
+        nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
+    )
     chosen = {
         "image_size": options.image_size or (64 if drawn else 256),
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
@@ -154,12 +163,14 @@ def complete(options: SearchOptions) -> SearchOptions:
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
-        "cpus_per_trial": options.cpus_per_trial or max(1, cores // at_once),
+        "cpus_per_trial": cpus,
         "configs": options.configs and str(Path(options.configs).absolute()),
         "name": options.name or _default_name(options),
     }
     done = options.model_copy(update=chosen)
     _check(done, cores)
+    if options.address:
+        refuse_impossible(nodes, cpus, gpus, options.address)
     return done
 
 
@@ -175,13 +186,16 @@ def _default_difficulty(data: str, drawn: bool) -> str:
     return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
 
 
-def _default_gpus(address: str | None) -> float:
-    return 1.0 if not address and torch.cuda.is_available() else 0.0
+def _nodes(options: SearchOptions, cores: int) -> list[Node]:
+    """Where trials may run: this machine, or the nodes of the cluster at --address. Raises UsageError."""
+    if options.address is None:
+        return [Node("this machine", cores, gpus_here())]
+    if options.executor == "local":
+        raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
+    ray_environment.prepare(options.address)  # Ray is slow to load, and not needed without it
+    from search.cluster import survey
 
-
-def _default_concurrent(cores: int, gpus: float) -> int:
-    """One trial per GPU; on a CPU one trial on all cores: see "How many at a time" in the README."""
-    return max(1, int(torch.cuda.device_count() / gpus)) if gpus else 1
+    return survey(options.address)
 
 
 def _default_name(options: SearchOptions) -> str:
@@ -190,9 +204,7 @@ def _default_name(options: SearchOptions) -> str:
 
 
 def _check(options: SearchOptions, cores: int) -> None:
-    gpus, here = options.gpus_per_trial or 0.0, torch.cuda.device_count()
-    if gpus > 1 and gpus != int(gpus):
-        raise UsageError(f"--gpus-per-trial above 1 must be a whole number; got {gpus:g}.")
+    gpus, here = options.gpus_per_trial or 0.0, gpus_here()
     if not options.address and gpus > here:
         raise UsageError(
             f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
@@ -290,6 +302,7 @@ def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
         "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": plan.options.model_dump(),
+        "asked": sorted(plan.asked),
         "setting": plan.setting.model_dump(),
         "space": {
             "strategy": space.strategy,

@@ -33,6 +33,8 @@ def options_of(model: type[BaseModel], given: dict[str, Any], recorded_in: str) 
         other = "search.compare" if "compare" in run else "search.run"
         raise UsageError(f"{folder} was made by {other}; resume it with python -m {other} --resume.")
     recorded = run[recorded_in] | {"name": run["options"]["name"], "dashboard": False}
+    if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
+        recorded |= {"concurrent": None}
     asked = arguments.read(model, given).model_dump(include=set(given))
     for name, value in asked.items():
         if name not in FREE and _plain(value) != recorded.get(name):
@@ -45,7 +47,8 @@ def options_of(model: type[BaseModel], given: dict[str, Any], recorded_in: str) 
             raise UsageError(
                 f"--{name} was {recorded[name]} in {folder.name}; it can grow and not shrink; got {value}."
             )
-    return arguments.read(model, {**recorded, **asked, "out": str(folder.parent)})
+    known = {name: value for name, value in recorded.items() if name != "concurrent" or value is not None}
+    return arguments.read(model, {**known, **asked, "out": str(folder.parent)})
 
 
 def _plain(value: Any) -> Any:
@@ -77,7 +80,7 @@ def note(folder: Path, about: dict[str, Any]) -> None:
     """Write into run.json that the run is gone on with, by which command and with which options. `about`: a run.json."""
     when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     run = store.read_run(folder)
-    options = {name: about[name] for name in ("options", "compare") if name in about}
+    options = {name: about[name] for name in ("options", "compare", "asked") if name in about}
     resumed = [*run.get("resumed", []), {"time": when, "command": about["command"]}]
     store.write_json(folder / "run.json", run | options | {"resumed": resumed})
 

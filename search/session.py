@@ -1,7 +1,6 @@
 """One search from its options to its last line: plan, run, finish."""
 
 import contextlib
-import math
 import shlex
 import shutil
 import signal
@@ -25,7 +24,7 @@ from search.terminal import Terminal
 from search.wording import value
 from spaces.errors import UsageError
 from trainables import store
-from trainables.engine import bf16_is_fast
+from trainables.engine import bf16_is_fast, gpus_here
 from trainables.progress import amount, track
 
 
@@ -122,7 +121,7 @@ def _executor(plan: Plan) -> Callable[[Campaign], None]:
     def run(campaign: Campaign) -> None:
         options = plan.options
         at_once = options.concurrent or 1
-        cpus, gpus = (options.cpus_per_trial or 1) * at_once, math.ceil((options.gpus_per_trial or 0) * at_once)
+        cpus, gpus = (options.cpus_per_trial or 1) * at_once, gpus_here() if options.gpus_per_trial else 0
         # inside, because Ray takes SIGTERM for itself when it starts
         announce = campaign.watcher.say if options.dashboard else None
         with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
@@ -209,5 +208,7 @@ def _many(count: int, word: str) -> str:
 
 
 def _precision(plan: Plan) -> str:
+    if plan.setting.device == "cuda" and not gpus_here():
+        return f"precision {plan.setting.precision}"  # the nodes decide
     auto = "bf16" if bf16_is_fast(plan.setting.device) else "fp32"
     return auto if plan.setting.precision == "auto" else plan.setting.precision

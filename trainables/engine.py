@@ -52,6 +52,11 @@ def bf16_is_fast(device: str) -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
+def gpus_here() -> int:
+    """GPUs that this process may use: in a trial's worker those that Ray assigned to it."""
+    return torch.cuda.device_count()
+
+
 class Engine:
     """A network, its optimiser and the images they work on."""
 

@@ -17,7 +17,7 @@ from trainables.data.dataset import Dataset
 from trainables.data.sources import load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.division import levels_of
-from trainables.engine import Engine, FeatureEngine
+from trainables.engine import Engine, FeatureEngine, gpus_here
 from trainables.features import Features, frozen_features
 from trainables.loop import Totals
 from trainables.pretrain import pretrained
@@ -25,6 +25,11 @@ from trainables.reference import reference_scores
 from trainables.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
+
+
+def on_this_machine(setting: Setting) -> Setting:
+    """The setting for work of the driver itself, which may lack the GPU that trials get on a cluster."""
+    return setting if setting.device == "cpu" or gpus_here() else setting.model_copy(update={"device": "cpu"})
 
 
 @lru_cache(maxsize=2)

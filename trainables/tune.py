@@ -1,6 +1,7 @@
 """The Ray Tune trainable: a trial stepped epoch by epoch in a process of its own. Thin on purpose."""
 
 import json
+import socket
 import traceback
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,10 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import ray
+import torch
 from ray import tune
 
+from spaces.errors import UsageError
 from spaces.setting import Setting
 from trainables import store
+from trainables.engine import gpus_here
 from trainables.records import EpochRecord
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
@@ -23,6 +28,17 @@ CHECKPOINT = "trial.safetensors"
 def _hold(folder: Path) -> Any:
     """This process is a worker of the run until it ends."""
     return store.hold_as_worker(folder)
+
+
+class LostWorker(Exception):
+    """A trial's worker was lost once more than --max-failures allows."""
+
+
+def placement() -> dict[str, Any]:
+    """The node that this process is on, the GPUs that Ray assigned to it, by Ray's ids, and the threads of torch."""
+    node = ray.get_runtime_context().get_node_id() if ray.is_initialized() else ""
+    gpus = [str(gpu) for gpu in ray.get_gpu_ids()] if ray.is_initialized() else []
+    return {"host": socket.gethostname(), "node": node, "gpus": gpus, "threads": torch.get_num_threads()}
 
 
 class StrategyTrainable(tune.Trainable):
@@ -42,10 +58,13 @@ class StrategyTrainable(tune.Trainable):
         self.fields = {name: config[name] for name in config.get("fields", ())}
         self.donor = config.get("donor")
         try:
+            if "failed" in config:  # by losing its workers, more often than it may
+                raise LostWorker(config["failed"])
             values = json.loads(config["config"]) | self.fields
             self._begin(Setting.model_validate_json(config["setting"]), values)
         except Exception as error:
             self._fail(error)
+        self.placed: dict[str, Any] = {"placed": placement()}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """A reused process starts its next trial."""
@@ -56,13 +75,14 @@ class StrategyTrainable(tune.Trainable):
         record = None if self.failure else self._next()
         if record is None:  # Ray wants its metrics in every result
             nothing = {"best_accuracy": 0.0, "accuracy": 0.0, "images": 0, "passes": 0.0, "epoch": 0}
-            return {"done": True, **nothing, **(self.failure or {})}
+            return {"done": True, **nothing, **(self.failure or {}), **self._placed()}
         best, work = self.trial.run.best, record.updates * self.trial.run.config.batch_size
         return {
             "record": record.row(),
             "epoch": record.epoch,
             "accuracy": record.eval_accuracy,
             **self._membership(record.epoch),
+            **self._placed(),
             "best_accuracy": best.eval_accuracy if best else 0.0,
             "images": work,
             "passes": work / len(self.trial.run.train_index),
@@ -78,12 +98,22 @@ class StrategyTrainable(tune.Trainable):
         self.records = self.trial.records()
 
     def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
+        if setting.device == "cuda" and not gpus_here():
+            raise UsageError(
+                f"Ray gave this trial GPU {','.join(placement()['gpus']) or 'none'} of {socket.gethostname()}, and torch "
+                f"{torch.__version__} there sees none; install a torch with CUDA there, or pass --gpus-per-trial 0."
+            )
         started_before = store.trial_folder(self.folder, self.number).exists()
         self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
         if self.fields:
             self.trial.member = json.dumps({"config": values, "donor": self.donor})
         told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
         self.records: Iterator[EpochRecord] = chain(told_again, self.trial.records())
+
+    def _placed(self) -> dict[str, Any]:
+        """Where the trial is, told once."""
+        placed, self.placed = self.placed, {}
+        return placed
 
     def _membership(self, epoch: int) -> dict[str, Any]:
         """Of a population's member: the values of the fields that change, and the donor if this epoch was its first."""
