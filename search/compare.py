@@ -31,9 +31,10 @@ def _options(given: dict[str, Any], resume: bool) -> CompareOptions:
 
 def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
+    from search.about import describe
     from search.campaign import Campaign
     from search.lineup import Lineup, make_arms
-    from search.plan import describe, make_plan
+    from search.plan import make_plan
     from search.session import execute, open_campaign, resume_line, write_tables
     from search.terminal import Terminal
     from trainables.strategies import get_strategy

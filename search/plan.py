@@ -2,24 +2,15 @@
 
 import datetime
 import os
-import platform
 import re
-import shlex
-import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
-
-import torch
-from optuna.distributions import distribution_to_json
 
 from search import ray_environment
 from search.disk import check_room, peak_bytes
 from search.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import POPULATIONS, SearchOptions
 from search.replay import SETTING, read_rows
-from search.resume import code_digest
 from search.samplers import grid
 from spaces.errors import UsageError, unknown
 from spaces.registry import get_space
@@ -33,9 +24,6 @@ from trainables.data.splits import Split, official_partition
 from trainables.engine import gpus_here
 from trainables.preparation import facts, load_data, make_network, on_this_machine
 from trainables.strategies import get_strategy
-
-PACKAGES = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")
-
 
 SMALLEST_POPULATION = 4  # of which one is replaced at a time
 
@@ -193,7 +181,7 @@ def _nodes(options: SearchOptions, cores: int) -> list[Node]:
     if options.executor == "local":
         raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
     ray_environment.prepare(options.address)  # Ray is slow to load, and not needed without it
-    from search.cluster import survey
+    from search.joining import survey
 
     return survey(options.address)
 
@@ -292,54 +280,3 @@ def parse_duration(text: str | None) -> float | None:
     if not match or float(match[1]) <= 0:
         raise UsageError(f"--time-budget wants a time like 90s, 30m or 2h; got '{text}'.")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-
-
-def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
-    """run.json: everything needed to know what ran, and to run it again."""
-    data, split, space = plan.data, plan.split, plan.space
-    return {
-        "format": store.FORMAT,
-        "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
-        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "options": plan.options.model_dump(),
-        "asked": sorted(plan.asked),
-        "setting": plan.setting.model_dump(),
-        "space": {
-            "strategy": space.strategy,
-            "search": {name: distribution_to_json(d) for name, d in space.search.items()},
-            "fixed": space.fixed,
-            "anchors": {anchor.name: space.anchor_values(anchor) for anchor in space.anchors},
-        },
-        "data": {
-            "name": data.name,
-            "digest": data.digest,
-            "images": data.count,
-            "classes": list(data.classes),
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-        },
-        "code": code_digest(),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        },
-    }
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()

@@ -11,13 +11,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from search import ray_environment
+from search.about import describe
 from search.arguments import DONE, INTERRUPTED, TOO_FEW
 from search.attached import dashboards
 from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
 from search.finish import next_commands, open_test, summary
 from search.options import POPULATIONS, SearchOptions
-from search.plan import Plan, describe, make_plan, parse_duration
+from search.plan import Plan, make_plan, parse_duration
 from search.resume import check_same, note
 from search.study import Proposer
 from search.terminal import Terminal
@@ -116,7 +117,8 @@ def _executor(plan: Plan) -> Callable[[Campaign], None]:
 
         return lambda campaign: run_local(campaign, plan.setting)
     ray_environment.prepare(plan.options.address)
-    from search.cluster import ray_running, run_on_ray
+    from search.cluster import run_on_ray
+    from search.joining import ray_running
 
     def run(campaign: Campaign) -> None:
         options = plan.options

@@ -246,7 +246,7 @@ def test_what_a_cluster_has_not_is_refused_before_anything_starts(cluster, tmp_p
 def test_a_trial_sees_the_gpu_that_ray_assigned_to_it(cluster, tmp_path):
     import ray
 
-    from search.cluster import ray_running
+    from search.joining import ray_running
     from tests.test_trainable import job
     from trainables.tune import StrategyTrainable
 

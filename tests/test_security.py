@@ -65,7 +65,7 @@ JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); pri
 def test_a_private_ray_has_no_dashboard_and_lets_nobody_in_without_the_token(tmp_path):
     import ray
 
-    from search.cluster import ray_running
+    from search.joining import ray_running
 
     with ray_running(None, 1, 0):
         address = ray.get_runtime_context().gcs_address
