@@ -147,6 +147,9 @@ def initialisation(weights: str) -> str:
 
 
 def named(arms: pd.DataFrame) -> pd.DataFrame:
-    """Arms of two runs keep apart: where a name occurs in several runs, the run's name is added."""
-    runs = arms.groupby("arm")["run"].transform("nunique")
-    return arms.assign(arm=arms["arm"].where(runs < 2, arms["arm"] + " [" + arms["run"] + "]"))
+    """Arms of two runs keep apart: where a name occurs in several runs, the run's name is added to all arms of these runs.
+
+    To all of them, so that a twin and its curriculum, or an arm and its baseline, still show that they belong together.
+    """
+    shared = arms[arms.groupby("arm")["run"].transform("nunique") > 1]["run"]
+    return arms.assign(arm=arms["arm"].where(~arms["run"].isin(shared), arms["arm"] + " [" + arms["run"] + "]"))

@@ -56,7 +56,9 @@ def is_twin(arm: str, twin: str) -> bool:
 
 
 def is_planned(a: str, b: str) -> bool:
-    return _strategy(b) == BASELINE or is_twin(a, b)
+    """Whether `b` is a's twin, or plain fine-tuning in a's own run (in another run where only one has such names)."""
+    own = a.partition(" [")[2] in ("", b.partition(" [")[2]) or " [" not in b
+    return (_strategy(b) == BASELINE and own) or is_twin(a, b)
 
 
 def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str) -> dict | None:
@@ -69,7 +71,7 @@ def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, 
         "basis": basis,
         "a": a,
         "b": b,
-        "planned": is_planned(a, b),
+        "planned": is_planned(a, b) and first["init"].iloc[0] == second["init"].iloc[0],
         "equal_updates": _equally_long(first, second, seeds),
     }
     if column is None:
@@ -167,7 +169,8 @@ def decomposition(section: Section) -> pd.DataFrame:
     wide = arms.pivot_table(index="seed", columns="arm", values=f"{section.judged_on}_accuracy")
     rows = []
     for arm in wide.columns:
-        twin, base = relatives(arm, wide.columns)
+        start = arms.loc[arms["arm"] == arm, "init"].iloc[0]
+        twin, base = relatives(arm, pd.Index(arms.loc[arms["init"] == start, "arm"].unique()))
         if twin is None or base is None:
             continue
         parts = {"total": (arm, base), "set size": (twin, base), "order": (arm, twin)}

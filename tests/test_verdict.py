@@ -144,3 +144,15 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
     runs = [load_run(made_up.write(tmp_path / place, "same")) for place in ("x", "y")]
     with pytest.raises(UsageError, match="called 'same'"):
         sections(runs)
+
+
+def test_a_twin_and_a_baseline_are_those_of_the_same_run(tmp_path):
+    """Run b has no twins: its curriculum must not be measured against the twin of run a."""
+    runs = [made_up.write(tmp_path, "a"), made_up.write(tmp_path, "b", arms=("self_paced", "finetune"))]
+    (section,) = sections([load_run(folder) for folder in runs])
+    assert set(section.arms["arm"]) == {*(f"{arm} [a]" for arm in made_up.ARMS), "self_paced [b]", "finetune [b]"}
+    assert set(verdict.decomposition(section)["curriculum"]) == {"self_paced [a]"}
+    table = verdict.pairs(section, ["as trained"])
+    planned = {(row.a, row.b) for row in table[table["planned"]].itertuples()}
+    assert ("self_paced [a]", "self_paced/random [a]") in planned and ("self_paced [b]", "finetune [b]") in planned
+    assert all(a.partition(" [")[2] == b.partition(" [")[2] for a, b in planned)
