@@ -134,6 +134,15 @@ class Campaign:
         """A trial has lost its process, and is started again from its last checkpoint."""
         self._write("lost", trial=number, time=time.time(), reason=reason, failures=failures)
 
+    def reopen(self, number: int) -> None:
+        """A trial is to be given to a process again."""
+        if self.books[number].state == "running" and number not in self.reopened:
+            self.reopened.append(number)
+
+    def running(self) -> bool:
+        """Whether a trial still runs, or waits to be given to a process again."""
+        return not self.stopped and any(book.state == "running" for book in self.books.values())
+
     def _enter(self, record: EpochRecord) -> None:
         book = self.books[record.trial]
         book.records.append(record)

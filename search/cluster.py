@@ -73,7 +73,7 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
     tuner = tune.Tuner(
         tune.with_resources(StrategyTrainable, resources),
         tune_config=tune.TuneConfig(
-            num_samples=options.samples,
+            num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
             metric="accuracy" if population else "best_accuracy",
             mode="max",
             search_alg=_Asker(campaign, setting, space.mutable if population else ()),
@@ -126,7 +126,8 @@ class _Asker(_NotKept, Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         proposal = self.campaign.ask()
         if proposal is None:
-            return None if self.campaign.waiting() else Searcher.FINISHED  # None: ask again later
+            # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
+            return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
         member = store.read_text(store.last_checkpoint(self.campaign.folder, proposal.number), "member")
         now = json.loads(member) if member else {"config": proposal.config, "donor": None}
         return {
@@ -215,8 +216,11 @@ class _Recorder(_NotKept, tune.Callback):
         return lost_with_its_node(said) or self.where.get(number, "") not in {"", *(n.id for n in live_nodes())}
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        said = _last_words(trial)
-        self.campaign.failed(trial.config["number"], cause(said), said)
+        number, said = trial.config["number"], _last_words(trial)
+        if self.failures[number] <= self.max_failures and "failed" not in trial.config and not self.campaign.stopped:
+            # Ray can report one death twice, and takes the second report for the end of a trial that waits its turn
+            return self.campaign.reopen(number)
+        self.campaign.failed(number, cause(said), said)
 
 
 def _last_words(trial: Any) -> str:

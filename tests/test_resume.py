@@ -212,3 +212,22 @@ def test_a_search_whose_trials_all_fail_alike_stops_early(tmp_path, monkeypatch,
     said = capsys.readouterr().out
     assert "Stopped early: the first 3 trials all failed the same way (ZeroDivisionError: by design)" in said
     assert sum(e["event"] == "asked" for e in store.read_events(tmp_path / "r")) == 3
+
+
+def test_a_trial_that_ray_gives_up_too_early_is_given_out_again(tmp_path):
+    from search.campaign import Campaign
+    from search.study import Proposer
+    from search.terminal import Terminal
+    from spaces.registry import SPACES
+
+    space = SPACES["finetune"]
+    campaign = Campaign(tmp_path, Proposer(space, 2, 0, "random"), 3, None, Terminal(space, 2, 1))
+    first, second = campaign.ask(), campaign.ask()
+    campaign.reopen(first.number), campaign.reopen(first.number)  # one death, reported twice
+    campaign.ended(second.number, "failed", "by design")
+    campaign.reopen(second.number)  # what has ended stays so
+    assert campaign.running() and campaign.ask() == first and campaign.ask() is None
+    assert [e["trial"] for e in store.read_events(tmp_path) if e["event"] == "asked"] == [0, 1]
+    campaign.ended(first.number, "failed", "by design")
+    assert not campaign.running()
+    campaign.ledger.close()
