@@ -279,7 +279,9 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, re
 def _cell(network: SelectedNetwork, row: dict) -> dict:
     right = row["true"] == row["predicted"]
     caption = f"{row['true']}" + ("" if right else f"\nas {row['predicted']}") + f", {row['confidence']:.0%}"
-    caption += f"\nagreement {row['agreement_sampling']:.2f} / {row['agreement_segmentation']:.2f}"
+    agreed = [row["agreement_sampling"], row["agreement_segmentation"]]
+    if not np.isnan(agreed).any():  # one repetition has nothing to agree with
+        caption += f"\nagreement {agreed[0]:.2f} / {agreed[1]:.2f}"
     return {"image": np.asarray(network.data.images[row["image"]]), "mask": row["mask"], "caption": caption}
 
 
