@@ -5,12 +5,14 @@ Images are uint8 (N, H, W, 3); a batch is taken by index, moved to the device an
 array is on the device; on a CPU it stays the memory map.
 """
 
+import ctypes
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import batches
@@ -22,6 +24,7 @@ from trainables.tasks import MultiLabel, SingleLabel
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
 STD = (0.229, 0.224, 0.225)
 EVALUATION_BATCH = 64
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Trained:
     loss: float  # mean over images, in nats
     accuracy: float  # running, in [0, 1]
     updates: int
+    losses: np.ndarray | None = None  # (K,) float64 of each image when it was trained on, in nats; where asked for
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Engine:
     ):
         """images (N, H, W, 3) uint8, labels (N,); targets (N, C) bool make it the multi-label task."""
         self.device = torch.device(device)
+        if self.device.type == "cpu":
+            keep_memory()
         self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.config = config
@@ -88,35 +94,46 @@ class Engine:
         rates: np.ndarray,
         weights: np.ndarray | None = None,
         flips: np.ndarray | None = None,
+        watch: bool = False,
     ) -> Trained:
-        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
-        self.network.train()
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
-        cut = batches(np.arange(len(order)), self.config.batch_size)
-        for at, rate in zip(cut, rates, strict=True):
-            loss, hits = self._update(order[at], float(rate), _rows(weights, at), _rows(flips, at))
-            total += loss.double() * len(at)
-            correct += hits
-        return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
+        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order.
 
-    def score(self, order: np.ndarray, mode: str) -> np.ndarray:
-        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
+        `watch` asks for the loss of each image as training met it, without label smoothing.
+        """
+        self.network.train()
+        losses, hits, watched = [], [], []
+        cut = batches(np.arange(len(order)), self.config.batch_size)
+        epoch = [self._cut(values, cut) for values in (order, weights, flips)]  # on the device before the first update
+        for at, share, flip, rate in zip(*epoch, rates.tolist(), strict=True):
+            logits, loss = self._update(at, rate, share, flip)
+            losses.append(loss)
+            hits.append(self.task.hits(logits, at))
+            if watch:
+                watched.append(self.task.loss(logits, at))
+        total = sum(loss * len(at) for loss, at in zip(torch.stack(losses).tolist(), cut, strict=True))
+        seen = torch.cat(watched).double().cpu().numpy() if watch else None
+        return Trained(total / len(order), int(torch.cat(hits).sum()) / len(order), len(cut), seen)
+
+    def score(self, order: np.ndarray, mode: str, size: str = "full") -> np.ndarray:
+        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm.
+
+        Size "half" shows the network images of half the side: about a quarter of the arithmetic, and other losses.
+        """
         self.network.train(mode == "train")
         losses = []
         with torch.no_grad():
-            for batch in batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH):
-                logits = self.network.head(self._features(batch)).float()
-                losses.append(self.task.loss(logits, self._at(batch)))
+            for at in self._cut(order, batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH)):
+                losses.append(self.task.loss(self.network.head(self._features(at, size)).float(), at))
         return torch.cat(losses).double().cpu().numpy()
 
     def evaluate(self, index: np.ndarray) -> Evaluation:
         """Loss, accuracy and KNN on these images, in eval mode; predictions in the same order."""
         self.network.eval()
         with torch.no_grad():
-            features = torch.cat([self._features(batch) for batch in batches(index, EVALUATION_BATCH)])
+            features = torch.cat([self._features(at) for at in self._cut(index, batches(index, EVALUATION_BATCH))])
             logits = self.network.head(features).float()
-        at, correct = self._at(index), self.task.hits(logits, self._at(index))
+        at = torch.from_numpy(index).to(self.device)
+        correct = self.task.hits(logits, at)
         return Evaluation(
             loss=float(self.task.loss(logits.double(), at, reduction="mean")),
             accuracy=float(correct.double().mean()),
@@ -153,22 +170,23 @@ class Engine:
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
-        self, batch: np.ndarray, rate: float, weights: np.ndarray | None, flips: np.ndarray | None
+        self, at: torch.Tensor, rate: float, share: torch.Tensor | None, flip: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step on the images `at`: their logits before it, and the loss. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        at, logits = self._at(batch), self._logits(batch, flips).float()
-        loss = self._loss(logits, at, weights)
+        logits = self._logits(at, flip).float()
+        loss = self._loss(logits, at, share)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), self.task.hits(logits, at).sum()
+        return logits.detach(), loss.detach()
 
-    def _loss(self, logits: torch.Tensor, at: torch.Tensor, weights: np.ndarray | None) -> torch.Tensor:
-        if weights is None:
+    def _loss(self, logits: torch.Tensor, at: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+        if share is None:
             return self.task.loss(logits, at, self.config.label_smoothing, "mean")
         each = self.task.loss(logits, at, self.config.label_smoothing)
-        share = torch.from_numpy(weights).to(each)
+        share = share.to(each)
         return (each * share).sum() / share.sum()
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -182,27 +200,30 @@ class Engine:
     def all_features(self) -> np.ndarray:
         """(N, F) float32, the features before the head of every image, in eval mode."""
         self.network.eval()
+        index = np.arange(len(self.images))
+        cut = self._cut(index, batches(index, EVALUATION_BATCH))
         with torch.no_grad():
-            cut = batches(np.arange(len(self.images)), EVALUATION_BATCH)
-            return torch.cat([self._features(batch) for batch in track(cut, "features", unit="batches")]).cpu().numpy()
+            return torch.cat([self._features(at) for at in track(cut, "features", unit="batches")]).cpu().numpy()
 
-    def _logits(self, batch: np.ndarray, flips: np.ndarray | None) -> torch.Tensor:
+    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
         with self._autocast():
-            return self.network(self._batch(batch, flips))
+            return self.network(self._batch(at, flip))
 
-    def _features(self, batch: np.ndarray) -> torch.Tensor:
+    def _features(self, at: torch.Tensor, size: str = "full") -> torch.Tensor:
+        batch = self._batch(at)
         with self._autocast():
-            return self.network.backbone(self._batch(batch)).float()
+            return self.network.backbone(functional.avg_pool2d(batch, 2) if size == "half" else batch).float()
 
-    def _batch(self, index: np.ndarray, flips: np.ndarray | None = None) -> torch.Tensor:
+    def _batch(self, at: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
         """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
-        at = torch.from_numpy(index)
-        pixels = self.images[at.to(self.images.device)].to(self.device).permute(0, 3, 1, 2)
-        x = pixels.float().mul_(self.scale).add_(self.shift)
-        return x if flips is None else _flip(x, torch.from_numpy(flips).to(self.device))
+        x = self.images[at].permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
+        return x if flip is None else _flip(x, flip)
 
-    def _at(self, index: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(index).to(self.device)
+    def _cut(self, values: np.ndarray | None, cut: list[np.ndarray]) -> list[torch.Tensor | None]:
+        """values (K, ...) in batches of these lengths, moved to the device in one piece; of nothing, nothing for each."""
+        if values is None:
+            return [None] * len(cut)
+        return list(torch.from_numpy(values).to(self.device).split([len(batch) for batch in cut]))
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -226,11 +247,11 @@ class FeatureEngine(Engine):
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
 
-    def _logits(self, batch: np.ndarray, flips: np.ndarray | None) -> torch.Tensor:
-        return self.network.head(self._features(batch))
+    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+        return self.network.head(self.images[at])
 
-    def _features(self, batch: np.ndarray) -> torch.Tensor:
-        return self.images[torch.from_numpy(batch).to(self.images.device)]
+    def _features(self, at: torch.Tensor, size: str = "full") -> torch.Tensor:
+        return self.images[at]
 
 
 def make_task(labels: np.ndarray, targets: np.ndarray | None, device: torch.device) -> SingleLabel:
@@ -254,8 +275,16 @@ def _tensor(images: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(images)
 
 
-def _rows(values: np.ndarray | None, at: np.ndarray) -> np.ndarray | None:
-    return None if values is None else values[at]
+def keep_memory() -> None:
+    """Tell glibc to keep what a step frees for the next one, on a CPU.
+
+    Otherwise every large activation is mapped, cleared by the kernel page by page, and unmapped again, at each step:
+    about an eighth of the time of training (benchmarks/NOTES.md). Other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _flip(x: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
