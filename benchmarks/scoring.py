@@ -1,8 +1,8 @@
 """python -m benchmarks.scoring: what cheaper scoring saves, how well it ranks, and what it does to accuracy.
 
-Self-paced learning with exact scores, and with each cheaper way, on the same seeds. Before every second epoch the network is
-also scored exactly, outside the trial's clock, and compared with what the trial ranked by in the next one: Spearman's rank
-correlation, and the share of the images it chose that exact scores would have chosen too. The time is set against the
+Self-paced learning with exact scores, and with each cheaper way, on the same seeds. Before every second epoch the network
+is also scored exactly, outside the trial's clock, and compared with what the trial ranked by in the next one: Spearman's
+rank correlation, and the share of the images it chose that exact scores would have chosen too. The time is set against the
 training within the same trial, so that other work on the machine meets both alike.
 """
 

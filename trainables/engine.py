@@ -101,18 +101,17 @@ class Engine:
         `watch` asks for the loss of each image as training met it, without label smoothing.
         """
         self.network.train()
-        losses, hits, watched = [], [], []
+        losses, logits = [], []
         cut = batches(np.arange(len(order)), self.config.batch_size)
         epoch = [self._cut(values, cut) for values in (order, weights, flips)]  # on the device before the first update
         for at, share, flip, rate in zip(*epoch, rates.tolist(), strict=True):
-            logits, loss = self._update(at, rate, share, flip)
+            loss, said = self._update(at, rate, share, flip)
             losses.append(loss)
-            hits.append(self.task.hits(logits, at))
-            if watch:
-                watched.append(self.task.loss(logits, at))
+            logits.append(said)
         total = sum(loss * len(at) for loss, at in zip(torch.stack(losses).tolist(), cut, strict=True))
-        seen = torch.cat(watched).double().cpu().numpy() if watch else None
-        return Trained(total / len(order), int(torch.cat(hits).sum()) / len(order), len(cut), seen)
+        said, at = torch.cat(logits), torch.cat(epoch[0])
+        seen = self.task.loss(said, at).double().cpu().numpy() if watch else None
+        return Trained(total / len(order), int(self.task.hits(said, at).sum()) / len(order), len(cut), seen)
 
     def score(self, order: np.ndarray, mode: str, size: str = "full") -> np.ndarray:
         """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm.
@@ -172,7 +171,7 @@ class Engine:
     def _update(
         self, at: torch.Tensor, rate: float, share: torch.Tensor | None, flip: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step on the images `at`: their logits before it, and the loss. Nothing here waits for the device."""
+        """One step on the images `at`: the loss, and their logits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         logits = self._logits(at, flip).float()
@@ -180,7 +179,7 @@ class Engine:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return logits.detach(), loss.detach()
+        return loss.detach(), logits.detach()
 
     def _loss(self, logits: torch.Tensor, at: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
         if share is None:
