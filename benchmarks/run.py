@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from benchmarks import nearest, searching, sharing, training, transferring
+from benchmarks import nearest, sharing, training, transferring
 from benchmarks.table import Row
 from benchmarks.work import Work
 from trainables.data.sources import load
@@ -55,6 +55,8 @@ def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
     if "sharing" in asked.parts:
         yield from sharing.rows(str(root), work.size, 1)
     if "search" in asked.parts:
+        from benchmarks import searching
+
         yield from searching.rows(tiny, rounds)
 
 

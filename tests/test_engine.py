@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import transforms
 
 from spaces.trial import TrialConfig
@@ -300,3 +301,26 @@ def test_scores_at_half_size_are_those_of_images_averaged_two_by_two():
     expected = functional.cross_entropy(logits, engine.task.labels[TRAIN], reduction="none")
     np.testing.assert_allclose(engine.score(TRAIN, "eval", "half"), expected.numpy(), rtol=1e-4)
     assert not np.allclose(engine.score(TRAIN, "eval"), expected.numpy(), rtol=1e-2)
+
+
+class Asked(TorchDispatchMode):
+    """Counts how often a number is read from a tensor, for which a GPU would have to be waited for."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), named=None):
+        self.times += function is torch.ops.aten._local_scalar_dense.default
+        return function(*arguments, **(named or {}))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_no_update_waits_for_the_device(optimizer):
+    counts = []
+    for order in (TRAIN[:16], TRAIN):
+        with Asked() as asked:
+            weights, flips = np.ones(len(order)), np.zeros((len(order), 2), dtype=bool)
+            train(make_engine(config(optimizer=optimizer)), order, weights=weights, flips=flips, watch=True)
+        counts.append(asked.times)
+    assert counts[0] == counts[1] <= 1

@@ -1,0 +1,100 @@
+"""The benchmarks compare like with like: every peer computes what we compute. Nothing here asks how long anything took."""
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from benchmarks import growth_images, run, scoring, sharing
+from benchmarks.peers import knn_by_pairs, knn_by_rows
+from benchmarks.table import Row, in_turns
+from benchmarks.work import Work, bare, by_the_usual_loop, by_us
+from trainables.data.sources import load
+from trainables.knn import knn_metric
+
+each = pytest.mark.parametrize
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return run.draw(tmp_path_factory.mktemp("drawn") / "scenes", 105, 32)
+
+
+@each("frozen", [False, True])
+def test_the_usual_loop_and_ours_have_the_same_losses_in_fp32(root, frozen):
+    work = Work(root=root, size=32, train=66, held_out=20, epochs=3, model="small_cnn", precision="fp32", threads=1,
+                workers=0, frozen=frozen)  # fmt: skip
+    ours, usual = by_us(work), by_the_usual_loop(work)
+    for name in ("train_loss", "held_out_loss"):
+        found = [[row[name] for row in rows] for rows in (ours, usual)]
+        np.testing.assert_allclose(*found, rtol=2e-4)
+        assert len(set(found[0])) == 3  # it learns something, else equal curves would say nothing
+
+
+def test_the_bare_passes_run_on_as_many_images(root):
+    assert bare(Work(root=root, size=32, train=64, model="small_cnn", threads=1))["train_seconds"] > 0
+
+
+def test_both_loops_find_our_knn_metric():
+    torch.manual_seed(1)
+    labels = torch.arange(60) % 4
+    features = torch.randn(60, 8) + 2 * torch.nn.functional.one_hot(labels, 8)
+    ours = knn_metric(features, labels)
+    assert 0.3 < ours < 0.95
+    assert knn_by_rows(features, labels, 60) == pytest.approx(ours)
+    assert knn_by_pairs(features, labels, 60) == pytest.approx(ours)
+
+
+def test_ratios_say_how_many_times_better_whichever_way_is_better():
+    faster = Row("speed", "images/s", [30, 40, 50], peer=[10, 10, 10], floor=[60, 50, 50], higher_is_better=True)
+    assert (faster.times_peer, faster.of_floor) == (4, 0.8)
+    shorter = Row("time", "s", [2, 1, 4], peer=[8, 5, 4], floor=[1, 1, 1])
+    assert (shorter.times_peer, shorter.of_floor) == (4, 0.5)
+    assert Row("alone", "s", [1]).times_peer is None
+
+
+def test_ways_are_measured_in_turns_and_every_second_round_goes_backwards():
+    log: list[str] = []
+
+    def way(name: str):
+        return lambda: log.append(name) or float(len(log))
+
+    assert in_turns(3, way("a"), way("b")) == [[1, 4, 5], [2, 3, 6]]
+    assert log == list("abbaab")
+
+
+def test_two_processes_that_read_the_images_hold_one_copy(root):
+    source, one = str(root), load(str(root), 32).images.nbytes / 1e6
+    assert sharing.proportional_mb(source, 32, processes=2) == pytest.approx(one, rel=0.05)
+
+
+def test_the_smoke_form_measures_every_part_and_writes_its_table(tmp_path, root, capsys):
+    out = tmp_path / "table.parquet"
+    parts = [part for part in run.PARTS if part not in ("sharing", "search")]  # which have tests of their own
+    assert (
+        run.main(["--smoke", "--root", str(root), "--out", str(out), "--threads", "1", "--parts", ",".join(parts)]) == 0
+    )
+    rows = pq.read_table(out).to_pylist()
+    assert len(rows) == 5 and all(row["ours"] and min(row["ours"]) > 0 for row in rows)
+    assert all(row["times_peer"] or row["of_floor"] for row in rows)
+    assert capsys.readouterr().out.count(": ours ") == 5
+
+
+def test_agreement_counts_the_images_that_both_rankings_choose_in_each_class():
+    labels = np.array([0, 0, 0, 1, 1, 1])
+    exact, other = np.array([1, 2, 3, 1, 2, 3.0]), np.array([1, 3, 2, 3, 2, 1.0])
+    assert scoring.agreement(labels, (2, 1), exact, exact) == 1
+    assert scoring.agreement(labels, (2, 1), other, exact) == pytest.approx(
+        1 / 3
+    )  # image 0; image 2 is not, nor image 5
+
+
+def test_growth_is_the_slope_of_a_power_law():
+    rows = [{"images": n, "score_s": 3 * n**1.5} for n in (10, 100, 1000)]
+    assert growth_images.slope(rows, "images", "score_s") == pytest.approx(1.5)
+
+
+def test_noise_goes_through_cache_engine_curriculum_and_metric(tmp_path, monkeypatch):
+    monkeypatch.setenv("CURRICULUM_TUNE_CACHE", str(tmp_path))
+    found = growth_images.measure(growth_images.Size(120, 16, 3))
+    assert set(found) == set(growth_images.FIGURES) and all(value > 0 for value in found.values())
