@@ -32,13 +32,6 @@ class SelfPacedConfig(OrderedConfig):
         "eval", description="BatchNorm while scoring; train moves its running statistics"
     )
     score_every: int = Field(1, ge=1, le=1000, description="epochs between two scorings; 1 is fresh every epoch")
-    score_between: Literal["stale", "seen"] = Field(
-        "stale",
-        description="loss of an image until the next scoring: as scored, or as training on it last saw it (seen)",
-    )
-    score_size: Literal["full", "half"] = Field(
-        "full", description="side of the images while scoring: half costs a quarter and ranks roughly"
-    )
 
 
 AS_RUN = Anchor(

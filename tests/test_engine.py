@@ -16,7 +16,6 @@ from spaces.trial import TrialConfig
 from tests.test_knn import by_double_loop
 from tests.toy import CLASSES, TRAIN, make_engine, pictures, same_tensors
 from trainables.engine import MEAN, STD, Engine, batches
-from trainables.models import build
 
 ALL = np.arange(50)
 
@@ -275,34 +274,6 @@ def test_bf16_and_fp32_give_close_losses():
     assert train(full, rate=1e-4).loss == pytest.approx(train(half, rate=1e-4).loss, rel=0.05)
 
 
-def test_watched_losses_are_those_before_the_update_without_smoothing():
-    smooth = TrialConfig(batch_size=len(TRAIN), label_smoothing=0.2)
-    watched, scored = make_engine(smooth), make_engine(smooth)
-    trained = train(watched, watch=True)
-    assert trained.updates == 1
-    np.testing.assert_allclose(trained.losses, scored.score(TRAIN, "train"), rtol=1e-6)
-    assert train(make_engine(smooth)).losses is None
-
-
-def test_watching_changes_nothing():
-    plain, watched = make_engine(), make_engine()
-    assert train(plain).loss == train(watched, watch=True).loss
-    assert same_tensors(parameters(plain), parameters(watched))
-
-
-def test_scores_at_half_size_are_those_of_images_averaged_two_by_two():
-    whole, labels = pictures(size=16)
-    half = whole.reshape(len(whole), whole.shape[1] // 2, 2, whole.shape[2] // 2, 2, 3).mean(axis=(2, 4))
-    engine = Engine(build("small_cnn", CLASSES, "none", 0), whole, labels, config(), "cpu", "fp32")
-    normalised = torch.from_numpy((half / 255 - np.array(MEAN)) / np.array(STD)).float().permute(0, 3, 1, 2)
-    engine.network.eval()
-    with torch.no_grad():
-        logits = engine.network(normalised[torch.from_numpy(TRAIN)])
-    expected = functional.cross_entropy(logits, engine.task.labels[TRAIN], reduction="none")
-    np.testing.assert_allclose(engine.score(TRAIN, "eval", "half"), expected.numpy(), rtol=1e-4)
-    assert not np.allclose(engine.score(TRAIN, "eval"), expected.numpy(), rtol=1e-2)
-
-
 class Asked(TorchDispatchMode):
     """Counts how often a number is read from a tensor, for which a GPU would have to be waited for."""
 
@@ -321,6 +292,6 @@ def test_no_update_waits_for_the_device(optimizer):
     for order in (TRAIN[:16], TRAIN):
         with Asked() as asked:
             weights, flips = np.ones(len(order)), np.zeros((len(order), 2), dtype=bool)
-            train(make_engine(config(optimizer=optimizer)), order, weights=weights, flips=flips, watch=True)
+            train(make_engine(config(optimizer=optimizer)), order, weights=weights, flips=flips)
         counts.append(asked.times)
     assert counts[0] == counts[1] <= 1

@@ -35,8 +35,6 @@ CONFIGS = {
     ),
     "accuracy steps": SelfPacedConfig(**{**GROWING, **AS_DESCRIBED.values}, rate_gate=0.2, label_smoothing=0.1),
     "as run": SelfPacedConfig(**{**GROWING, **AS_RUN.values}),
-    "losses seen since": SelfPacedConfig(**GROWING, score_every=3, score_between="seen"),
-    "scored at half size": SelfPacedConfig(**GROWING, score_size="half"),
 }
 
 
@@ -127,40 +125,13 @@ def test_weights_of_a_plan_stay_with_their_images():
     seen = {}
     engine_train = run.engine.train
 
-    def spy(order, rates, weights=None, flips=None, watch=False):
+    def spy(order, rates, weights=None, flips=None):
         seen.update(zip(order.tolist(), weights.tolist(), strict=True))
-        return engine_train(order, rates, weights, flips, watch)
+        return engine_train(order, rates, weights, flips)
 
     run.engine.train = spy
     list(train(run))
     assert seen == dict(zip(TRAIN.tolist(), weights.tolist(), strict=True))
-
-
-def test_between_two_scorings_an_image_is_known_by_the_loss_that_training_saw():
-    run = make_run(SelfPacedConfig(**GROWING, score_every=3, score_between="seen"), epochs=4)
-    met, engine_train = [], run.engine.train
-
-    def spy(order, *more):
-        trained = engine_train(order, *more)
-        met.append((np.searchsorted(TRAIN, order), trained.losses))
-        return trained
-
-    run.engine.train = spy
-    epochs = train(run)
-    next(epochs)
-    scored = run.engine.score  # not called again before epoch 4
-    run.engine.score = None
-    known = run.difficulty.values.copy()
-    images, losses = met[0]
-    assert 0 < len(images) < len(TRAIN) and np.array_equal(known[images], losses)
-    next(epochs)
-    images, losses = met[1]
-    known[images] = losses
-    assert np.array_equal(run.difficulty.values, known)
-    next(epochs)
-    run.engine.score = scored
-    next(epochs)
-    assert run.totals.images_scored == 2 * len(TRAIN)
 
 
 def test_a_stale_ranking_stays_as_it_was_scored():
@@ -221,9 +192,9 @@ def test_flips_are_drawn_anew_each_epoch_and_alike_for_common_images():
         run = make_run(SelfPacedConfig(batch_size=8, share_start=share, augment="flips", gate=1.0), epochs=2)
         engine_train, seen = run.engine.train, []
 
-        def spy(order, rates, weights, flips, watch, engine_train=engine_train, seen=seen):
+        def spy(order, rates, weights, flips, engine_train=engine_train, seen=seen):
             seen.append(dict(zip(order.tolist(), flips.tolist(), strict=True)))
-            return engine_train(order, rates, weights, flips, watch)
+            return engine_train(order, rates, weights, flips)
 
         run.engine.train = spy
         list(train(run))

@@ -46,7 +46,7 @@ def spy_on(engine, method: str, known=None) -> list[np.ndarray]:
 def trained_on(ranking: str, hardness: np.ndarray, share: float) -> np.ndarray:
     """The images of the data set that the first epoch trains on, where scoring finds this hardness (50,)."""
     run = make_run(SelfPacedConfig(batch_size=8, share_start=share, ranking=ranking), epochs=1)
-    spy_on(run.engine, "score", known=lambda index, mode, size: hardness[index])
+    spy_on(run.engine, "score", known=lambda index, mode: hardness[index])
     seen = spy_on(run.engine, "train")
     list(train(run))
     return seen[0]
@@ -145,7 +145,7 @@ def counts(ranking: str) -> tuple[int, ...]:
     """Class counts in the record of an epoch on half of the images, where class 3 is hardest throughout."""
     labels = pictures()[1]
     run = make_run(SelfPacedConfig(batch_size=8, share_start=0.5, ranking=ranking), epochs=1)
-    spy_on(run.engine, "score", known=lambda index, mode, size: labels[index] + HARDNESS[index] / 100)
+    spy_on(run.engine, "score", known=lambda index, mode: labels[index] + HARDNESS[index] / 100)
     seen = spy_on(run.engine, "train")
     (record,) = train(run)
     assert record.class_counts == tuple(np.bincount(labels[seen[0]], minlength=4))

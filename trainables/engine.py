@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import batches
@@ -32,7 +31,6 @@ class Trained:
     loss: float  # mean over images, in nats
     accuracy: float  # running, in [0, 1]
     updates: int
-    losses: np.ndarray | None = None  # (K,) float64 of each image when it was trained on, in nats; where asked for
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,8 @@ class Engine:
         rates: np.ndarray,
         weights: np.ndarray | None = None,
         flips: np.ndarray | None = None,
-        watch: bool = False,
     ) -> Trained:
-        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order.
-
-        `watch` asks for the loss of each image as training met it, without label smoothing.
-        """
+        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
         self.network.train()
         losses, logits = [], []
         cut = batches(np.arange(len(order)), self.config.batch_size)
@@ -109,20 +103,16 @@ class Engine:
             losses.append(loss)
             logits.append(said)
         total = sum(loss * len(at) for loss, at in zip(torch.stack(losses).tolist(), cut, strict=True))
-        said, at = torch.cat(logits), torch.cat(epoch[0])
-        seen = self.task.loss(said, at).double().cpu().numpy() if watch else None
-        return Trained(total / len(order), int(self.task.hits(said, at).sum()) / len(order), len(cut), seen)
+        hits = self.task.hits(torch.cat(logits), torch.cat(epoch[0]))
+        return Trained(total / len(order), int(hits.sum()) / len(order), len(cut))
 
-    def score(self, order: np.ndarray, mode: str, size: str = "full") -> np.ndarray:
-        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm.
-
-        Size "half" shows the network images of half the side: about a quarter of the arithmetic, and other losses.
-        """
+    def score(self, order: np.ndarray, mode: str) -> np.ndarray:
+        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
         self.network.train(mode == "train")
         losses = []
         with torch.no_grad():
             for at in self._cut(order, batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH)):
-                losses.append(self.task.loss(self.network.head(self._features(at, size)).float(), at))
+                losses.append(self.task.loss(self.network.head(self._features(at)).float(), at))
         return torch.cat(losses).double().cpu().numpy()
 
     def evaluate(self, index: np.ndarray) -> Evaluation:
@@ -208,10 +198,9 @@ class Engine:
         with self._autocast():
             return self.network(self._batch(at, flip))
 
-    def _features(self, at: torch.Tensor, size: str = "full") -> torch.Tensor:
-        batch = self._batch(at)
+    def _features(self, at: torch.Tensor) -> torch.Tensor:
         with self._autocast():
-            return self.network.backbone(functional.avg_pool2d(batch, 2) if size == "half" else batch).float()
+            return self.network.backbone(self._batch(at)).float()
 
     def _batch(self, at: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
         """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
@@ -249,7 +238,7 @@ class FeatureEngine(Engine):
     def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
         return self.network.head(self.images[at])
 
-    def _features(self, at: torch.Tensor, size: str = "full") -> torch.Tensor:
+    def _features(self, at: torch.Tensor) -> torch.Tensor:
         return self.images[at]
 
 

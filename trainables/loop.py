@@ -111,7 +111,7 @@ def _score(run: Run) -> None:
     started = time.perf_counter()
     order = rng(run.seed, run.epoch, "score").permutation(len(run.train_index))
     values = np.empty(len(order))
-    values[order] = run.engine.score(run.train_index[order], scoring.mode, scoring.size)
+    values[order] = run.engine.score(run.train_index[order], scoring.mode)
     if not np.isfinite(values).all():
         raise _diverged(run, "a score", run.config.learning_rate)
     run.difficulty, run.scored_at = Difficulty(values, order), run.epoch
@@ -135,13 +135,9 @@ def _train(run: Run, plan: Plan, order: np.ndarray, at: np.ndarray) -> tuple[np.
     if plan.fresh_optimizer:
         run.engine.fresh_optimizer()
     weights = None if plan.weights is None else plan.weights[at]
-    scoring = run.curriculum.scoring(run.curriculum_state)
-    watch = scoring is not None and scoring.between == "seen"
-    trained = run.engine.train(run.train_index[order], rates, weights, _flips(run, order), watch)
+    trained = run.engine.train(run.train_index[order], rates, weights, _flips(run, order))
     if not np.isfinite(trained.loss):
         raise _diverged(run, "the loss", rates[0])
-    if trained.losses is not None and run.difficulty is not None:
-        run.difficulty = run.difficulty.updated(order, trained.losses)
     run.totals.updates += trained.updates
     run.totals.images_trained += len(order)
     run.totals.train_seconds += time.perf_counter() - started

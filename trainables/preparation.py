@@ -84,10 +84,6 @@ def _weights_only(setting: Setting) -> Setting:
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
     network, charged = make_network(setting, len(data.classes))
-    if getattr(config, "score_size", "full") == "half" and models.ARCHITECTURES[setting.model].patch:
-        raise UsageError(
-            f"{setting.model} takes images of one size only, so it cannot score at half size; set score_size=full."
-        )
     if get_strategy(setting.strategy).trains == "head":
         assert isinstance(config, TransferConfig)
         network.freeze(setting.model, config.unfreeze, config.batchnorm)

@@ -101,7 +101,9 @@ def final_rows(run: Row, events: list[Row]) -> list[Row]:
     tests = {event["trial"]: event for event in events if event["event"] == "test"}
     opened = len(records) if run["setting"]["protocol"] == "report" else len(tests)
     asked = [event["trial"] for event in events if event["event"] == "asked"]
-    return [_final(settings[n], n, best_of.get(n), last_of.get(n), ended.get(n), tests.get(n), opened) for n in asked]
+    return [
+        _final(settings[n], n, best_of.get(n), last_of.get(n), ended.get(n), tests.get(n), opened) for n in asked
+    ]
 
 
 def _rank(row: Row) -> tuple[float, float]:

@@ -16,12 +16,10 @@ State = dict[str, Any]  # plain numbers and lists: survives JSON unchanged
 
 @dataclass(frozen=True)
 class Scoring:
-    """The difficulty a curriculum needs, and how dearly it is to be had; the defaults are exact."""
+    """The difficulty a curriculum needs: every `every` epochs, with BatchNorm in this mode, in batches of this size."""
 
-    every: int  # epochs from one scoring to the next
-    mode: Literal["eval", "train"]  # of BatchNorm
-    size: Literal["full", "half"] = "full"  # of the images' sides
-    between: Literal["stale", "seen"] = "stale"  # seen: images trained on since are known by the loss they then had
+    every: int
+    mode: Literal["eval", "train"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +28,6 @@ class Difficulty:
 
     values: Floats  # (N,) by image
     order: Ints  # (N,) the order in which the images went through the network, in batches
-
-    def updated(self, images: Ints, values: Floats) -> "Difficulty":
-        """The same with these images' values (K,) known anew."""
-        mixed = self.values.copy()
-        mixed[images] = values
-        return Difficulty(mixed, self.order)
 
 
 @dataclass(frozen=True)

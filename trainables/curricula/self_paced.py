@@ -24,8 +24,7 @@ class SelfPaced(Curriculum):
         """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network."""
         if self.config.order == "random" or (state.get("share") == WHOLE and self.config.score_mode == "eval"):
             return None
-        how = self.config
-        return Scoring(how.score_every, how.score_mode, how.score_size, how.score_between)
+        return Scoring(every=self.config.score_every, mode=self.config.score_mode)
 
     def begin(self) -> State:
         return {"share": millionths(self.config.share_start), "passes": 0}
