@@ -96,11 +96,12 @@ def _search(folder: Path, trials: int, epochs: int, at_once: int) -> float:
 @contextlib.contextmanager
 def watched(trials: int, epochs: int) -> Iterator[Terminal]:
     """The display of a search as on a terminal that is always open: drawn live, into nowhere."""
-    colour = mock.patch.dict(os.environ, {"FORCE_COLOR": "1"})  # rich takes it for a terminal
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), colour:
-        with Terminal(FINETUNE, trials, epochs) as terminal:
-            assert terminal.live
-            yield terminal
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+        stack.enter_context(mock.patch.dict(os.environ, {"FORCE_COLOR": "1"}))  # rich takes it for a terminal
+        terminal = stack.enter_context(Terminal(FINETUNE, trials, epochs))
+        assert terminal.live
+        yield terminal
 
 
 def epochs_in(folder: Path) -> list[tuple[int, int]]:

@@ -225,18 +225,16 @@ class Campaign:
 
     def ranked(self) -> list[TrialBook]:
         """Trials with a result, best first: accuracy, then loss, then the earlier trial."""
-        done = [book for book in self.books.values() if book.best and book.state in ("complete", "pruned")]
-        return sorted(done, key=rank)
+        return best_first(self.books.values())
 
     def _tidy(self, number: int) -> None:
         """Remove the networks that nothing will ask for; what was interrupted may be gone on with."""
         going_on = ("running", "interrupted")
         if self.books[number].state not in going_on:
             store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
-        kept = {book.proposal.number for book in self.ranked()[: self.keep]}
-        for gone in (
-            self.kept | {number}
-        ) - kept:  # whoever dropped out: looking at all would cost more with each trial
+        rivals = self.kept | {number}  # whoever dropped out stays out: ranking all would cost more with each trial
+        kept = {book.proposal.number for book in best_first(self.books[rival] for rival in rivals)[: self.keep]}
+        for gone in rivals - kept:
             if self.books[gone].state not in going_on and self.books[gone].proposal.anchor is None:
                 store.remove_checkpoints(self.folder, gone)
         self.kept = kept
@@ -247,6 +245,11 @@ def proposal_of(event: dict[str, Any], data_root: str | None) -> Proposal:
     own = event.get("setting")
     setting = own and Setting(**own | {"data_root": data_root})
     return Proposal(event["trial"], event["config"], event["values"], event["anchor"], event["withheld"], setting)
+
+
+def best_first(books: Iterable[TrialBook]) -> list[TrialBook]:
+    """Those with a result."""
+    return sorted((book for book in books if book.best and book.state in ("complete", "pruned")), key=rank)
 
 
 def rank(book: TrialBook) -> tuple[float, float, int]:

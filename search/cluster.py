@@ -24,12 +24,10 @@ from search.joining import live_nodes
 from search.node_checks import check_nodes
 from search.nodes import FORGIVEN, Node, cause, explain, lost_with_its_node, refuse_impossible
 from search.options import POPULATIONS, SearchOptions
-from search.population import make_population
 from search.schedulers import make_scheduler
 from spaces.setting import Setting
 from spaces.space import Space
 from trainables import store
-from trainables.records import EpochRecord
 from trainables.tune import StrategyTrainable
 
 
@@ -103,6 +101,8 @@ def _scheduler(
     campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int
 ) -> TrialScheduler:
     if options.scheduler in POPULATIONS:
+        from search.population import make_population  # loads scikit-learn
+
         furthest = max((len(book.records) for book in campaign.books.values()), default=0)
         return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
     return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
@@ -185,12 +185,12 @@ class _Recorder(_NotKept, tune.Callback):
         elif "failed" in result:
             self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
         elif "record" in result:
-            self.campaign.epoch(EpochRecord.from_row(result["record"]), result.get("member"))
+            self.campaign.epoch(result["record"], result.get("member"))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""
         result = trial.last_result or {}
-        finished = result.get("record", {}).get("finished", False)
+        finished = "record" in result and result["record"].finished
         if not finished and (self.campaign.stopped or self.campaign.over_time()):
             return self.campaign.ended(trial.config["number"], "interrupted", self.campaign.stopped or OUT_OF_TIME)
         state = "complete" if finished else "pruned"

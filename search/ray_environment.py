@@ -20,6 +20,7 @@ QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # our own terminal takes the place of Ray's boxes,
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our ledger the place of its three log files per trial,
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # and log/ the place of its tracebacks
+    "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # and the ledger that of its snapshots, which grow with every trial
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without GPUs sees none

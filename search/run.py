@@ -31,9 +31,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _search(given: dict[str, Any], dry: bool, resume: bool) -> int:
-    from trainables import pairing
-
-    pairing.check()
     from search.session import search  # torch takes seconds to load, and --help and --list need none
 
     options = options_of(SearchOptions, given, "options") if resume else arguments.read(SearchOptions, given)

@@ -46,6 +46,7 @@ class Proposer:
         self.two = sampler in TWO_OBJECTIVES
         self.study = optuna.create_study(directions=["maximize", "minimize"] if self.two else ["maximize"])
         self.grid = grid(space) if sampler == "grid" else []
+        self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
         self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
         self.best: dict[int, EpochRecord] = {}
@@ -125,7 +126,10 @@ class Proposer:
         return values
 
     def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        return make_sampler(self.sampler, self.seed, number, self.samples)
+        sampler = make_sampler(self.sampler, self.seed, number, self.samples)
+        if hasattr(sampler, "_search_space"):  # a new one would go through all trials again for what they have in common
+            self.common = sampler._search_space = self.common or sampler._search_space
+        return sampler
 
 
 def _draw(trial: StudyTrial, name: str, distribution: BaseDistribution) -> Any:

@@ -89,10 +89,10 @@ def test_the_reserve_lets_the_ledger_say_the_last_word(tmp_path, monkeypatch):
     assert (tmp_path / ".reserve").stat().st_size == store.RESERVE_BYTES
     original = Ledger._put
 
-    def put(self, line):
+    def put(self, line, flush):
         if self.reserve.exists():
             raise OSError(errno.ENOSPC, "full")
-        original(self, line)
+        original(self, line, flush)
 
     monkeypatch.setattr(Ledger, "_put", put)
     ledger.append("ended", trial=0)

@@ -32,15 +32,15 @@ def job(folder: Path, number: int = 0, **values) -> dict:
 
 
 def timeless(result: dict) -> dict:
-    return {name: value for name, value in result["record"].items() if not name.endswith("seconds")}
+    return {name: value for name, value in result["record"].row().items() if not name.endswith("seconds")}
 
 
 def test_it_steps_to_the_planned_end(tmp_path):
     trainable = StrategyTrainable(config=job(tmp_path))
     results = [trainable.train() for _ in range(4)]
-    assert [r["record"]["epoch"] for r in results] == [1, 2, 3, 4]
+    assert [r["record"].epoch for r in results] == [1, 2, 3, 4]
     assert [r["done"] for r in results] == [False, False, False, True]
-    assert results[-1]["best_accuracy"] == max(r["record"]["eval_accuracy"] for r in results)
+    assert results[-1]["best_accuracy"] == max(r["record"].eval_accuracy for r in results)
 
 
 def test_a_checkpoint_of_ray_continues_with_the_same_numbers(tmp_path):
@@ -70,7 +70,7 @@ def test_a_restarted_trial_goes_on_from_its_last_checkpoint(tmp_path):
     lost.trial.save(store.last_checkpoint(tmp_path, 0))
     again = StrategyTrainable(config=job(tmp_path))
     assert again.train()["record"] == results[-1]["record"]  # told again: the driver may not have heard of it
-    assert again.train()["record"]["epoch"] == 3
+    assert again.train()["record"].epoch == 3
 
 
 def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):

@@ -8,16 +8,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
-from torchvision.models.vision_transformer import VisionTransformer, interpolate_embeddings
 
 from spaces.errors import UsageError, unknown
+from trainables import pairing
 
 State = dict[str, torch.Tensor]
 
@@ -27,7 +27,7 @@ class Architecture:
     build: Callable[[int], nn.Module]  # image size in pixels -> the network with random weights
     head: str  # the name of its last linear layer, "." between levels
     last_block: tuple[str, ...]  # the names of what comes just before it
-    imagenet: torchvision.models.WeightsEnum | None = None
+    imagenet: str | None = None  # torchvision's name of its weights
     patch: int | None = None  # of a vision transformer: image sizes are multiples of it
 
 
@@ -51,23 +51,34 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2))
 
 
+def _theirs() -> Any:
+    """torchvision.models, loaded for its own networks only: that takes as long as loading torch, and small_cnn has no need.
+
+    Raises UsageError where it does not belong to this torch.
+    """
+    pairing.check()
+    from torchvision import models
+
+    return models
+
+
 def _vit_tiny(image_size: int) -> nn.Module:
     """Two blocks of width 48: the same code as ViT-B/16, for tests and for two cores."""
-    return VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=96)
+    return _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=96)
 
 
 ARCHITECTURES = {
     "resnet18": Architecture(
-        lambda size: torchvision.models.resnet18(),
+        lambda size: _theirs().resnet18(),
         "fc",
         ("layer4",),
-        torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
+        "ResNet18_Weights.IMAGENET1K_V1",
     ),
     "vit_b_16": Architecture(
-        lambda size: torchvision.models.vit_b_16(image_size=size),
+        lambda size: _theirs().vit_b_16(image_size=size),
         "heads.head",
         ("encoder.layers.encoder_layer_11", "encoder.ln"),
-        torchvision.models.ViT_B_16_Weights.IMAGENET1K_V1,
+        "ViT_B_16_Weights.IMAGENET1K_V1",
         patch=16,
     ),
     "vit_tiny": Architecture(_vit_tiny, "heads.head", ("encoder.layers.encoder_layer_1", "encoder.ln"), patch=8),
@@ -149,7 +160,7 @@ def load_backbone(network: Network, architecture: str, state: State, source: str
     if place in wanted and place in state and state[place].shape[1] != wanted[place].shape[1]:
         patch = ARCHITECTURES[architecture].patch
         side = patch * round((wanted[place].shape[1] - 1) ** 0.5)
-        state = dict(interpolate_embeddings(side, patch, OrderedDict(state)))
+        state = dict(_theirs().vision_transformer.interpolate_embeddings(side, patch, OrderedDict(state)))
     # files from before torch 0.4.1 lack the batch counters, which no forward pass reads
     state = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")} | state
     wrong = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]
@@ -194,9 +205,10 @@ def _first(error: Exception) -> str:
 
 def imagenet_state(architecture: str) -> State:
     """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
-    weights = ARCHITECTURES[architecture].imagenet
-    if weights is None:
+    name = ARCHITECTURES[architecture].imagenet
+    if name is None:
         raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
+    weights = _theirs().get_weight(name)
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:

@@ -98,7 +98,9 @@ class Trial:
             self.known.setdefault(best.epoch, best)
             self._mend_predictions(best.epoch)
         last = store.last_checkpoint(self.folder, self.number)
-        if not last.exists():
+        state = store.read_text(last)
+        # a machine that went down may have taken epochs with it: a checkpoint from beyond them would leave a gap
+        if state is None or not self.known.keys() >= set(range(1, json.loads(state)["epoch"])):
             return []
         self.restore(last)
         assert self.run.last

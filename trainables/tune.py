@@ -78,7 +78,7 @@ class StrategyTrainable(tune.Trainable):
             return {"done": True, **nothing, **(self.failure or {}), **self._placed()}
         best, work = self.trial.run.best, record.updates * self.trial.run.config.batch_size
         return {
-            "record": record.row(),
+            "record": record,  # whole: Ray would keep statistics of every number in a dict
             "epoch": record.epoch,
             "accuracy": record.eval_accuracy,
             **self._membership(record.epoch),
