@@ -42,7 +42,8 @@ def rows(smoke: bool, rounds: int) -> Iterator[Row]:
         from benchmarks.bare_tune import run_bare, run_usual
 
         def turns(trials: int, other: Any) -> list[list[float]]:
-            run_search(1, 1, at_once), other(1, 1, at_once)  # what is loaded once is not counted
+            if not smoke:
+                run_search(1, 1, at_once), other(1, 1, at_once)  # what is loaded once is not counted
             return in_turns(rounds, lambda: run_search(trials, epochs, at_once), lambda: other(trials, epochs, at_once))
 
         ours, floor = turns(many, run_bare)

@@ -58,6 +58,23 @@ def test_a_run_that_is_taken_up_draws_what_it_would_have_drawn(sampler, done):
     assert [p.config for p in run(again, 12)] == [p.config for p in straight[done:12]]
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes"])
+def test_notes_that_go_from_one_trial_to_the_next_change_no_draw(sampler):
+    """Trials that overlap, and one of each kind of end among those that the notes are made of."""
+    drawn = []
+    for notes in (True, False):
+        made, states = Proposer(SMALL, 16, 3, sampler), ["complete", "pruned", "failed", "complete"]
+        waiting = [made.ask(), made.ask()]
+        drawn.append([p.config for p in waiting])
+        while waiting:
+            made.report(record(waiting[0].number, 1, waiting[0].config["gate"]))
+            made.tell(waiting[0].number, states[waiting[0].number % 4])
+            made.common = made.common if notes else None
+            waiting = [*waiting[1:], *([p] if (p := made.ask()) else [])]
+            drawn[-1] += [waiting[-1].config] if waiting else []
+    assert drawn[0] == drawn[1] and len(drawn[0]) >= 16
+
+
 def test_the_grid_is_the_product_of_the_values_that_mean_something():
     points = grid(SMALL)
     plain, stepped = (sum(p["rate"] == rate for p in points) for rate in ("constant", "accuracy_steps"))

@@ -252,3 +252,16 @@ def test_removing_checkpoints_leaves_predictions_and_other_trials(tmp_path):
     store.remove_checkpoints(tmp_path, 0)  # what is gone may go again
     assert set(files_in(tmp_path)) == {"checkpoints/0001/best.safetensors", "predictions/0000.test.safetensors"}
     assert not store.trial_folder(tmp_path, 0).exists()
+
+
+def test_epochs_in_quick_succession_are_flushed_together_and_all_else_at_once(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(True))
+    clock = iter([0.0, 0.0, 0.05, 0.2, 0.2, 0.25])  # looked at for an epoch, and after a flush
+    monkeypatch.setattr(store.time, "monotonic", lambda: next(clock))
+    ledger = Ledger(tmp_path)
+    counts = []
+    for event in ("epoch", "epoch", "epoch", "ended"):
+        ledger.append(event)
+        counts.append(len(flushed))
+    assert counts == [1, 1, 2, 3]

@@ -73,6 +73,16 @@ def test_a_restarted_trial_goes_on_from_its_last_checkpoint(tmp_path):
     assert again.train()["record"].epoch == 3
 
 
+def test_a_checkpoint_from_beyond_what_the_ledger_has_is_not_gone_on_from(tmp_path):
+    (tmp_path / "ledger.jsonl").touch()
+    lost = StrategyTrainable(config=job(tmp_path))
+    results = [lost.train() for _ in range(3)]
+    lost.trial.save(store.last_checkpoint(tmp_path, 0))
+    store.best_weights(tmp_path, 0).unlink()  # it would know one more epoch
+    again = StrategyTrainable(config=job(tmp_path))
+    assert timeless(again.train()) == timeless(results[0])  # epochs 1 and 2 went with the machine: trained again
+
+
 def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):
     trainable = StrategyTrainable(
         config=job(tmp_path) | {"setting": SETTING.model_copy(update={"data": "nowhere"}).model_dump_json()}
