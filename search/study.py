@@ -127,7 +127,8 @@ class Proposer:
 
     def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
         sampler = make_sampler(self.sampler, self.seed, number, self.samples)
-        if hasattr(sampler, "_search_space"):  # a new one would go through all trials again for what they have in common
+        if hasattr(sampler, "_search_space"):
+            # a new one would go through all trials again for what they have in common
             self.common = sampler._search_space = self.common or sampler._search_space
         return sampler
 

@@ -34,7 +34,9 @@ def test_the_smoke_rows_compare_the_same_trials_and_epochs(monkeypatch):
     monkeypatch.setattr(tune.Tuner, "fit", lambda tuner: fits.append(fit(tuner)) or fits[-1])
     rows = list(searching.rows(smoke=True, rounds=1))
     assert len(rows) == 3 and all(len(row.ours) == len(row.floor or row.peer) == 1 for row in rows)
-    assert ledgers == [[(trial, epoch) for trial in range(n) for epoch in (1, 2, 3)] for n in (4, 2)]  # every one is there
+    assert ledgers == [
+        [(trial, epoch) for trial in range(n) for epoch in (1, 2, 3)] for n in (4, 2)
+    ]  # every one is there
     epochs = [[result.metrics["training_iteration"] for result in results] for results in fits]
     assert epochs == [[3] * 4, [3] * 4, [3] * 2, [3] * 2]
 
