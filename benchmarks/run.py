@@ -5,6 +5,7 @@ rounds. With --smoke everything is tiny and drawn here: it shows that all of it 
 """
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -13,8 +14,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
@@ -34,9 +33,21 @@ def main(words: Sequence[str] | None = None) -> int:
         for row in measured(asked, Path(folder)):
             rows.append(row)
             print(line(row), flush=True)
-    pq.write_table(pa.Table.from_pylist([as_columns(row) for row in rows]), asked.out)
-    print(f"wrote {asked.out}")
+    print(f"wrote {write([as_columns(row) for row in rows], asked.out)}")
     return 0
+
+
+def write(rows: list[dict[str, object]], out: Path) -> Path:
+    """The table as parquet; as JSON beside it on a machine that trains only and has no pyarrow."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        out = out.with_suffix(".json")
+        out.write_text(json.dumps(rows))
+        return out
+    pq.write_table(pa.Table.from_pylist(rows), out)
+    return out
 
 
 def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
