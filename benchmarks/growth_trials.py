@@ -39,9 +39,9 @@ class Growth:
     ask_ms: float
     epoch_ms: float
     end_ms: float
-    search_s: float  # all trials
+    driver_s: float  # asks, epochs and ends of all trials
     memory_mb: float  # at its peak, above what was there before
-    finish_s: float  # tables and summary
+    rest_s: float  # of the search: plan, tables, summary
     disk_mb: float
     resume_s: float
     load_s: float
@@ -110,7 +110,7 @@ def _searched(options: SearchOptions) -> dict[str, float]:
         seconds = _seconds(lambda: session.search(options))
     search = sum(map(sum, Timed.spent.values()))
     late = {f"{name}_ms": 1e3 * _late(spent) for name, spent in Timed.spent.items()}
-    return late | {"search_s": search, "memory_mb": peaks[0] - before, "finish_s": seconds - search}
+    return late | {"driver_s": search, "memory_mb": peaks[0] - before, "rest_s": seconds - search}
 
 
 def _afterwards(options: SearchOptions, folder: Path) -> dict[str, float]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -54,7 +55,9 @@ def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
     """The rows of the parts that were asked for, one after another."""
     tiny = asked.smoke
     root = draw(folder / "scenes", 105 if tiny else 2800, 32 if tiny else 256) if asked.root is None else asked.root
-    sizes = {"size": 32, "train": 66, "held_out": 20, "model": "small_cnn"} if tiny else {"size": asked.image_size}
+    sizes: dict[str, Any] = {"size": asked.image_size, "train": asked.train}
+    if tiny:
+        sizes = {"size": 32, "train": 66, "held_out": 20, "model": "small_cnn"}
     work = Work(root=root, threads=asked.threads, device=asked.device, **sizes)
     rounds = 1 if tiny else asked.rounds
     if "training" in asked.parts:
@@ -120,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         "--weights", default="none", help="of the network in the transfer search: imagenet, none, a file"
     )
     parser.add_argument("--image-size", type=int, default=256)
+    parser.add_argument(
+        "--train", type=int, default=320, help="images of an epoch of fine-tuning; a GPU wants thousands"
+    )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--rounds", type=int, default=3)

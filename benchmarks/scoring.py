@@ -111,13 +111,12 @@ def agreement(labels: np.ndarray, counts: Sequence[int], values: np.ndarray, exa
 
 def remember_losses(trial: Trial) -> None:
     """After an epoch, the images it trained on are ranked by the losses they had in training."""
-    run, train, update = trial.run, trial.run.engine.train, trial.run.engine._update
+    run, train, hits = trial.run, trial.run.engine.train, trial.run.engine.task.hits
     met: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def watched_update(at: torch.Tensor, *rest: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        loss, logits = update(at, *rest)
-        met.append((at, run.engine.task.loss(logits, at)))
-        return loss, logits
+    def watched_hits(logits: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        met.append((at, run.engine.task.loss(logits.detach(), at)))
+        return hits(logits, at)
 
     def watched_train(order: np.ndarray, *rest: Any) -> Trained:
         met.clear()
@@ -129,7 +128,7 @@ def remember_losses(trial: Trial) -> None:
             run.difficulty = Difficulty(values, run.difficulty.order)
         return trained
 
-    run.engine._update, run.engine.train = watched_update, watched_train  # type: ignore[method-assign]
+    run.engine.task.hits, run.engine.train = watched_hits, watched_train  # type: ignore[method-assign]
 
 
 def score_half(trial: Trial) -> None:

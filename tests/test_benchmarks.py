@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmarks import growth_images, run, scoring, sharing
+from benchmarks import growth_images, run, scoring, sharing, work
 from benchmarks.peers import knn_by_pairs, knn_by_rows
 from benchmarks.table import Row, in_turns
-from benchmarks.work import Work, bare, by_the_usual_loop, by_us
+from benchmarks.work import Work, by_the_usual_loop, by_us
 from trainables.data.sources import load
 from trainables.knn import knn_metric
 
@@ -22,17 +22,26 @@ def root(tmp_path_factory):
 
 @each("frozen", [False, True])
 def test_the_usual_loop_and_ours_have_the_same_losses_in_fp32(root, frozen):
-    work = Work(root=root, size=32, train=66, held_out=20, epochs=3, model="small_cnn", precision="fp32", threads=1,
+    same = Work(root=root, size=32, train=66, held_out=20, epochs=3, model="small_cnn", precision="fp32", threads=1,
                 workers=0, frozen=frozen)  # fmt: skip
-    ours, usual = by_us(work), by_the_usual_loop(work)
+    ours, usual = by_us(same), by_the_usual_loop(same)
     for name in ("train_loss", "held_out_loss"):
         found = [[row[name] for row in rows] for rows in (ours, usual)]
         np.testing.assert_allclose(*found, rtol=2e-4)
         assert len(set(found[0])) == 3  # it learns something, else equal curves would say nothing
 
 
-def test_the_bare_passes_run_on_as_many_images(root):
-    assert bare(Work(root=root, size=32, train=64, model="small_cnn", threads=1))["train_seconds"] > 0
+def test_the_bare_passes_run_on_as_many_images(root, monkeypatch):
+    real, seen = work.network_of, []
+
+    def counted(*what):
+        network = real(*what)
+        network.register_forward_hook(lambda module, given, out: seen.append(len(out)))
+        return network
+
+    monkeypatch.setattr(work, "network_of", counted)
+    work.bare(Work(root=root, size=32, train=96, model="small_cnn", threads=1))
+    assert seen == [32] * (2 + 3)  # two to warm up
 
 
 def test_both_loops_find_our_knn_metric():

@@ -137,10 +137,12 @@ def test_changed_data_are_refused():
         load_data(plan.setting.model_copy(update={"data_digest": "0" * 64}))
 
 
-def test_torch_and_torchvision_of_different_builds_are_named(monkeypatch):
+def test_torch_and_torchvision_of_different_builds_are_named(monkeypatch, tmp_path):
     import builtins
 
     from trainables import pairing
+    from trainables.data import dtd
+    from trainables.models import build
 
     real = builtins.__import__
 
@@ -152,3 +154,7 @@ def test_torch_and_torchvision_of_different_builds_are_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(UsageError, match="of different builds"):
         pairing.check()
+    with pytest.raises(UsageError, match="of different builds"):
+        build("resnet18", 7, "none", 0)
+    with pytest.raises(UsageError, match="of different builds"):
+        dtd._download(tmp_path / "dtd")

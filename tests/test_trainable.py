@@ -83,6 +83,21 @@ def test_a_checkpoint_from_beyond_what_the_ledger_has_is_not_gone_on_from(tmp_pa
     assert timeless(again.train()) == timeless(results[0])  # epochs 1 and 2 went with the machine: trained again
 
 
+def test_an_epoch_that_the_ledger_lost_does_not_take_the_place_of_a_better_one_after_it(tmp_path):
+    lost = StrategyTrainable(config=job(tmp_path, learning_rate=1e-3))
+    records = [lost.train()["record"] for _ in range(3)]
+    kept = store.read_text(store.best_weights(tmp_path, 0), "record")
+    assert json.loads(kept)["epoch"] == 3 and records[1].better_than(
+        records[0]
+    )  # else epoch 2 would not be kept anyway
+    first = {"event": "epoch", "trial": 0, "record": records[0].row()}  # all that reached the disk
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(first) + "\n")
+    again = StrategyTrainable(config=job(tmp_path, learning_rate=1e-3))
+    assert [again.train()["record"].epoch for _ in range(3)] == [1, 2, 3]
+    assert store.read_text(store.best_weights(tmp_path, 0), "record") == kept
+    assert json.loads(store.read_text(store.predictions_file(tmp_path, 0, "validation")))["epoch"] == 3
+
+
 def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):
     trainable = StrategyTrainable(
         config=job(tmp_path) | {"setting": SETTING.model_copy(update={"data": "nowhere"}).model_dump_json()}

@@ -95,16 +95,15 @@ class Engine:
     ) -> Trained:
         """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
         self.network.train()
-        losses, logits = [], []
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
         cut = batches(np.arange(len(order)), self.config.batch_size)
         epoch = [self._cut(values, cut) for values in (order, weights, flips)]  # on the device before the first update
         for at, share, flip, rate in zip(*epoch, rates.tolist(), strict=True):
-            loss, said = self._update(at, rate, share, flip)
-            losses.append(loss)
-            logits.append(said)
-        total = sum(loss * len(at) for loss, at in zip(torch.stack(losses).tolist(), cut, strict=True))
-        hits = self.task.hits(torch.cat(logits), torch.cat(epoch[0]))
-        return Trained(total / len(order), int(hits.sum()) / len(order), len(cut))
+            loss, hits = self._update(at, rate, share, flip)
+            total += loss.double() * len(at)
+            correct += hits
+        return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
 
     def score(self, order: np.ndarray, mode: str) -> np.ndarray:
         """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
@@ -161,7 +160,7 @@ class Engine:
     def _update(
         self, at: torch.Tensor, rate: float, share: torch.Tensor | None, flip: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step on the images `at`: the loss, and their logits before it. Nothing here waits for the device."""
+        """One step on the images `at`: the loss and the number of hits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         logits = self._logits(at, flip).float()
@@ -169,7 +168,7 @@ class Engine:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), logits.detach()
+        return loss.detach(), self.task.hits(logits, at).sum()
 
     def _loss(self, logits: torch.Tensor, at: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
         if share is None:
@@ -267,7 +266,7 @@ def keep_memory() -> None:
     """Tell glibc to keep what a step frees for the next one, on a CPU.
 
     Otherwise every large activation is mapped, cleared by the kernel page by page, and unmapped again, at each step:
-    about an eighth of the time of training (benchmarks/NOTES.md). Other C libraries are left as they are.
+    about a ninth of the time of training (benchmarks/NOTES.md). Other C libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -172,7 +172,7 @@ class Ledger:
     def append(self, event: str, **content: Any) -> None:
         """Raises OSError where the disk is full or read-only; the ledger ends with its last whole line all the same."""
         line = json.dumps({"event": event, **content}, allow_nan=False).encode() + b"\n"
-        flush = event != "epoch" or time.monotonic() - self.flushed_at >= FLUSH_SECONDS
+        flush = event != "epoch" or "member" in content or time.monotonic() - self.flushed_at >= FLUSH_SECONDS
         try:
             self._put(line, flush)
         except OSError:
@@ -192,7 +192,7 @@ class Ledger:
             raise
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # closed already
             os.fsync(self.file.fileno())
         self.file.close()
         with contextlib.suppress(OSError):

@@ -76,7 +76,9 @@ class Trial:
         """The record that counts for this epoch. In bf16 or on a GPU a second training differs in the last digits."""
         first = self.known.get(record.epoch)
         if first is None:
-            if self.folder and record == self.run.best:
+            # a machine that went down may have taken this epoch and left a later, better one: that one's network stays
+            outdone = any(known.better_than(record) for known in self.known.values())
+            if self.folder and record == self.run.best and not outdone:
                 self._keep_best()
             self.known[record.epoch] = record
             return record

@@ -15,6 +15,7 @@ from urllib.error import URLError
 import numpy as np
 
 from spaces.errors import UsageError
+from trainables import pairing
 from trainables.data.cache import cache_folder, put_in_place, temporary_folder, writing
 from trainables.progress import say
 
@@ -40,6 +41,7 @@ def find(root: str | None) -> Path:
 
 def _download(place: Path) -> None:
     """torchvision's own download, checked against its digest, and put in place whole."""
+    pairing.check()
     from torchvision.datasets import DTD
 
     say("downloading DTD (about 600 MB) through torchvision")
