@@ -4,8 +4,9 @@ import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-Measure = Callable[[], float]
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ class Row:
         return statistics.median(a / b if self.higher_is_better else b / a for a, b in pairs)
 
 
-def in_turns(rounds: int, *ways: Measure) -> list[list[float]]:
-    """The figures of each way, one per round; every second round goes backwards, so that drift meets all alike."""
-    found: list[list[float]] = [[] for _ in ways]
+def in_turns(rounds: int, *ways: Callable[[], Found]) -> list[list[Found]]:
+    """What each way finds, once per round; every second round goes backwards, so that drift meets all alike."""
+    found: list[list[Found]] = [[] for _ in ways]
     for number in range(rounds):
         turn = list(zip(ways, found, strict=True))
         for way, figures in turn if number % 2 == 0 else reversed(turn):
