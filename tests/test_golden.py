@@ -1,0 +1,111 @@
+"""What the tables and the reports of four recorded runs say, kept word for word and number for number.
+
+`tests/golden` holds run folders of version 0.1.0, in the ledger's first format, with the tables and the reports made of
+them then: a search, a head-to-head with twins, a population, and a search under Ray that was interrupted and resumed.
+"""
+
+import json
+import shlex
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pyarrow.parquet
+import pytest
+
+from analysis.chapters import make_chapters
+from analysis.comparison import write_comparison
+from analysis.markdown import write_markdown
+from analysis.runs import load_with_epochs
+from analysis.sections import sections
+from search import compare, run
+from search.about import _processor
+from search.arguments import DONE
+from trainables.tables import write_tables
+
+GOLDEN = Path(__file__).parent / "golden"
+RUNS = ("search", "head_to_head", "population", "resumed")
+TABLES = ("records", "finals", "predictions", "best", "schedule")
+
+
+@pytest.fixture
+def runs(tmp_path) -> Path:
+    """Copies of the run folders, without what was derived from them."""
+    shutil.copytree(GOLDEN, tmp_path / "golden", ignore=shutil.ignore_patterns("*.parquet", "*.md"))
+    return tmp_path / "golden"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_tables_are_what_they_were(runs, name):
+    write_tables(runs / name)
+    recorded = [table for table in TABLES if (GOLDEN / name / f"{table}.parquet").exists()]
+    assert set(recorded) >= {"records", "finals", "predictions", "best"}
+    assert ("schedule" in recorded) == (runs / name / "schedule.parquet").exists()
+    for table in recorded:
+        then = pyarrow.parquet.read_table(GOLDEN / name / f"{table}.parquet")
+        now = pyarrow.parquet.read_table(runs / name / f"{table}.parquet")
+        assert set(then.column_names) <= set(now.column_names)
+        now = now.select(then.column_names)
+        assert now.schema.remove_metadata() == then.schema.remove_metadata()
+        assert now.to_pylist() == then.to_pylist()
+
+
+@pytest.mark.parametrize(("chosen", "golden"), [(RUNS, "report.md"), (("resumed",), "resumed/report.md")])
+def test_the_report_is_what_it_was(runs, chosen, golden):
+    """All but the pixels: drawing takes a minute, and other tests look at figures."""
+    found = [load_with_epochs(runs / run) for run in chosen]
+    chapters = make_chapters(sections(found))
+    said = write_markdown("Report on " + ", ".join(run.name for run in found), chapters)
+    plt.close("all")
+    assert said == (GOLDEN / golden).read_text()
+
+
+def test_the_comparison_is_what_it_was(runs):
+    write_comparison(runs / "head_to_head")
+    assert (runs / "head_to_head" / "comparison.md").read_text() == (
+        GOLDEN / "head_to_head" / "comparison.md"
+    ).read_text()
+
+
+SLOW_ON_RAY = (pytest.mark.slow, pytest.mark.ray)
+SPENT = {"train_seconds", "score_seconds", "eval_seconds", "seconds", "peak_memory_mb"}  # differs between two trainings
+
+
+def same_machine(about: dict) -> bool:
+    """Whether sums of floats come out alike: they follow the processor and torch."""
+    return about["machine"]["processor"] == _processor() and about["versions"]["torch"] == version("torch")
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (run, "search"),
+        (compare, "head_to_head"),
+        pytest.param(run, "population", marks=(pytest.mark.slow, pytest.mark.ray)),
+    ],
+)
+def test_training_again_gives_the_same_tables(tmp_path, module, name):
+    """To the last digit on the machine they were made on. On another, of the head-to-head, to three digits of the loss:
+
+    a search elsewhere follows its own sums of floats, so only its anchors can be compared.
+    """
+    about = json.loads((GOLDEN / name / "run.json").read_text())
+    words = shlex.split(about["command"])[3:]
+    assert module.main([*words, "--out", str(tmp_path)]) == DONE
+    for table in TABLES:
+        golden = GOLDEN / name / f"{table}.parquet"
+        if golden.exists():
+            then, now = (pyarrow.parquet.read_table(file) for file in (golden, tmp_path / name / golden.name))
+            kept = [column for column in then.column_names if column not in SPENT]
+            compare_rows(then.select(kept).to_pylist(), now.select(kept).to_pylist(), same_machine(about), name)
+
+
+def compare_rows(then: list[dict], now: list[dict], exactly: bool, name: str) -> None:
+    if exactly:
+        assert now == then
+    elif name == "head_to_head" and "eval_loss" in then[0]:
+        assert [(row["trial"], row["epoch"], row["images"]) for row in now] == [
+            (row["trial"], row["epoch"], row["images"]) for row in then
+        ]
+        assert [row["eval_loss"] for row in now] == pytest.approx([row["eval_loss"] for row in then], abs=2e-3)
