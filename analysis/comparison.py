@@ -4,12 +4,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import arms, shown, verdict
+from analysis import tables, verdict
+from analysis.comparable import sections
+from analysis.document import display
+from analysis.document.markdown import as_markdown
 from analysis.runs import LoadedRun, load_with_epochs
-from analysis.sections import sections
-from analysis.table import as_markdown
-from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -29,10 +30,10 @@ def write_comparison(folder: Path) -> str:
             f"{folder} has no complete trial, or trials without test figures; let the comparison end first."
         )
     (section,) = sections([run])
-    table = arms.arm_summary(section)
+    table = tables.arm_summary(section)
     pairs = verdict.pairs(section, ("as trained",))
     said = [f"- {row.sentence}" for row in pairs.itertuples() if row.planned]
-    text = _heading(run) + as_markdown(shown.arms(table)) + "\n" + "\n".join(said or [NOTHING_PLANNED]) + "\n"
+    text = _heading(run) + as_markdown(display.arms(table)) + "\n" + "\n".join(said or [NOTHING_PLANNED]) + "\n"
     (folder / "comparison.md").write_text(text)
     table.to_parquet(folder / "comparison.parquet")
     return text

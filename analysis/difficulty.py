@@ -11,21 +11,19 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import figures_images
-from analysis.content import Chapter, Part, Picture, Sentences, Table
-from analysis.figures_errors import misclassified_images
-from analysis.report import write_report
-from analysis.runs import LoadedRun, load_with_epochs
-from analysis.sections import Section
-from search.arguments import DONE, Parser, guarded
-from search.divide import sheet
-from spaces.errors import UsageError
+from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.document.write import write_report
+from analysis.figures import images
+from analysis.runs import LoadedRun, load_with_epochs, setting_of
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError
+from console.progress import track
 from spaces.setting import Setting
 from trainables.data.dataset import Dataset
-from trainables.division import levels_of
+from trainables.data.sheet import sheet
+from trainables.difficulty.division import levels_of
+from trainables.difficulty.scorers import LEVELS, read_scores
 from trainables.preparation import fixed_difficulty, load_data
-from trainables.progress import track
-from trainables.scorers import LEVELS, read_scores
 
 SHARES = (0.1, 0.3, 0.65)  # of the training set: what a curriculum that starts easy sees first
 SHOWN = 24  # misclassified images on a sheet
@@ -56,17 +54,6 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path) -> in
     write_report(chapters, [run], out)
     print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
     return DONE
-
-
-def setting_of(run: LoadedRun) -> Setting:
-    """The run's setting. Raises UsageError where it has fields that this version does not know."""
-    try:
-        return Setting(**run.about["setting"])
-    except ValueError as error:
-        fields = str(error).splitlines()[1:2]
-        raise UsageError(
-            f"{run.folder} has a setting of another version ({', '.join(fields)}); use that one."
-        ) from None
 
 
 def all_scores(run: LoadedRun, setting: Setting, data: Dataset, seeds: int, division: Path | None) -> pd.DataFrame:
@@ -110,7 +97,7 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", caption, figures_images.correlations(table, "Do they agree on what is hard?")),
+        Picture("agreement", caption, images.correlations(table, "Do they agree on what is hard?")),
     ]
 
 
@@ -149,48 +136,9 @@ def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
     """The sheet that search.divide draws, for one scorer."""
     name = "division" if "division" in scores else scores.columns[0]
     drawn = np.asarray(sheet(data, scores[name].to_numpy()))
-    figure = figures_images.whole_image(drawn)
+    figure = images.whole_image(drawn)
     caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
     return Chapter("Easiest and hardest", [Picture("sheet", caption, figure)])
-
-
-def add_misclassified(chapters: list[Chapter], sections: list[Section]) -> None:
-    """Put a sheet of misclassified images into the chapter of each section. Raises UsageError where the data are gone."""
-    for number, section in enumerate(sections):
-        chapter = next((c for c in chapters if c.title == f"Part 2: {section.title}"), None)
-        chapter = chapter or next((c for c in chapters if c.title == f"Search: {section.runs[-1].name}"), None)
-        if chapter is None:
-            continue
-        arm = _to_show(section)
-        table = misclassified_images(section, arm)
-        if table.empty:
-            continue
-        data, _ = load_data(setting_of(section.runs[0]))
-        shown = table.head(SHOWN)
-        captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
-        figure = figures_images.image_sheet(
-            [data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}"
-        )
-        seed = shown["seed"].iloc[0]
-        caption = (
-            f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {seed}) gets wrong: true class, "
-            f"predicted class, confidence."
-        )
-        suffix = f"_{number + 1}" if len(sections) > 1 else ""
-        named = table.assign(path=[data.paths[i] for i in table["image"]])
-        texts = named.head(SHOWN).assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
-        chapter.parts.append(Picture(f"misclassified{suffix}", caption, figure))
-        chapter.parts.append(
-            Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts, folded=True)
-        )
-
-
-def _to_show(section: Section) -> str:
-    """The best self-paced arm, as in the report's figure 22, else the best arm."""
-    arms = section.arms[~section.arms["arm"].str.contains("/", regex=False)]
-    own = arms[arms["base"] == "self_paced"]
-    chosen = own if len(own) else arms
-    return str(chosen.groupby("arm")["selection_accuracy"].mean().idxmax())
 
 
 if __name__ == "__main__":

@@ -17,20 +17,19 @@ import torch
 from lime.lime_image import ImageExplanation, LimeImageExplainer
 from skimage.segmentation import quickshift
 
-from analysis import figures_images
-from analysis.content import Chapter, Picture, Sentences, Table
-from analysis.difficulty import setting_of
-from analysis.report import write_report
-from analysis.runs import LoadedRun, load_with_epochs, right
-from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError
+from analysis.document.parts import Chapter, Picture, Sentences, Table
+from analysis.document.write import write_report
+from analysis.figures import images
+from analysis.runs import LoadedRun, load_with_epochs, right, setting_of
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError
+from console.progress import bar
+from records.folder import best_weights
 from spaces.setting import Setting
-from trainables import store
 from trainables.data.dataset import Dataset
-from trainables.engine import Engine
-from trainables.models import read_state
+from trainables.networks.engine import Engine
+from trainables.networks.models import read_state
 from trainables.preparation import load_data, make_network
-from trainables.progress import bar
 from trainables.strategies import get_strategy
 
 BATCH = 256  # perturbed images in one forward pass
@@ -107,7 +106,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     Raises UsageError naming a missing or damaged checkpoint.
     """
     trial = best_kept(run) if trial is None else trial
-    path = store.best_weights(run.folder, trial)
+    path = best_weights(run.folder, trial)
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
@@ -127,7 +126,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
 
 
 def kept_trials(run: LoadedRun) -> list[int]:
-    return [trial for trial in run.asked if store.best_weights(run.folder, trial).is_file()]
+    return [trial for trial in run.asked if best_weights(run.folder, trial).is_file()]
 
 
 def best_kept(run: LoadedRun) -> int:
@@ -270,7 +269,7 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, re
     texts = table.assign(**{name: [f"{value:.2f}" for value in table[name]] for name in
                             ("confidence", "fit", "agreement_sampling", "agreement_segmentation")},
                          seconds=[f"{value:.1f}" for value in table["seconds"]])  # fmt: skip
-    figure = figures_images.explained(pictured, "What speaks for the predicted class (LIME)")
+    figure = images.explained(pictured, "What speaks for the predicted class (LIME)")
     picture = Picture("explanations", "LIME, a row per network.", figure)
     listed = Table("explanations", "Explanations and how far they agree.", table, texts)
     return Chapter("Explanations", [Sentences(lines), picture, listed])

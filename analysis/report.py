@@ -6,16 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.chapters import make_chapters
-from analysis.content import Chapter, draw_pictures, write_tables
-from analysis.markdown import write_markdown
-from analysis.page import write_page
-from analysis.runs import LoadedRun, load_with_epochs
-from analysis.sections import sections
-from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError
-from trainables import store
-from trainables.progress import track
+from analysis.chapters.contents import make_chapters
+from analysis.comparable import sections
+from analysis.document.write import write_report
+from analysis.runs import load_with_epochs
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError
+from console.progress import track
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,23 +36,12 @@ def report(folders: list[Path], out: Path, reference: Path | None = None, images
     groups = sections(runs)
     chapters = make_chapters(groups, curve)
     if images:
-        from analysis.difficulty import add_misclassified
+        from analysis.chapters.misclassified import add_misclassified
 
         add_misclassified(chapters, groups)
     write_report(chapters, runs, out)
     print(f"{out / 'index.html'}: {', '.join(chapter.title for chapter in chapters)}")
     return DONE
-
-
-def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> None:
-    """Pictures and tables first: the page shows the one and links to the other."""
-    title = "Report on " + ", ".join(run.name for run in runs)
-    about = [{"run": run.name, "command": run.command, "data_digest": run.about["data"]["digest"],
-              "versions": run.about.get("versions", {})} for run in runs]  # fmt: skip
-    draw_pictures(chapters, out)
-    write_tables(chapters, out, {"runs": about})
-    store.write_bytes(out / "report.md", write_markdown(title, chapters).encode())
-    store.write_bytes(out / "index.html", write_page(title, chapters, out).encode())
 
 
 def read_reference(path: Path) -> pd.DataFrame:

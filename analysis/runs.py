@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.shown import many
-from spaces.errors import UsageError
-from trainables import store, tables
+from console.errors import UsageError
+from console.wording import many
+from records.files import Arrays
+from records.folder import ledger_file, read_predictions, read_run
+from records.history import record_rows
+from records.ledger import read_events
+from records.tables import final_rows
+from spaces.setting import Setting
 
 PACKAGE = "curriculum-tune"
 
@@ -50,9 +55,9 @@ class LoadedRun:
         return list(self.about["data"]["classes"])
 
     @cached_property
-    def predictions(self) -> dict[tuple[int, str], store.Arrays]:
+    def predictions(self) -> dict[tuple[int, str], Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
-        return {(trial, split): arrays for trial, split, _, arrays in store.read_predictions(self.folder)}
+        return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder)}
 
 
 def without_folders(text: str) -> str:
@@ -60,21 +65,21 @@ def without_folders(text: str) -> str:
     return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+(?=[^\s/'\"])", "…/", text)
 
 
-def right(said: store.Arrays) -> np.ndarray:
+def right(said: Arrays) -> np.ndarray:
     """(n,) bool, whether each image was predicted right: of the multi-label task, whether any of its labels was."""
     return said["correct"] if "correct" in said else said["predicted"] == said["true"]
 
 
 def load_run(folder: Path) -> LoadedRun:
     """Read a run, finished or still running, from its ledger. Raises UsageError naming what is damaged or missing."""
-    about, events = store.read_run(folder), store.read_events(folder)
+    about, events = read_run(folder), read_events(folder)
     try:
-        finals = pd.DataFrame(tables.final_rows(about, events))
+        finals = pd.DataFrame(final_rows(about, events))
     except (TypeError, KeyError) as error:  # fields that EpochRecord lacks, or wants
         made = about.get("versions", {}).get(PACKAGE, "another version")
         raise UsageError(f"{folder} was made by {PACKAGE} {made} and has other fields than this version knows "
                          f"({error}); read it with that version.") from None  # fmt: skip
-    records = pd.DataFrame(tables.record_rows(events))
+    records = pd.DataFrame(record_rows(events))
     if not records.empty:
         records["seconds"] = records["train_seconds"] + records["score_seconds"]
     asked = {
@@ -101,7 +106,7 @@ def load_with_epochs(folder: Path) -> LoadedRun:
 
 
 def _damage(folder: Path) -> list[str]:
-    with store.ledger_file(folder).open("rb") as file:
+    with ledger_file(folder).open("rb") as file:
         file.seek(0, 2)
         if file.tell() == 0:
             return []
@@ -141,3 +146,14 @@ def _unfinished(events: list[dict[str, Any]], finals: pd.DataFrame) -> list[str]
             reason = json.dumps(without_folders(reasons.iloc[0]), ensure_ascii=False)[1:-1][:120]
             notes.append(f"{many(over, 'trial')} {state}: {reason}.")
     return notes
+
+
+def setting_of(run: LoadedRun) -> Setting:
+    """The run's setting. Raises UsageError where it has fields that this version does not know."""
+    try:
+        return Setting(**run.about["setting"])
+    except ValueError as error:
+        fields = str(error).splitlines()[1:2]
+        raise UsageError(
+            f"{run.folder} has a setting of another version ({', '.join(fields)}); use that one."
+        ) from None

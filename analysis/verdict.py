@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
+from analysis.comparable import Section
+from analysis.document.display import signed
 from analysis.runs import right
-from analysis.sections import Section
-from analysis.shown import many, signed
 from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
+from console.wording import many
 
 MARGIN = 0.01  # an interval within ± one point is called a tie
 BASELINE = "finetune"

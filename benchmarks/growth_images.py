@@ -24,9 +24,9 @@ from spaces.self_paced import SelfPacedConfig
 from trainables.curricula.base import Difficulty
 from trainables.curricula.self_paced import SelfPaced
 from trainables.data.cache import Item, Recipe, build_or_open
-from trainables.engine import Engine
-from trainables.knn import knn_metric
-from trainables.models import build
+from trainables.networks.engine import Engine
+from trainables.networks.knn import knn_metric
+from trainables.networks.models import build
 
 FIGURES = ("build_s", "open_s", "score_s", "train_s", "plan_s", "knn_s", "memory_mb")
 

@@ -23,8 +23,9 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.ready import UnequalTrial
-from search import local, session
+from search import session
 from search.campaign import Campaign
+from search.executors import local
 from search.options import SearchOptions
 
 EPOCHS = 10

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.peers import knn_by_pairs, knn_by_rows
 from benchmarks.table import Row, in_turns
-from trainables.knn import knn_metric
+from trainables.networks.knn import knn_metric
 
 
 def rows(images: int, features: int, threads: int, rounds: int) -> Iterator[Row]:

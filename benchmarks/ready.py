@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+from records.epoch import EpochRecord
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
-from trainables.records import EpochRecord
 
 IMAGES = 1792  # of an epoch; every batch size of the spaces divides it
 RECORD = EpochRecord(

@@ -25,7 +25,7 @@ from spaces.self_paced import SelfPacedConfig
 from spaces.setting import Setting
 from trainables import loop
 from trainables.curricula.base import Difficulty
-from trainables.engine import Trained
+from trainables.networks.engine import Trained
 from trainables.preparation import fixed_difficulty
 from trainables.trial import Trial
 

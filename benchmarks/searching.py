@@ -14,14 +14,15 @@ from unittest import mock
 
 from benchmarks.ready import IMAGES
 from benchmarks.table import Row, in_turns
-from search import ray_environment
+from records.folder import ledger_file
+from records.ledger import read_events
 from search.campaign import Campaign
+from search.executors import ray_environment
 from search.options import SearchOptions
-from search.study import Proposer
-from search.terminal import Terminal
+from search.proposers.study import Proposer
+from search.views.terminal import Terminal
 from spaces.finetune import FINETUNE
 from spaces.setting import Setting
-from trainables import store
 
 RAY_ALONE = """
 import time
@@ -61,7 +62,7 @@ def rows(smoke: bool, rounds: int) -> Iterator[Row]:
 def _ray() -> Iterator[int]:
     """A private Ray, as a search starts it; gives the trials at a time."""
     ray_environment.prepare(None)
-    from search.joining import ray_running
+    from search.executors.ray_session import ray_running
 
     at_once = min(2, len(os.sched_getaffinity(0)))
     with ray_running(None, at_once, 0):
@@ -81,15 +82,15 @@ def run_search(trials: int, epochs: int, at_once: int) -> float:
 
 def _search(folder: Path, trials: int, epochs: int, at_once: int) -> float:
     from benchmarks.ready_tune import Ready
-    from search import cluster
+    from search.executors import ray_tune
 
     options = SearchOptions(space="finetune", samples=trials, epochs=epochs, scheduler="asha", concurrent=at_once,
                             cpus_per_trial=1, gpus_per_trial=0)  # fmt: skip
     setting = Setting(strategy="finetune", epochs=epochs)
-    with watched(trials, epochs) as terminal, mock.patch.object(cluster, "StrategyTrainable", Ready):
+    with watched(trials, epochs) as terminal, mock.patch.object(ray_tune, "StrategyTrainable", Ready):
         started = time.perf_counter()
         campaign = Campaign(folder, Proposer(FINETUNE, trials, 0, "tpe"), options.keep, None, terminal)
-        cluster.run_on_ray(campaign, FINETUNE, setting, options, epochs * IMAGES)
+        ray_tune.run_on_ray(campaign, FINETUNE, setting, options, epochs * IMAGES)
         campaign.ledger.close()
         return time.perf_counter() - started
 
@@ -107,7 +108,7 @@ def watched(trials: int, epochs: int) -> Iterator[Terminal]:
 
 def epochs_in(folder: Path) -> list[tuple[int, int]]:
     """(trial, epoch) of every record in a ledger, sorted."""
-    events = [event for event in store.read_events(folder) if event["event"] == "epoch"]
+    events = [event for event in read_events(folder) if event["event"] == "epoch"]
     return sorted((event["record"]["trial"], event["record"]["epoch"]) for event in events)
 
 
@@ -117,7 +118,7 @@ def first_epoch() -> float:
         more = ("--cpus-per-trial", "1", "--concurrent", "1", "--out", out, "--name", "start")
         started = time.time()
         _python("-m", "search.run", *START, *more)
-        lines = store.ledger_file(Path(out) / "start").read_text().splitlines()
+        lines = ledger_file(Path(out) / "start").read_text().splitlines()
     return next(event["time"] for event in map(json.loads, lines) if event["event"] == "epoch") - started
 
 

@@ -58,8 +58,8 @@ def main() -> None:
     import numpy as np
 
     from spaces.trial import TrialConfig
-    from trainables.engine import Engine
-    from trainables.models import build
+    from trainables.networks.engine import Engine
+    from trainables.networks.models import build
 
     source, size = sys.argv[1], int(sys.argv[2])
     data = load(source, size)

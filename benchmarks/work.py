@@ -21,12 +21,13 @@ from torch.nn import functional
 
 from benchmarks.peers import usual_loop
 from spaces.finetune import FinetuneConfig
-from trainables import loop, models
+from trainables import loop
 from trainables.curricula.base import Curriculum
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
-from trainables.engine import Engine, bf16_is_fast, keep_memory
 from trainables.loop import Run, shuffled
+from trainables.networks import models
+from trainables.networks.engine import Engine, bf16_is_fast, keep_memory
 from trainables.rates import rate_rule
 from trainables.seeds import rng
 

@@ -3,40 +3,21 @@
 Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) registers for the same three.
 """
 
-import itertools
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from search.study import Proposal
-from spaces.setting import Setting
-from trainables import store
-from trainables.records import EpochRecord
-from trainables.store import Ledger
+from records.epoch import EpochRecord
+from records.files import write_bytes
+from records.folder import last_checkpoint, remove_checkpoints
+from records.history import Proposal, TrialBook, best_first, proposal_of
+from records.ledger import Ledger
+from search.proposers.proposer import Proposes
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
-
-
-@dataclass
-class TrialBook:
-    """What is known of one trial."""
-
-    proposal: Proposal
-    records: list[EpochRecord] = field(default_factory=list)
-    best: EpochRecord | None = None
-    state: str = "running"
-    reason: str = ""
-    peak_memory_mb: float = 0.0
-
-    def progress(self) -> list[tuple[int, float]]:
-        """By epoch: updates times batch size, and the best accuracy so far."""
-        best = itertools.accumulate((record.eval_accuracy for record in self.records), max)
-        size = self.proposal.config["batch_size"]
-        return [(record.updates * size, top) for record, top in zip(self.records, best, strict=True)]
 
 
 class Watcher(Protocol):
@@ -46,18 +27,6 @@ class Watcher(Protocol):
     def epoch(self, book: TrialBook) -> None: ...
     def ended(self, book: TrialBook) -> None: ...
     def say(self, text: str) -> None: ...
-
-
-class Proposes(Protocol):
-    """Who says what is run next: a sampler, or the lineup of a head-to-head."""
-
-    samples: int
-    asked: int
-
-    def ask(self) -> Proposal | None: ...
-    def adopt(self, proposal: Proposal) -> None: ...
-    def report(self, record: EpochRecord) -> None: ...
-    def tell(self, number: int, state: str) -> None: ...
 
 
 class Campaign:
@@ -167,7 +136,7 @@ class Campaign:
     def failed(self, number: int, reason: str, trace: str) -> None:
         """A trial has failed: one line for the table, the traceback for the log."""
         log = self.folder / "log" / f"trial-{number:04d}.txt"
-        store.write_bytes(log, trace.encode())
+        write_bytes(log, trace.encode())
         self.ended(number, "failed", reason)
         if self._all_fail_alike():
             self.stopped = f"the first {SAME_FAILURES} trials all failed the same way ({reason})"
@@ -231,28 +200,10 @@ class Campaign:
         """Remove the networks that nothing will ask for; what was interrupted may be gone on with."""
         going_on = ("running", "interrupted")
         if self.books[number].state not in going_on:
-            store.last_checkpoint(self.folder, number).unlink(missing_ok=True)
+            last_checkpoint(self.folder, number).unlink(missing_ok=True)
         rivals = self.kept | {number}  # whoever dropped out stays out: ranking all would cost more with each trial
         kept = {book.proposal.number for book in best_first(self.books[rival] for rival in rivals)[: self.keep]}
         for gone in rivals - kept:
             if self.books[gone].state not in going_on and self.books[gone].proposal.anchor is None:
-                store.remove_checkpoints(self.folder, gone)
+                remove_checkpoints(self.folder, gone)
         self.kept = kept
-
-
-def proposal_of(event: dict[str, Any], data_root: str | None) -> Proposal:
-    """The proposal that an "asked" event was made of; the data may have moved since."""
-    own = event.get("setting")
-    setting = own and Setting(**own | {"data_root": data_root})
-    return Proposal(event["trial"], event["config"], event["values"], event["anchor"], event["withheld"], setting)
-
-
-def best_first(books: Iterable[TrialBook]) -> list[TrialBook]:
-    """Those with a result."""
-    return sorted((book for book in books if book.best and book.state in ("complete", "pruned")), key=rank)
-
-
-def rank(book: TrialBook) -> tuple[float, float, int]:
-    """Sorts the best trial first; the same on every machine, whatever order trials ended in."""
-    assert book.best
-    return -book.best.eval_accuracy, book.best.eval_loss, book.proposal.number

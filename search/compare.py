@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search import arguments
-from search.arguments import DONE, INTERRUPTED, TOO_FEW, guarded
+from console import arguments
+from console.arguments import DONE, INTERRUPTED, TOO_FEW, guarded
+from console.errors import UsageError
 from search.options import CompareOptions, RunOptions, SearchOptions
-from search.resume import options_of
-from spaces.errors import UsageError
+from search.planning.resume import options_of
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -31,12 +31,12 @@ def _options(given: dict[str, Any], resume: bool) -> CompareOptions:
 
 def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
-    from search.about import describe
     from search.campaign import Campaign
-    from search.lineup import Lineup, make_arms
-    from search.plan import make_plan
+    from search.planning.plan import make_plan
+    from search.planning.run_json import describe
+    from search.proposers.head_to_head import Lineup, make_arms
     from search.session import execute, open_campaign, resume_line, write_tables
-    from search.terminal import Terminal
+    from search.views.terminal import Terminal
     from trainables.strategies import get_strategy
 
     updates = parse_budget(options.budget)
@@ -84,8 +84,7 @@ def parse_budget(text: str | None) -> int | None:
 def _configs(path: str | None) -> list[dict[str, Any]] | None:
     if path is None:
         return None
-    from search.replay import read_row
-    from trainables.tables import read_table
+    from records.parquet import read_row, read_table
 
     read_row(Path(path), 0)  # says what is wrong with it
     return read_table(Path(path))
@@ -128,14 +127,14 @@ def _check_arms(plan: Any, arms: list[Any]) -> None:
 
 def _open_tests(plan: Any, campaign: Any) -> None:
     """Test figures of every arm and seed, each measured once; the networks go afterwards."""
-    from search.finish import judge
-    from trainables import store
-    from trainables.progress import track
+    from console.progress import track
+    from records.folder import remove_checkpoints
+    from search.testing import judge
 
     done = [b for number, b in campaign.books.items() if b.state == "complete" and number not in campaign.tests]
     for book in track(done, "opening test", unit="trials"):
         judge(plan, campaign, book)
-        store.remove_checkpoints(campaign.folder, book.proposal.number)
+        remove_checkpoints(campaign.folder, book.proposal.number)
 
 
 def _print_table(folder: Path) -> None:

@@ -13,8 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError
 
 STUDY_PORT, TENSORBOARD_PORT = 8080, 6006  # the first that are tried
 LOOK_SECONDS = 1.0  # between two looks at the ledger
@@ -57,7 +57,7 @@ def not_installed() -> list[str]:
 
 def show(folder: Path, port: int, stopped: threading.Event) -> int:
     """Serve the dashboards of a run until `stopped`. Raises UsageError before anything is served."""
-    from search.following import Following
+    from records.follow import Following
 
     if not 1 <= port <= 65535:
         raise UsageError(f"--port must lie in 1 to 65535; got {port}.")
@@ -90,8 +90,8 @@ def follow(following: Any, updates: list[Callable[[], None]]) -> None:
 
 def open_study(following: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:
     """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
-    from search import serving
-    from search.mirror import Mirror
+    from search.views import serving
+    from search.views.optuna_study import Mirror
 
     mirror = Mirror(following.folder, following.run, place / "study.journal")
     mirror.update(following.standing)
@@ -119,7 +119,7 @@ def _optuna_dashboard(storage: Any) -> Any:
 
 def open_tensorboard(following: Any, place: Path) -> Callable[[], None]:
     """Serve TensorBoard on the run; returns what brings it up to date."""
-    from search.tensorboard import EventFiles, launch
+    from search.views.tensorboard import EventFiles, launch
 
     files = EventFiles(following.run, place / "tensorboard")
     files.update(following.standing)

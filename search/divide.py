@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from pydantic import Field
 
-from search import arguments
-from search.arguments import DONE, guarded
+from console import arguments
+from console.arguments import DONE, guarded
+from console.errors import UsageError
 from search.options import RunOptions, SearchOptions
-from spaces.errors import UsageError
-
-SHOWN = 4  # images of each level and class on the sheet
+from trainables.data.sheet import sheet
 
 
 class DivideOptions(RunOptions):
@@ -38,9 +36,10 @@ def divide(options: DivideOptions) -> int:
     Every image is judged by a head that has not seen it. Unlike the division that a run makes for itself, the folds go
     over the whole data set: this one is meant to become part of the data, as a person's would.
     """
-    from search.plan import complete, make_setting
-    from trainables import store
-    from trainables.division import levels_of
+    from records import files
+    from search.planning.defaults import complete
+    from search.planning.plan import make_setting
+    from trainables.difficulty.division import levels_of
     from trainables.preparation import fixed_difficulty, load_data
 
     out = Path(options.out)
@@ -52,7 +51,7 @@ def divide(options: DivideOptions) -> int:
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)
     levels = levels_of(scores.values, data, everyone)
-    store.write_bytes(out, as_csv(data.paths, levels).encode())
+    files.write_bytes(out, as_csv(data.paths, levels).encode())
     sheet(data, scores.values).save(out.with_suffix(".png"))
     counts = Counter(levels.tolist())
     print(
@@ -71,21 +70,6 @@ def as_csv(paths: Sequence[str], levels: np.ndarray) -> str:
     writer.writerow(("path", "difficulty"))
     writer.writerows((path, LEVELS[int(level)]) for path, level in zip(paths, levels, strict=True))
     return text.getvalue()
-
-
-def sheet(data, values: np.ndarray) -> Image.Image:  # type: ignore[no-untyped-def]
-    """One row per class: its easiest, its median and its hardest images, from left to right."""
-    size, gap = min(96, data.image_size), 4
-    picture = Image.new("RGB", (3 * (SHOWN * (size + gap) + 2 * gap), len(data.classes) * (size + gap) + gap), "white")
-    for row in range(len(data.classes)):
-        members = np.flatnonzero(data.labels == row)
-        ranked = members[np.argsort(values[members], kind="stable")]
-        middle = max(0, len(ranked) // 2 - SHOWN // 2)
-        for group, chosen in enumerate((ranked[:SHOWN], ranked[middle : middle + SHOWN], ranked[-SHOWN:])):
-            for column, index in enumerate(chosen):
-                x = group * (SHOWN * (size + gap) + 2 * gap) + column * (size + gap) + gap
-                picture.paste(Image.fromarray(data.images[index]).resize((size, size)), (x, row * (size + gap) + gap))
-    return picture
 
 
 if __name__ == "__main__":

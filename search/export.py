@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from search.arguments import DONE, Parser, guarded
-from spaces.errors import UsageError, unknown
-from trainables import store
-from trainables.progress import track
+from console.arguments import DONE, Parser, guarded
+from console.errors import UsageError, unknown
+from console.progress import track
+from records.files import write_bytes, write_json
+from records.folder import read_run
+from records.ledger import read_events
 
 Row = dict[str, Any]
 FORMATS = ("parquet", "csv", "json")
@@ -41,7 +43,7 @@ def export(
     kind: str | None = None,
 ) -> int:
     """Write the tables. Raises UsageError for a folder that is no run, and for a `top` below one."""
-    from trainables import tables
+    from records.parquet import write_tables
 
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
@@ -50,7 +52,7 @@ def export(
         if pareto or per_strategy or top is not None:
             raise UsageError("--top, --per-strategy and --pareto choose configs for --out FILE; name one.")
         for folder in runs:
-            tables.write_tables(folder)
+            write_tables(folder)
             print(f"{folder}: records, finals, predictions and best written from its ledger")
         return DONE
     _comparable(runs)
@@ -81,7 +83,7 @@ def _comparable(runs: list[Path]) -> None:
         ("protocols", lambda run: run["setting"]["protocol"]),
         ("data", lambda run: run["data"]["digest"][:12]),
     ):
-        kinds = {of(store.read_run(folder)): folder for folder in runs}
+        kinds = {of(read_run(folder)): folder for folder in runs}
         if len(kinds) > 1:
             said = " and ".join(f"{kind} ({folder})" for kind, folder in kinds.items())
             raise UsageError(
@@ -90,10 +92,10 @@ def _comparable(runs: list[Path]) -> None:
 
 
 def _best(folder: Path) -> list[Row]:
-    from trainables import tables
+    from records.tables import best_rows, final_rows
 
-    run, events = store.read_run(folder), store.read_events(folder)
-    return tables.best_rows(run, events, tables.final_rows(run, events))
+    run, events = read_run(folder), read_events(folder)
+    return best_rows(run, events, final_rows(run, events))
 
 
 def choose(rows: list[Row], top: int | None, per_strategy: bool, pareto: bool = False) -> list[Row]:
@@ -114,9 +116,9 @@ def front(ranked: list[Row]) -> list[Row]:
 
 
 def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    from trainables import tables
+    from records.parquet import write_table
 
-    tables.write_table(out, rows, *_about(runs))
+    write_table(out, rows, *_about(runs))
 
 
 def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
@@ -125,20 +127,20 @@ def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: json.dumps(v) if isinstance(v, list | tuple) else v for k, v in row.items()} for row in rows)
-    store.write_bytes(out, text.getvalue().encode())
+    write_bytes(out, text.getvalue().encode())
 
 
 def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
     """The rows under "configs", and where they come from beside them."""
-    from trainables.tables import UNITS, identity
+    from records.tables import UNITS, identity
 
     first, more = _about(runs)
     named = [identity(run) for run in (first, *more)]
-    store.write_json(out, {"runs": named, "versions": first["versions"], "units": UNITS, "configs": rows})
+    write_json(out, {"runs": named, "versions": first["versions"], "units": UNITS, "configs": rows})
 
 
 def _about(runs: list[Path]) -> tuple[Row, list[Row]]:
-    first, *more = (store.read_run(folder) for folder in dict.fromkeys(runs))
+    first, *more = (read_run(folder) for folder in dict.fromkeys(runs))
     return first, more
 
 

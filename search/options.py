@@ -88,3 +88,9 @@ class CompareOptions(RunOptions):
     configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
     head_epochs: int = Field(50, ge=1, description="epochs of arms that train the head alone, outside the budget")
     budget: str | None = Field(None, description="updates=N for every full-network arm (those of the reference arm)")
+
+
+PAUSING = (*POPULATIONS, "hyperband")  # schedulers for which Ray keeps checkpoints of its own
+
+
+RAY_KEEPS = 3  # checkpoints of a trial that waits; an older one may still be a donor's

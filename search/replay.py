@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from search.arguments import DONE, TOO_FEW, Parser, guarded, read
-from search.wording import clock
-from spaces.errors import UsageError
+from console.arguments import DONE, TOO_FEW, Parser, guarded, read
+from console.wording import clock
+from records.epoch import EpochRecord
+from records.parquet import SETTING, _row, read_rows
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
-from trainables.records import EpochRecord
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
-SETTING = "setting_"
 ELSEWHERE = "Expected on another processor, thread count or version, not here."
 MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
 
@@ -74,36 +73,6 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
 
 def _changes(asked: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name in MOVABLE if (value := getattr(asked, name)) is not None}
-
-
-def read_row(path: Path, number: int) -> dict[str, Any]:
-    """One row of a best.parquet. Raises UsageError."""
-    return _row(read_rows(path), path, number)
-
-
-def _row(rows: list[dict[str, Any]], path: Path, number: int) -> dict[str, Any]:
-    if not 0 <= number < len(rows):
-        raise UsageError(f"--row {number}: {path} has the rows 0 to {len(rows) - 1}.")
-    return rows[number]
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a best.parquet or a schedule.parquet, at least one. Raises UsageError."""
-    try:
-        from trainables.tables import read_table
-
-        rows = read_table(path)
-    except FileNotFoundError:
-        raise UsageError(
-            f"No table at {path}; pass a best.parquet of a run, or one that search.export wrote."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} is no parquet table ({str(error).splitlines()[0]}).") from None
-    if not rows:
-        raise UsageError(f"{path} has no rows: its run has no trial with a result.")
-    if SETTING + "strategy" not in rows[0]:
-        raise UsageError(f"{path} holds no configs: column {SETTING}strategy is missing; pass a best.parquet.")
-    return rows
 
 
 def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, TrialConfig]:

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from search import arguments
-from search.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE, guarded
+from console import arguments
+from console.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE, guarded
+from console.wording import value
 from search.options import SearchOptions
-from search.resume import options_of
-from search.wording import value
+from search.planning.resume import options_of
 from spaces.registry import SPACES
 
 __all__ = ["DONE", "INTERRUPTED", "TOO_FEW", "WRONG_USAGE", "main"]

@@ -10,23 +10,27 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
-from search import ray_environment
-from search.about import describe
-from search.arguments import DONE, INTERRUPTED, TOO_FEW
-from search.attached import dashboards
+from console.arguments import DONE, INTERRUPTED, TOO_FEW
+from console.errors import UsageError
+from console.progress import amount, track
+from console.wording import value
+from records.files import write_json
+from records.folder import read_run
+from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
-from search.finish import next_commands, open_test, summary
+from search.executors import ray_environment
+from search.finish import next_commands, summary
 from search.options import POPULATIONS, SearchOptions
-from search.plan import Plan, make_plan, parse_duration
-from search.resume import check_same, note
-from search.study import Proposer
-from search.terminal import Terminal
-from search.wording import value
-from spaces.errors import UsageError
-from trainables import store
-from trainables.engine import bf16_is_fast, gpus_here
-from trainables.progress import amount, track
+from search.planning.defaults import parse_duration
+from search.planning.plan import Plan, make_plan
+from search.planning.resume import check_same, note
+from search.planning.run_json import describe
+from search.proposers.study import Proposer
+from search.testing import open_test
+from search.views.attached import dashboards
+from search.views.terminal import Terminal
+from trainables.networks.engine import bf16_is_fast, gpus_here
 
 
 def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
@@ -56,11 +60,11 @@ def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callab
     if not resumes:
         make_folder(plan, about)
         return make()
-    store.read_run(plan.folder)
+    read_run(plan.folder)
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
         check_same(plan.folder, about)
-        campaign.restore(track(store.read_events(plan.folder), "resuming", unit="events"), plan.setting.data_root)
+        campaign.restore(track(read_events(plan.folder), "resuming", unit="events"), plan.setting.data_root)
     except BaseException:
         campaign.ledger.close()
         raise
@@ -84,7 +88,7 @@ def make_folder(plan: Plan, about: dict[str, Any]) -> None:
     if plan.options.executor == "ray" and find_spec("ray") is None:
         raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
     plan.folder.mkdir(parents=True)
-    store.write_json(plan.folder / "run.json", about)
+    write_json(plan.folder / "run.json", about)
 
 
 def execute(plan: Plan, campaign: Campaign) -> bool:
@@ -113,12 +117,12 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
 
 def _executor(plan: Plan) -> Callable[[Campaign], None]:
     if plan.options.executor == "local":
-        from search.local import run_local
+        from search.executors.local import run_local
 
         return lambda campaign: run_local(campaign, plan.setting)
     ray_environment.prepare(plan.options.address)
-    from search.cluster import run_on_ray
-    from search.joining import ray_running
+    from search.executors.ray_session import ray_running
+    from search.executors.ray_tune import run_on_ray
 
     def run(campaign: Campaign) -> None:
         options = plan.options
@@ -176,7 +180,7 @@ def resume_line(module: str, plan: Plan) -> str:
 def write_tables(plan: Plan) -> bool:
     """False on a machine without pyarrow, where the ledger has it all the same."""
     try:
-        from trainables.tables import write_tables
+        from records.parquet import write_tables
     except ImportError:
         return False
     write_tables(plan.folder)

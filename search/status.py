@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from search.arguments import DONE, Parser, guarded
-from search.following import Followed, Following
-from search.terminal import Terminal
-from search.wording import clock
+from console.arguments import DONE, Parser, guarded
+from console.wording import clock
+from records.follow import Following
+from records.history import Followed
+from search.views.terminal import Terminal
 from spaces.registry import get_space
 
 SHOWN_ERRORS = 3

@@ -1,6 +1,6 @@
 """Every search space by its strategy's name."""
 
-from spaces.errors import unknown
+from console.errors import unknown
 from spaces.finetune import FINETUNE, SCRATCH
 from spaces.manual_division import MANUAL_DIVISION
 from spaces.paced import PACED

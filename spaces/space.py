@@ -1,6 +1,5 @@
 """What a search space is: what is legal (a config class), what is searched (a dict), what is tried first (anchors)."""
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from optuna.distributions import (
 )
 from pydantic import ValidationError
 
-from spaces.errors import UsageError, unknown
+from console.errors import UsageError, unknown
 from spaces.trial import TrialConfig
 
 ACCURACY_STEPS = ("rate", ("accuracy_steps",))
@@ -158,39 +157,3 @@ def _legal(config: type[TrialConfig], name: str) -> str:
     low = f"({limits['gt']:g}" if "gt" in limits else f"[{limits['ge']:g}" if "ge" in limits else "(-inf"
     high = f"{limits['lt']:g})" if "lt" in limits else f"{limits['le']:g}]" if "le" in limits else "inf)"
     return f"{kind} in {low}, {high}"
-
-
-def parse_set(space: Space, text: str) -> tuple[str, Any]:
-    """'gate=0.9' -> ('gate', 0.9), typed by the config; UsageError says which part is wrong."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--set wants field=value; got '{text}'.")
-    if name not in space.config.model_fields:
-        raise unknown(f"field of {space.strategy}", name, space.config.model_fields)
-    return name, getattr(space.build({name: value}), name)
-
-
-def parse_search(space: Space, text: str) -> tuple[str, BaseDistribution]:
-    """'gate=0.5:0.9', 'learning_rate=1e-5:1e-2:log' or 'rate=cosine,constant' -> (field, distribution)."""
-    name, equals, value = text.partition("=")
-    if not equals or not value:
-        raise UsageError(f"--search wants field=low:high, field=low:high:log or field=a,b,c; got '{text}'.")
-    if name not in space.config.model_fields:
-        raise unknown(f"field of {space.strategy}", name, space.config.model_fields)
-    if ":" not in value:
-        choices = dict.fromkeys(getattr(space.build({name: part}), name) for part in value.split(","))
-        return name, CategoricalDistribution(tuple(choices))
-    return name, _range(space, name, value)
-
-
-def _range(space: Space, name: str, value: str) -> BaseDistribution:
-    match = re.fullmatch(r"([^:]+):([^:]+)(:log)?", value)
-    if not match:
-        raise UsageError(f"--search {name} wants low:high or low:high:log; got '{value}'.")
-    low, high = (getattr(space.build({name: part}), name) for part in match.groups()[:2])
-    if isinstance(low, str):
-        raise UsageError(f"--search {name} wants words with commas between; got '{value}'.")
-    if not low < high or (match[3] and low <= 0):
-        raise UsageError(f"--search {name} wants low below high{', above 0 for log' * bool(match[3])}; got '{value}'.")
-    log = bool(match[3])
-    return IntDistribution(low, high, log) if isinstance(low, int) else FloatDistribution(low, high, log)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from search import ray_environment
+from search.executors import ray_environment
 
 ray_environment.prepare(None)  # before any test module imports Ray, which reads its environment only once
 

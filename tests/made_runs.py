@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from optuna.distributions import distribution_to_json
 
+from records.epoch import EpochRecord
+from records.files import write_json
+from records.folder import FORMAT, ledger_file
 from spaces.registry import get_space
 from spaces.space import Space
-from trainables import store
-from trainables.records import EpochRecord
 
 CLASSES = ("farm", "river", "town")
 START = 1_800_000_000.0  # seconds since 1970
@@ -31,7 +32,7 @@ def about(trials: int, epochs: int, **changes: Any) -> Row:
                "name": "made", "out": "runs"}  # fmt: skip
     setting = {"strategy": "self_paced", "data": "scenes", "protocol": options["protocol"], "seed": 0, "epochs": epochs}
     return {
-        "format": store.FORMAT,
+        "format": FORMAT,
         "command": "python -m search.run --space self_paced",
         "started": "2027-01-15T08:00:00+00:00",
         "options": options | changes,
@@ -107,14 +108,14 @@ def made_events(trials: int, epochs: int, early: bool = True) -> Iterator[Row]:
 def write(folder: Path, run: Row, events: Iterator[Row] | list[Row]) -> Path:
     """A run folder of these; returns it."""
     folder.mkdir(parents=True)
-    store.write_json(folder / "run.json", run)
-    with store.ledger_file(folder).open("w") as file:
+    write_json(folder / "run.json", run)
+    with ledger_file(folder).open("w") as file:
         file.writelines(json.dumps(event) + "\n" for event in events)
     return folder
 
 
 def append(folder: Path, *events: Row, torn: str = "") -> None:
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         file.write("".join(json.dumps(event) + "\n" for event in events) + torn)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution, distribution_to_json
 
+from records.files import write_arrays, write_json
+from records.folder import FORMAT, predictions_file
+from records.ledger import Ledger
 from tests.test_analysis import record
-from trainables import store
 
 ARMS = ("self_paced", "self_paced/random", "finetune", "transfer")
 # test accuracy of each arm on seeds 0, 1, 2
@@ -24,7 +26,7 @@ CLASSES = ["aGrass", "eForest", "gParking"]
 def about(name: str, **changes) -> dict:
     setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 256, "model": "resnet18",
                "weights": "imagenet", "threads": 1, "split": None, "data": "rsscn7"}  # fmt: skip
-    made = {"format": store.FORMAT, "command": f"python -m search.compare --name {name}", "options": {"name": name},
+    made = {"format": FORMAT, "command": f"python -m search.compare --name {name}", "options": {"name": name},
             "versions": {}, "space": {"search": {}}, "setting": setting, "compare": {},
             "data": {"name": "rsscn7", "digest": "d", "classes": CLASSES, "train": 100, "validation": 20,
                      "test": 6}}  # fmt: skip
@@ -36,8 +38,8 @@ def write(folder: Path, name: str, arms=ARMS, seeds=3, epochs=4, predictions=Tru
     path = folder / name
     path.mkdir(parents=True)
     made = about(name, **changes)
-    store.write_json(path / "run.json", made)
-    ledger = store.Ledger(path)
+    write_json(path / "run.json", made)
+    ledger = Ledger(path)
     keys = [(arm, seed) for seed in range(seeds) for arm in arms]
     for trial, (arm, seed) in enumerate(keys):
         strategy, weights = arm.split("/")[0].split("@")[0], arm.partition("@")[2] or made["setting"]["weights"]
@@ -69,7 +71,7 @@ def write_predictions(path: Path, trial: int, arm: str) -> None:
     probabilities = np.full((6, 3), 0.1, np.float32)
     probabilities[np.arange(6), predicted] = [0.8, 0.8, 0.8, 0.8, 0.8, 0.75]
     arrays = {"image": np.arange(10, 16), "true": true, "predicted": predicted, "probabilities": probabilities}
-    store.write_arrays(store.predictions_file(path, trial, "test"), arrays, '{"epoch": 4}')
+    write_arrays(predictions_file(path, trial, "test"), arrays, '{"epoch": 4}')
 
 
 def write_search(folder: Path, name: str, trials: int, epochs: int, seed: int = 0) -> Path:
@@ -83,7 +85,7 @@ def write_search(folder: Path, name: str, trials: int, epochs: int, seed: int = 
     made = about(name, space={"search": space})
     made["setting"] |= {"strategy": "finetune", "arm": None}
     del made["compare"]
-    store.write_json(path / "run.json", made)
+    write_json(path / "run.json", made)
     lines = []
     for trial in range(trials):
         values = {"learning_rate": float(10 ** rng.uniform(-5, -1)), "batch_size": int(rng.integers(8, 65))}

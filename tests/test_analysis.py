@@ -5,13 +5,18 @@ import json
 import pandas as pd
 import pytest
 
-from analysis import figures, report
+from analysis import report
+from analysis.document.markdown import as_markdown
+from analysis.figures.style import OTHERS
+from analysis.figures.trials import MOST_GREY, accuracy_against_seconds, learning_curves, schedule
 from analysis.runs import load_run
-from analysis.table import as_markdown, trial_table
+from analysis.tables import trial_table
+from console.errors import UsageError
+from records.epoch import EpochRecord
+from records.files import write_json
+from records.folder import FORMAT
+from records.ledger import Ledger
 from search import run as command
-from spaces.errors import UsageError
-from trainables import store
-from trainables.records import EpochRecord
 
 
 def record(trial: int, epoch: int, accuracy: float, loss: float, **changes) -> EpochRecord:
@@ -32,11 +37,11 @@ def folder(tmp_path):
     path.mkdir()
     setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 32, "model": "small_cnn",
                "weights": "none"}  # fmt: skip
-    about = {"format": store.FORMAT, "command": "python -m search.run", "options": {"name": "made-up"}, "versions": {},
+    about = {"format": FORMAT, "command": "python -m search.run", "options": {"name": "made-up"}, "versions": {},
              "space": {"search": {}},
              "setting": setting, "data": {"name": "toy", "digest": "d", "classes": ["a", "b"]}}  # fmt: skip
-    store.write_json(path / "run.json", about)
-    ledger = store.Ledger(path)
+    write_json(path / "run.json", about)
+    ledger = Ledger(path)
     curves = {0: [(0.5, 1.0), (0.6, 0.9)], 1: [(0.8, 0.7), (0.7, 0.8)], 2: [(0.6, 0.9), (0.8, 0.5)], 3: []}
     for trial, curve in curves.items():
         ledger.append("asked", trial=trial, anchor="as_run" if trial == 0 else None, values={}, config={"gate": 0.5})
@@ -65,7 +70,7 @@ def test_the_table_ranks_by_accuracy_then_loss_and_keeps_failures(folder):
 
 
 def test_a_repeated_epoch_counts_once(folder):
-    ledger = store.Ledger(folder)
+    ledger = Ledger(folder)
     ledger.append("epoch", record=record(1, 2, 0.99, 0.1).row())
     ledger.close()
     assert len(load_run(folder).records) == 6
@@ -73,7 +78,7 @@ def test_a_repeated_epoch_counts_once(folder):
 
 
 def test_of_two_equal_epochs_the_earlier_is_the_best(folder):
-    ledger = store.Ledger(folder)
+    ledger = Ledger(folder)
     ledger.append("asked", trial=5, anchor=None, values={}, config={})
     for epoch in (1, 2, 3):
         ledger.append("epoch", record=record(5, epoch, 0.7, 0.5 if epoch > 1 else 0.6).row())
@@ -82,7 +87,7 @@ def test_of_two_equal_epochs_the_earlier_is_the_best(folder):
 
 
 def test_a_running_trial_counts_as_interrupted(folder):
-    ledger = store.Ledger(folder)
+    ledger = Ledger(folder)
     ledger.append("asked", trial=4, anchor=None, values={}, config={})
     ledger.close()
     assert load_run(folder).finals.set_index("trial").loc[4, "state"] == "interrupted"
@@ -97,17 +102,17 @@ def test_markdown_has_a_row_per_trial_and_a_dash_for_what_is_missing(folder):
 
 def test_curves_show_the_named_trials_in_colour_and_the_others_in_grey(folder):
     run = load_run(folder)
-    figure = figures.learning_curves(run.records, {2: "trial 2", 0: "trial 0 (as_run)"}, "validation", None)
+    figure = learning_curves(run.records, {2: "trial 2", 0: "trial 0 (as_run)"}, "validation", None)
     lines = {line.get_label(): line for line in figure.axes[0].lines}
     assert list(lines["trial 2"].get_ydata()) == [0.6, 0.8]
-    assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != figures.OTHERS
-    assert sum(line.get_color() == figures.OTHERS for line in figure.axes[0].lines) == 1 and "other trials" in lines
+    assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != OTHERS
+    assert sum(line.get_color() == OTHERS for line in figure.axes[0].lines) == 1 and "other trials" in lines
     assert "1 seed, so no interval" in figure.get_suptitle()
 
 
 def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
     run = load_run(folder)
-    figure = figures.accuracy_against_seconds(run.records, {1: "trial 1"}, "validation")
+    figure = accuracy_against_seconds(run.records, {1: "trial 1"}, "validation")
     line = next(line for line in figure.axes[0].lines if line.get_label() == "trial 1")
     assert list(line.get_xdata()) == [3.0, 6.0] and list(line.get_ydata()) == [0.8, 0.8]
 
@@ -115,7 +120,7 @@ def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
 def test_schedule_shows_what_was_trained_on(folder):
     run = load_run(folder)
     rows = run.records[run.records["trial"] == 2]
-    figure = figures.schedule(rows, ["a", "b"], "trial 2")
+    figure = schedule(rows, ["a", "b"], "trial 2")
     counts = {line.get_label(): list(line.get_ydata()) for line in figure.axes[3].lines}
     assert counts == {"a": [4, 4], "b": [6, 6]}
 
@@ -124,9 +129,9 @@ def test_no_more_grey_lines_are_drawn_than_can_be_told_apart(folder):
     run = load_run(folder)
     one = run.records[run.records["trial"] == 2]
     many = pd.concat([one.assign(trial=trial) for trial in range(200)])
-    figure = figures.learning_curves(many, {2: "trial 2"}, "validation", None)
-    grey = [line for line in figure.axes[0].lines if line.get_color() == figures.OTHERS]
-    assert len(grey) == 50 <= figures.MOST_GREY and grey[0].get_label() == "50 of the 199 other trials"
+    figure = learning_curves(many, {2: "trial 2"}, "validation", None)
+    grey = [line for line in figure.axes[0].lines if line.get_color() == OTHERS]
+    assert len(grey) == 50 <= MOST_GREY and grey[0].get_label() == "50 of the 199 other trials"
 
 
 def test_the_report_command_writes_page_markdown_tables_and_figures(folder, tmp_path, capsys):
@@ -150,7 +155,7 @@ def test_what_is_no_run_is_refused(tmp_path, folder):
     with pytest.raises(UsageError, match="is no run folder"):
         load_run(tmp_path)
     about = json.loads((folder / "run.json").read_text()) | {"format": 99}
-    store.write_json(folder / "run.json", about)
+    write_json(folder / "run.json", about)
     with pytest.raises(UsageError, match="run format 99"):
         load_run(folder)
 

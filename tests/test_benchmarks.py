@@ -10,7 +10,7 @@ from benchmarks.peers import knn_by_pairs, knn_by_rows
 from benchmarks.table import Row, in_turns
 from benchmarks.work import Work, by_the_usual_loop, by_us
 from trainables.data.sources import load
-from trainables.knn import knn_metric
+from trainables.networks.knn import knn_metric
 
 each = pytest.mark.parametrize
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from search.arguments import DONE
+from console.arguments import DONE
 from spaces.registry import get_space
 from tests import made_runs
 from tests.made_runs import about, whole_trial

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search import arguments, run
+from console import arguments
+from console.errors import UsageError
+from search import run
 from search.options import SearchOptions
-from search.plan import complete, make_plan, parse_duration
-from spaces.errors import UsageError
+from search.planning.defaults import complete, parse_duration
+from search.planning.plan import make_plan
 
 PLAIN = ["--data", "scenes:count=70", "--image-size", "32", "--executor", "local", "--samples", "1", "--epochs", "1"]
 
@@ -142,7 +144,7 @@ def test_torch_and_torchvision_of_different_builds_are_named(monkeypatch, tmp_pa
 
     from trainables import pairing
     from trainables.data import dtd
-    from trainables.models import build
+    from trainables.networks.models import build
 
     real = builtins.__import__
 

@@ -13,9 +13,14 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from search import node_checks, run
-from search.node_checks import check_nodes
-from search.nodes import (
+from console.errors import UsageError
+from records.files import write_json
+from records.folder import FORMAT
+from records.ledger import read_events
+from search import run
+from search.executors import node_checks
+from search.executors.node_checks import check_nodes
+from search.executors.nodes import (
     Node,
     cause,
     explain,
@@ -27,11 +32,9 @@ from search.nodes import (
     share_out,
 )
 from search.options import SearchOptions
-from search.plan import complete
-from search.resume import options_of
-from spaces.errors import UsageError
+from search.planning.defaults import complete
+from search.planning.resume import options_of
 from spaces.setting import Setting
-from trainables import store
 from trainables.preparation import load_data
 
 each = pytest.mark.parametrize
@@ -102,8 +105,8 @@ def test_a_share_that_ray_cannot_give_is_refused(gpus):
 def test_a_concurrency_that_was_not_asked_for_is_chosen_anew_on_resume(tmp_path):
     recorded = complete(SearchOptions(name="r")).model_dump() | {"concurrent": 7}
     for asked, expected in ((["name"], None), (["concurrent", "name"], 7)):
-        about = {"format": store.FORMAT, "options": recorded, "asked": asked}
-        store.write_json(tmp_path / "r" / "run.json", about)
+        about = {"format": FORMAT, "options": recorded, "asked": asked}
+        write_json(tmp_path / "r" / "run.json", about)
         again = options_of(SearchOptions, {"name": "r", "out": str(tmp_path)}, "options")
         assert again.concurrent == expected and ("concurrent" in again.model_fields_set) == bool(expected)
 
@@ -246,7 +249,7 @@ def test_what_a_cluster_has_not_is_refused_before_anything_starts(cluster, tmp_p
 def test_a_trial_sees_the_gpu_that_ray_assigned_to_it(cluster, tmp_path):
     import ray
 
-    from search.joining import ray_running
+    from search.executors.ray_session import ray_running
     from tests.test_trainable import job
     from trainables.tune import StrategyTrainable
 
@@ -271,7 +274,7 @@ def test_a_search_outlives_the_loss_of_a_node(cluster, tmp_path, capfd):
     def kill_the_second_node() -> None:
         second = cluster.second.node_id
         while not deaths:
-            events = store.read_events(tmp_path / "r") if ledger.exists() else []
+            events = read_events(tmp_path / "r") if ledger.exists() else []
             on_it = {e["trial"] for e in events if e["event"] == "placed" and e["node"] == second}
             if any(e["event"] == "epoch" and e["record"]["trial"] in on_it for e in events):
                 deaths.append(on_it)

@@ -22,11 +22,12 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from console.arguments import DONE, WRONG_USAGE
+from records import files, ledger
+from records.files import write_json
 from search import dashboard, run
-from search.arguments import DONE, WRONG_USAGE
 from tests import made_runs
 from tests.made_runs import about, append
-from trainables import store
 
 ROOT = Path(__file__).parent.parent
 WORDS = "--data scenes:count=105 --image-size 16 --executor local --epochs 3 --cpus-per-trial 1 --precision fp32"
@@ -177,7 +178,7 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
     assert "`python -m search.dashboard " in rest and "Interrupted" in rest
     backend = JournalFileBackend(str(tmp_path / "runs" / "live" / "study.journal"))
     trials = optuna.load_study(study_name="live", storage=JournalStorage(backend)).trials
-    asked = [event for event in store.read_events(tmp_path / "runs" / "live") if event["event"] == "asked"]
+    asked = [event for event in ledger.read_events(tmp_path / "runs" / "live") if event["event"] == "asked"]
     assert len(trials) == len(asked) and all(trial.state.is_finished() for trial in trials)
 
 
@@ -228,7 +229,7 @@ def test_with_one_of_the_two_the_other_is_named(finished, capsys, monkeypatch):
     [
         (lambda folder: (folder / "run.json").unlink(), "is no run folder"),
         (
-            lambda folder: made_runs.store.write_json(folder / "run.json", about(1, 1) | {"format": 99}),
+            lambda folder: write_json(folder / "run.json", about(1, 1) | {"format": 99}),
             "has run format 99",
         ),
         (lambda folder: (folder / "ledger.jsonl").write_text('{"event": \n{"event": "x"}\n'), "line 1 is damaged"),
@@ -248,7 +249,7 @@ def test_a_full_disk_is_one_sentence_and_the_ledger_as_it_was(finished, capsys, 
         raise OSError(28, "No space left on device", str(path))
 
     before = (finished / "ledger.jsonl").read_bytes()
-    monkeypatch.setattr(store, "write_bytes", full)
+    monkeypatch.setattr(files, "_put", full)
     assert dashboard.main([str(finished)]) == WRONG_USAGE
     said = capsys.readouterr().err.strip()
     assert "cannot be kept up (No space left on device: " in said and "\n" not in said
@@ -266,7 +267,7 @@ def test_a_port_that_cannot_be_is_refused(finished, capsys, port):
 
 @installed
 def test_when_all_ports_are_taken_it_says_so_and_ends(finished, capsys, monkeypatch):
-    from search import serving
+    from search.views import serving
 
     with socket.socket() as taken:
         taken.bind((serving.HOST, 0))

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from analysis import difficulty, report
+from records.files import write_json
+from records.folder import read_run
 from search import compare, run
 from tests import made_up
-from trainables import store
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--cpus-per-trial", "1", "--precision",
         "fp32"]  # fmt: skip
@@ -77,9 +78,9 @@ def test_data_that_have_changed_are_refused(compared, tmp_path, capsys):
     import shutil
 
     shutil.copytree(compared, tmp_path / "h")
-    about = store.read_run(tmp_path / "h")
+    about = read_run(tmp_path / "h")
     about["setting"]["data_digest"] = "0" * 64
-    store.write_json(tmp_path / "h" / "run.json", about)
+    write_json(tmp_path / "h" / "run.json", about)
     assert difficulty.main([str(tmp_path / "h"), "--out", str(tmp_path / "out")]) == run.WRONG_USAGE
     assert "they have changed since" in capsys.readouterr().err
 
@@ -88,9 +89,9 @@ def test_a_setting_of_another_version_is_one_sentence(compared, tmp_path, capsys
     import shutil
 
     shutil.copytree(compared, tmp_path / "h")
-    about = store.read_run(tmp_path / "h")
+    about = read_run(tmp_path / "h")
     about["setting"]["not_known_here"] = 1
-    store.write_json(tmp_path / "h" / "run.json", about)
+    write_json(tmp_path / "h" / "run.json", about)
     assert difficulty.main([str(tmp_path / "h"), "--out", str(tmp_path / "out")]) == run.WRONG_USAGE
     assert "another version (not_known_here)" in capsys.readouterr().err
 

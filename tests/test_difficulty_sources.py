@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from console.errors import UsageError
 from search import run
 from search.options import SearchOptions
-from search.plan import complete
-from spaces.errors import UsageError
+from search.planning.defaults import complete
 from spaces.setting import Setting
-from trainables import reference
 from trainables.data.folder import is_division, list_images
 from trainables.data.sources import load
+from trainables.difficulty import reference
+from trainables.difficulty.scorers import read_scores
 from trainables.preparation import facts, fixed_difficulty, load_data
-from trainables.scorers import read_scores
 
 LEVELS = ("easy", "medium", "hard")
 PER_LEVEL = 4

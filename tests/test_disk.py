@@ -8,14 +8,15 @@ from collections import namedtuple
 import pyarrow.parquet
 import pytest
 
+from records import files
+from records.folder import ledger_file
+from records.ledger import RESERVE_BYTES, Ledger, read_events
 from search import run
-from search.disk import peak_bytes
 from search.options import SearchOptions
-from search.plan import complete
+from search.planning.defaults import complete
+from search.planning.disk import peak_bytes
 from tests.test_resume import SEARCH, tables
-from trainables import store
-from trainables.models import build
-from trainables.store import Ledger
+from trainables.networks.models import build
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -69,7 +70,7 @@ def full(after: int, code: int, monkeypatch, target, name: str):
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 @pytest.mark.parametrize(("target", "name", "after"), [(Ledger, "_put", 0), (Ledger, "_put", 4), (Ledger, "_put", 9),
-                                                       (store, "write_bytes", 4), (store, "write_bytes", 9)])  # fmt: skip
+                                                       (files, "_put", 4), (files, "_put", 9)])  # fmt: skip
 def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on(
     straight, tmp_path, monkeypatch, capsys, target, name, after, code
 ):
@@ -78,7 +79,7 @@ def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on(
         assert run.main([*SEARCH, "--out", str(tmp_path), "--name", "r"]) == run.TOO_FEW
     said = capsys.readouterr().out
     assert "cannot be written any more" in said and "--resume --name r" in said and os.strerror(code) in said
-    store.read_events(tmp_path / "r")  # every line is whole
+    read_events(tmp_path / "r")  # every line is whole
     assert run.main(["--resume", "--out", str(tmp_path), "--name", "r"]) == run.DONE
     assert tables(tmp_path / "r") == straight
     assert len(pyarrow.parquet.read_table(tmp_path / "r" / "records.parquet")) == 9
@@ -86,7 +87,7 @@ def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on(
 
 def test_the_reserve_lets_the_ledger_say_the_last_word(tmp_path, monkeypatch):
     ledger = Ledger(tmp_path)
-    assert (tmp_path / ".reserve").stat().st_size == store.RESERVE_BYTES
+    assert (tmp_path / ".reserve").stat().st_size == RESERVE_BYTES
     original = Ledger._put
 
     def put(self, line, flush):
@@ -96,7 +97,7 @@ def test_the_reserve_lets_the_ledger_say_the_last_word(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Ledger, "_put", put)
     ledger.append("ended", trial=0)
-    assert store.read_events(tmp_path) == [{"event": "ended", "trial": 0}] and not (tmp_path / ".reserve").exists()
+    assert read_events(tmp_path) == [{"event": "ended", "trial": 0}] and not (tmp_path / ".reserve").exists()
 
 
 def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
@@ -105,5 +106,5 @@ def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     with pytest.raises(OSError, match="full"):
         ledger.append("asked", trial=1)
-    assert store.read_events(tmp_path) == [{"event": "asked", "trial": 0}]
-    assert store.ledger_file(tmp_path).read_bytes().endswith(b"\n")
+    assert read_events(tmp_path) == [{"event": "asked", "trial": 0}]
+    assert ledger_file(tmp_path).read_bytes().endswith(b"\n")

@@ -15,7 +15,7 @@ from torchvision import transforms
 from spaces.trial import TrialConfig
 from tests.test_knn import by_double_loop
 from tests.toy import CLASSES, TRAIN, make_engine, pictures, same_tensors
-from trainables.engine import MEAN, STD, Engine, batches
+from trainables.networks.engine import MEAN, STD, Engine, batches
 
 ALL = np.arange(50)
 

@@ -7,9 +7,9 @@ from lime.lime_image import LimeImageExplainer
 
 from analysis import explain
 from analysis.runs import load_run
+from console.errors import UsageError
+from records.folder import best_weights, remove_checkpoints
 from search import compare, run
-from spaces.errors import UsageError
-from trainables import store
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "2", "--samples", "1",
         "--cpus-per-trial", "1", "--precision", "fp32"]  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_missing_network_is_named_with_those_that_were_kept(searched, tmp_path
     shutil.copytree(searched / "whole", tmp_path / "whole")
     with pytest.raises(UsageError, match=r"no network of trial 7 .*kept: 0"):
         explain.open_network(load_run(tmp_path / "whole"), 7)
-    store.remove_checkpoints(tmp_path / "whole", 0)
+    remove_checkpoints(tmp_path / "whole", 0)
     with pytest.raises(UsageError, match="keeps no network"):
         explain.open_network(load_run(tmp_path / "whole"), None)
 
@@ -127,7 +127,7 @@ def test_a_damaged_network_is_named(searched, tmp_path):
     import shutil
 
     shutil.copytree(searched / "whole", tmp_path / "whole")
-    path = store.best_weights(tmp_path / "whole", 0)
+    path = best_weights(tmp_path / "whole", 0)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UsageError, match=r"best.safetensors cannot be read"):
         explain.open_network(load_run(tmp_path / "whole"), None)

@@ -7,9 +7,12 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from search import export, replay, run
-from spaces.errors import UsageError
-from trainables import store
+from console.errors import UsageError
+from records.files import write_json
+from records.folder import read_run
+from records.parquet import read_row
+from search import export, run
+from search.replay import from_row, main
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "2", "--samples", "3",
         "--cpus-per-trial", "1", "--precision", "fp32"]  # fmt: skip
@@ -47,11 +50,11 @@ def test_parquet_goes_back_into_replay_and_says_where_it_comes_from(searched, tm
     assert metadata["versions"]["curriculum-tune"] and metadata["units"]["losses"] == "nats"
     frame = pd.read_parquet(out)
     for number in range(len(frame)):
-        setting, config = replay.from_row(replay.read_row(out, number), {})
+        setting, config = from_row(read_row(out, number), {})
         assert setting.strategy == frame["setting_strategy"][number]
         assert config.learning_rate == frame["learning_rate"][number]
     best = frame.index[frame["run"] == "b"][0]
-    assert replay.main([str(out), "--row", str(best)]) == run.DONE
+    assert main([str(out), "--row", str(best)]) == run.DONE
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
@@ -92,11 +95,11 @@ def test_runs_that_cannot_be_ranked_together_are_refused(searched, tmp_path, cha
 
     other = tmp_path / "other"
     shutil.copytree(searched / "a", other)
-    about = store.read_run(other)
+    about = read_run(other)
     if change == "protocol":
         about["setting"]["protocol"] = "report"
     else:
         about["data"]["digest"] = "another"
-    store.write_json(other / "run.json", about)
+    write_json(other / "run.json", about)
     with pytest.raises(UsageError, match="cannot be ranked together"):
         export.export([searched / "a", other], None, False, tmp_path / "best.parquet")

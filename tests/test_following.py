@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from search.following import LOST, Following, is_live
-from spaces.errors import UsageError
+from console.errors import UsageError
+from records.folder import ledger_file
+from records.follow import Following
+from records.history import LOST
+from records.ledger import Ledger, is_live
 from spaces.registry import get_space
 from tests import made_runs
 from tests.made_runs import about, append, asked, ended, epoch
-from trainables import store
 
 CONFIG = get_space("self_paced").build({}).model_dump()
 
@@ -24,7 +26,7 @@ def folder(tmp_path) -> Path:
 @pytest.fixture
 def held(folder):
     """The ledger is locked, as by a search that runs."""
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield folder
 
@@ -85,7 +87,7 @@ def test_what_runs_in_a_ledger_that_nobody_writes_is_interrupted_until_it_is_tak
     following.read()
     book = following.standing.books[0]
     assert (following.live, book.state, book.reason) == (False, "interrupted", LOST)
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         append(folder, {"event": "resumed", "time": made_runs.START + 1001}, epoch(0, 2, 0.6, 4))
         following.read()
@@ -94,7 +96,7 @@ def test_what_runs_in_a_ledger_that_nobody_writes_is_interrupted_until_it_is_tak
 
 
 def test_a_search_that_just_starts_has_no_ledger_yet(folder):
-    store.ledger_file(folder).unlink()
+    ledger_file(folder).unlink()
     following = Following(folder)
     assert not following.read() and following.live and not following.standing.books
 
@@ -104,7 +106,7 @@ def test_a_ledger_that_has_become_shorter_is_read_from_the_start(held):
     following = Following(held)
     following.read()
     before = following.standing
-    store.ledger_file(held).write_text(made_runs.json.dumps(asked(0, {}, CONFIG)) + "\n")
+    ledger_file(held).write_text(made_runs.json.dumps(asked(0, {}, CONFIG)) + "\n")
     following.read()
     assert following.standing is not before and following.standing.books[0].state == "running"
 
@@ -118,15 +120,15 @@ def test_a_folder_that_is_no_run_and_one_of_another_version_are_refused(tmp_path
 
 
 def test_a_search_that_starts_while_somebody_looks_waits_for_an_instant(folder):
-    with store.ledger_file(folder).open("rb") as looking:
+    with ledger_file(folder).open("rb") as looking:
         fcntl.flock(looking, fcntl.LOCK_SH)
         threading.Timer(0.03, lambda: fcntl.flock(looking, fcntl.LOCK_UN)).start()
-        store.Ledger(folder).close()
+        Ledger(folder).close()
 
 
 def test_looking_at_a_ledger_does_not_keep_a_search_from_it(folder):
     assert not is_live(folder)
-    ledger = store.Ledger(folder)
+    ledger = Ledger(folder)
     assert is_live(folder)
     ledger.close()
     assert not is_live(folder)

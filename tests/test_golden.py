@@ -14,15 +14,15 @@ import matplotlib.pyplot as plt
 import pyarrow.parquet
 import pytest
 
-from analysis.chapters import make_chapters
+from analysis.chapters.contents import make_chapters
+from analysis.comparable import sections
 from analysis.comparison import write_comparison
-from analysis.markdown import write_markdown
+from analysis.document.markdown import write_markdown
 from analysis.runs import load_with_epochs
-from analysis.sections import sections
+from console.arguments import DONE
+from records.parquet import write_tables
 from search import compare, run
-from search.about import _processor
-from search.arguments import DONE
-from trainables.tables import write_tables
+from search.planning.run_json import processor
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNS = ("search", "head_to_head", "population", "resumed")
@@ -74,7 +74,7 @@ SPENT = {"train_seconds", "score_seconds", "eval_seconds", "seconds", "peak_memo
 
 def same_machine(about: dict) -> bool:
     """Whether sums of floats come out alike: they follow the processor and torch."""
-    return about["machine"]["processor"] == _processor() and about["versions"]["torch"] == version("torch")
+    return about["machine"]["processor"] == processor() and about["versions"]["torch"] == version("torch")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables import knn
-from trainables.knn import knn_metric
+from trainables.networks import knn
+from trainables.networks.knn import knn_metric
 
 
 def by_double_loop(features: torch.Tensor, labels: torch.Tensor, k: int = 5) -> float:
@@ -99,8 +99,8 @@ def test_frozen_imagenet_features_of_rsscn7_have_the_reports_figure(real_data):
     from spaces.trial import TrialConfig
     from trainables.data.sources import load
     from trainables.data.splits import split
-    from trainables.engine import Engine, batches
-    from trainables.models import build
+    from trainables.networks.engine import Engine, batches
+    from trainables.networks.models import build
 
     weights = real_data.parent / "weights" / "resnet18-imagenet1k_v1.pth"
     if not weights.is_file():

@@ -1,4 +1,4 @@
-"""Who may import whom (design.md, "Rooms, and what each may import"), and what --executor local does without."""
+"""Who may import whom (docs/architecture.md), and what --executor local does without."""
 
 import ast
 import os
@@ -9,10 +9,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("spaces", "trainables", "search", "analysis")
+ROOMS = ("console", "spaces", "records", "trainables", "analysis", "search")  # each may know those before it
 STDLIB = sys.stdlib_module_names
-RAY = {"trainables/tune.py", "search/cluster.py", "search/joining.py", "search/population.py", "search/schedulers.py"}
-EXPLAINING = {"analysis/explain.py", "analysis/difficulty.py"}
+RAY = {
+    "trainables/tune.py",
+    "search/executors/ray_tune.py",
+    "search/executors/ray_session.py",
+    "search/executors/population.py",
+    "search/executors/schedulers.py",
+}
+EXPLAINING = {"analysis/explain.py", "analysis/difficulty.py", "analysis/chapters/misclassified.py"}
 # What would make a pure object read files, ask the clock or start something
 IMPURE = {"os", "io", "pathlib", "time", "datetime", "shutil", "tempfile", "glob", "random", "secrets"}
 IMPURE |= {"socket", "subprocess", "threading", "multiprocessing", "urllib", "pickle"}
@@ -55,30 +61,57 @@ each = pytest.mark.parametrize
 def test_the_finder_sees_every_way_to_import():
     source = "import ray.tune as t\ndef f():\n    from torch.nn import functional\n    __import__('pandas')\n"
     assert tops(imported(source)) == {"ray", "torch", "pandas"}
-    assert "trainables.store" in imported("from trainables import store, loop")
+    assert "trainables.loop" in imported("from trainables import store, loop")
 
 
 def test_every_room_has_files_to_look_at():
-    for place in ("spaces", "trainables", "trainables/curricula", "trainables/data", "search"):
+    for place in (*ROOMS, "trainables/curricula", "trainables/data", "search/executors"):
         assert len(files(place)) >= 3, place
     assert set(files()) == set() and set(files(*ROOMS)) >= RAY
 
 
+@each("file", files(*ROOMS))
+def test_arrows_go_one_way(file):
+    """console <- spaces <- records <- trainables <- analysis <- search."""
+    after = set(ROOMS[ROOMS.index(file.split("/")[0]) + 1 :])
+    assert not tops(imports_of(file)) & after
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    """Imports inside functions count: a circle that is hidden is one all the same."""
+    modules = {file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file for file in files(*ROOMS)}
+    knows = {module: imports_of(file) & (modules.keys() - {module}) for module, file in modules.items()}
+    while leaves := {module for module, known in knows.items() if not known & knows.keys()}:
+        knows = {module: known for module, known in knows.items() if module not in leaves}
+    assert not knows, f"in a circle, or above one: {sorted(knows)}"
+
+
+@each("file", files("console"))
+def test_the_console_knows_pydantic_and_rich_only(file):
+    assert tops(imports_of(file)) - STDLIB <= {"console", "pydantic", "rich"}
+
+
 @each("file", files("spaces"))
 def test_spaces_know_only_pydantic_and_optuna(file):
-    assert tops(imports_of(file)) - STDLIB <= {"spaces", "pydantic", "optuna"}
+    assert tops(imports_of(file)) - STDLIB <= {"console", "spaces", "pydantic", "optuna"}
 
 
 @each("file", files("trainables/curricula", "trainables/rates.py"))
 def test_curricula_and_rates_are_pure(file):
     names = imports_of(file)
-    assert tops(names) - STDLIB <= {"numpy", "spaces", "trainables"}
+    assert tops(names) - STDLIB <= {"console", "numpy", "spaces", "trainables"}
     assert all(name.startswith("trainables.curricula") for name in names if name.partition(".")[0] == "trainables")
     assert not tops(names) & IMPURE
 
 
-@each("file", files("trainables/records.py"))
-def test_records_need_the_standard_library_only(file):
+@each("file", files("records"))
+def test_records_know_neither_torch_ray_nor_pandas_and_pyarrow_in_the_tables_alone(file):
+    known = {"console", "spaces", "records", "numpy", "safetensors"}
+    assert tops(imports_of(file)) - STDLIB <= known | ({"pyarrow"} if file == "records/parquet.py" else set())
+
+
+@each("file", files("records/epoch.py"))
+def test_what_is_recorded_of_an_epoch_needs_the_standard_library_only(file):
     assert tops(imports_of(file)) <= STDLIB
 
 
@@ -87,24 +120,16 @@ def test_data_know_no_torch_ray_or_pandas(file):
     names = imports_of(file)
     assert not tops(names) & {"torch", "ray", "pandas", "search", "analysis"}
     own = {name for name in names if name.startswith("trainables.")}
-    allowed = tuple(f"trainables.{name}" for name in ("data", "pairing", "progress", "seeds"))
+    allowed = tuple(f"trainables.{name}" for name in ("data", "pairing", "seeds"))
     assert all(name.startswith(allowed) for name in own)
 
 
-@each("file", files("trainables/store.py"))
-def test_the_store_knows_no_torch_ray_or_pandas(file):
-    assert not tops(imports_of(file)) & {"torch", "ray", "pandas"}
-
-
-@each("file", files("trainables/engine.py", "trainables/models.py", "trainables/knn.py", "trainables/loop.py"))
+@each("file", files("trainables/networks/engine.py", "trainables/networks/models.py", "trainables/networks/knn.py",
+                    "trainables/networks/tasks.py", "trainables/loop.py"))  # fmt: skip
 def test_the_loop_and_what_is_under_it_know_neither_files_of_runs_nor_ray(file):
-    assert not tops(imports_of(file)) & {"ray", "pandas", "pyarrow"}
-    assert "trainables.store" not in imports_of(file)
-
-
-@each("file", files("trainables"))
-def test_trainables_know_neither_search_nor_analysis(file):
-    assert not tops(imports_of(file)) & {"search", "analysis"}
+    names = imports_of(file)
+    assert not tops(names) & {"ray", "pandas", "pyarrow"}
+    assert all(name.startswith("records.epoch") for name in names if name.startswith("records."))
 
 
 @each("file", files("search"))
@@ -123,9 +148,8 @@ def test_analysis_starts_no_ray_and_runs_no_network_but_to_explain(file):
     assert "ray" not in tops(names)
     if file not in EXPLAINING:
         assert not tops(names) & {"torch", "torchvision", "lime"}
-        known = ("trainables.store", "trainables.records", "trainables.tables", "trainables.progress")
-        assert all(name.startswith(known)
-                   for name in names if name.startswith("trainables."))  # fmt: skip
+        own = {name for name in names if name.startswith("trainables.")}
+        assert all(name.startswith("trainables.metrics") for name in own)
 
 
 @each("file", files(*ROOMS))

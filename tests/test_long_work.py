@@ -2,13 +2,13 @@
 
 import pytest
 
+from console import progress
+from console.arguments import DONE
+from records.follow import Following
 from search import export
-from search.arguments import DONE
-from search.following import Following
-from search.mirror import Mirror
+from search.views.optuna_study import Mirror
 from tests import made_runs
 from tests.made_runs import about
-from trainables import progress
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_reading_a_ledger_and_making_its_study(folder, capsys):
 
 def test_event_files(folder, capsys):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed here")
-    from search.tensorboard import EventFiles
+    from search.views.tensorboard import EventFiles
 
     following = Following(folder)
     following.read()

@@ -20,9 +20,9 @@ from tests.toy import (
     same_tensors,
     without_seconds,
 )
-from trainables.engine import MEAN, STD, batches
 from trainables.loop import NonFiniteLoss, shuffled, train
-from trainables.models import build
+from trainables.networks.engine import MEAN, STD, batches
+from trainables.networks.models import build
 from trainables.seeds import rng
 
 GROWING = {"batch_size": 8, "gate": 0.2, "share_start": 0.3, "share_step": 0.2, "slow_epochs": 1}

@@ -9,14 +9,15 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from search.following import Following
-from search.mirror import Mirror, files
+from records.files import write_bytes
+from records.folder import best_weights, ledger_file
+from records.follow import Following
 from search.options import CompareOptions
+from search.views.optuna_study import Mirror, files
 from spaces.registry import get_space
 from spaces.setting import Setting
 from tests import made_runs
 from tests.made_runs import about, append, asked, ended, epoch
-from trainables import store
 
 SPACE = get_space("self_paced")
 CONFIG = SPACE.build({}).model_dump()
@@ -30,7 +31,7 @@ class Run:
         self.folder = made_runs.write(folder, run, [])
         self.following = Following(folder)
         self.mirror = Mirror(folder, run, folder / "study.journal")
-        self.lock = store.ledger_file(folder).open("a")
+        self.lock = ledger_file(folder).open("a")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.look()
 
@@ -170,6 +171,6 @@ def test_a_lock_that_a_killed_process_left_keeps_nobody_waiting(run, monkeypatch
 
 def test_only_files_that_are_there_are_named(run):
     assert files(run.folder, 3) == []
-    store.write_bytes(store.best_weights(run.folder, 3), b"")
-    store.write_bytes(run.folder / "log" / "trial-0003.txt", b"")
+    write_bytes(best_weights(run.folder, 3), b"")
+    write_bytes(run.folder / "log" / "trial-0003.txt", b"")
     assert files(run.folder, 3) == ["checkpoints/0003/best.safetensors", "log/trial-0003.txt"]

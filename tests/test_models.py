@@ -9,8 +9,8 @@ import torch
 import torchvision
 from safetensors.torch import save_file
 
-from spaces.errors import UsageError
-from trainables.models import SmallCnn, build, imagenet_state, load_backbone, read_state
+from console.errors import UsageError
+from trainables.networks.models import SmallCnn, build, imagenet_state, load_backbone, read_state
 
 
 def said(call, *arguments) -> str:

@@ -7,11 +7,11 @@ import pyarrow.parquet
 import pytest
 from optuna.distributions import FloatDistribution
 
+from records import ledger
+from records.tables import schedule_rows
 from search import replay, run
-from search.population import FACTORS, clipped, explored
+from search.executors.population import FACTORS, clipped, explored
 from spaces.registry import SPACES
-from trainables import store
-from trainables.tables import schedule_rows
 
 WORDS = ["--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--epochs", "8", "--samples", "5",
          "--exchange-epochs", "2", "--cpus-per-trial", "1"]  # fmt: skip
@@ -70,7 +70,7 @@ def test_the_schedule_that_is_found_gives_the_same_curve_without_tune(tmp_path, 
     assert run.main([*WORDS, "--scheduler", scheduler, "--out", str(tmp_path), "--name", "p"]) == run.DONE
     said = capsys.readouterr().out
     assert "Anchor as_run is left out: a population changes fields." in said and "schedule.parquet" in said
-    epochs = [e for e in store.read_events(tmp_path / "p") if e["event"] == "epoch"]
+    epochs = [e for e in ledger.read_events(tmp_path / "p") if e["event"] == "epoch"]
     assert sorted((e["record"]["trial"], e["record"]["epoch"]) for e in epochs) == [
         (t, n) for t in range(5) for n in range(1, 9)
     ]

@@ -8,14 +8,20 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from analysis import arms, claims, comparison, figures_arms, figures_errors, report, shown, verdict, verdict_chapter
+from analysis import comparison, report, tables, verdict
+from analysis.chapters.verdict import _families
+from analysis.comparable import initialisation, sections
+from analysis.document import display
+from analysis.document.markdown import as_markdown
+from analysis.figures import arms, errors
+from analysis.original import claims
 from analysis.runs import load_run
-from analysis.sections import initialisation, sections
-from analysis.table import as_markdown
+from console.errors import UsageError
+from records.files import read_arrays, write_arrays
+from records.folder import best_weights, predictions_file
+from records.ledger import Ledger
 from search import run as command
-from spaces.errors import UsageError
 from tests import made_up
-from trainables import store
 
 
 @pytest.fixture
@@ -33,17 +39,17 @@ def test_the_table_of_arms_is_as_worked_out_by_hand(section):
 | finetune | 3 | 0.910 (0.885 to 0.935) | – | 0.300 (0.300 to 0.300) | – | 0.900 (0.900 to 0.900) | – | 4 of 4 | 4.0 | 40 | 40 | 80 |
 | transfer | 3 | 0.860 (0.835 to 0.885) | 0.88 | 0.300 (0.300 to 0.300) | 0.38 | 0.900 (0.900 to 0.900) | 0.66 | 4 of 4 | 0.4 | 40 | 40 | 80 |
 """  # noqa: E501
-    assert as_markdown(shown.arms(arms.arm_summary(section))) == golden
+    assert as_markdown(display.arms(tables.arm_summary(section))) == golden
 
 
 def test_one_seed_has_no_interval_in_the_table(tmp_path):
     section = sections([load_run(made_up.write(tmp_path, "h", seeds=1))])[0]
-    table = arms.arm_summary(section)
-    assert table["accuracy_low"].isna().all() and shown.arms(table)["accuracy"].tolist()[0] == "0.930"
+    table = tables.arm_summary(section)
+    assert table["accuracy_low"].isna().all() and display.arms(table)["accuracy"].tolist()[0] == "0.930"
 
 
 def test_part_one_says_not_run(section):
-    table = arms.part_one([section])
+    table = tables.part_one([section])
     assert table["ours"].tolist() == ["not run", "not run", "transfer", "not run", "not run", "not run"]
     row = table[table["ours"] == "transfer"].iloc[0]
     assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
@@ -103,21 +109,19 @@ def test_another_data_set_says_nothing_of_the_report(tmp_path):
 
 
 def test_curves_are_means_over_seeds_with_their_range(section):
-    x, mean, low, high = figures_arms.curve(
-        section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy"
-    )
+    x, mean, low, high = arms.curve(section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy")
     assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
     assert (low[-1], high[-1]) == pytest.approx((0.92, 0.94))
-    styles = figures_arms.styles_of(["finetune", "self_paced", "self_paced/random"])
+    styles = arms.styles_of(["finetune", "self_paced", "self_paced/random"])
     assert styles["self_paced"]["color"] == styles["self_paced/random"]["color"] != styles["finetune"]["color"]
-    figure = figures_arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
+    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
     assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
 
 
 def test_a_reference_stands_beside_the_arms_per_epoch(section):
     curve = pd.DataFrame({"epoch": [1, 2], "accuracy": [0.5, 0.6], "loss": [1.0, 0.8]})
-    styles = figures_arms.styles_of(["finetune"])
-    figure = figures_arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
+    styles = arms.styles_of(["finetune"])
+    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
     drawn = [
         list(next(line for line in axes.lines if line.get_label() == "reference").get_ydata())
         for axes in figure.axes[:2]
@@ -128,33 +132,33 @@ def test_a_reference_stands_beside_the_arms_per_epoch(section):
 def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
     section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
     section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
-    assert figures_arms.common_seconds(section.records, ["self_paced", "finetune", "transfer"]) == pytest.approx(4.0)
+    assert arms.common_seconds(section.records, ["self_paced", "finetune", "transfer"]) == pytest.approx(4.0)
 
 
 def test_the_staircase_is_the_best_so_far(section):
     arms_there = ["self_paced", "transfer"]
-    figure = figures_arms.arm_seconds(section.records, arms_there, figures_arms.styles_of(arms_there), "validation")
+    figure = arms.arm_seconds(section.records, arms_there, arms.styles_of(arms_there), "validation")
     assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
     staircase = figure.axes[0].lines[0].get_ydata()
     assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
 
 
 def test_errors_by_class_and_confusion_by_hand(section):
-    table = figures_errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
+    table = errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
     assert table["misclassified"].tolist() == [0.0, 0.0, 1.0, 0.5, 0.0, 1.0]
     assert table.loc[("self_paced", "eForest"), "images"] == 6  # two of each class on three seeds
-    figure = figures_errors.confusions(section, ["self_paced"])
+    figure = errors.confusions(section, ["self_paced"])
     texts = [(t.get_position(), t.get_text()) for t in figure.axes[0].texts]
     assert sorted(texts) == [((0, 0), "6"), ((0, 2), "6"), ((1, 1), "6")]
 
 
 def test_a_class_that_nothing_was_predicted_as_is_said(section):
-    table = figures_errors.errors_by_class(section, ["self_paced"])
-    assert figures_errors.never_predicted(table) == ["self_paced predicted gParking for no image at all."]
+    table = errors.errors_by_class(section, ["self_paced"])
+    assert errors.never_predicted(table) == ["self_paced predicted gParking for no image at all."]
 
 
 def test_misclassified_images_come_most_confident_first(section):
-    table = figures_errors.misclassified_images(section, "self_paced")
+    table = errors.misclassified_images(section, "self_paced")
     assert table["image"].tolist() == [14, 15] and table["true"].unique().tolist() == ["gParking"]
     assert table["predicted"].unique().tolist() == ["aGrass"] and table["confidence"].is_monotonic_decreasing
 
@@ -188,9 +192,9 @@ def test_the_chapters_stand_in_the_reports_order(written):
 
 
 def test_parquet_tables_say_what_they_are_of(written):
-    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "arms.parquet").metadata[b"curriculum_tune"])
+    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "tables.parquet").metadata[b"curriculum_tune"])
     assert metadata["about"]["runs"][0]["run"] == "h" and metadata["units"]["losses"] == "nats"
-    frame = pd.read_parquet(written / "data" / "arms.parquet")
+    frame = pd.read_parquet(written / "data" / "tables.parquet")
     assert frame["accuracy"].to_numpy() == pytest.approx([0.94, 0.93, 0.91, 0.86])
 
 
@@ -236,7 +240,7 @@ def test_a_run_of_another_version_is_read_and_said(tmp_path):
 
 def test_failed_trials_are_in_no_average_and_are_said(tmp_path):
     folder = made_up.write(tmp_path, "h")
-    ledger = store.Ledger(folder)
+    ledger = Ledger(folder)
     ledger.append("asked", trial=99, anchor=None, values={}, config={})
     ledger.append("ended", trial=99, state="failed", reason="NonFiniteLoss: it diverged", peak_memory_mb=1.0)
     ledger.close()
@@ -250,19 +254,21 @@ def test_a_running_head_to_head_shows_validation_and_says_so(tmp_path):
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     text = (tmp_path / "out" / "report.md").read_text()
     assert "since test is not open for all of them yet" in text and "Predictions were not kept" in text
-    assert pd.read_parquet(tmp_path / "out" / "data" / "arms.parquet")["judged_on"].unique().tolist() == ["validation"]
+    assert pd.read_parquet(tmp_path / "out" / "data" / "tables.parquet")["judged_on"].unique().tolist() == [
+        "validation"
+    ]
 
 
 def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
     folder = made_up.write(tmp_path, "h")
-    store.predictions_file(folder, 0, "test").write_bytes(b"not this")
+    predictions_file(folder, 0, "test").write_bytes(b"not this")
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
     assert "0000.test.safetensors cannot be read" in capsys.readouterr().err
 
 
 def test_intervals_of_the_forest_figure_are_in_points(section):
     rows = pd.DataFrame([{"mean": 0.01, "low": -0.02, "high": 0.04, "boot_low": 0.0, "boot_high": 0.02}])
-    figure = figures_arms.forest(rows, lambda row: "a - b", "title")
+    figure = arms.forest(rows, lambda row: "a - b", "title")
     lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
     assert [0.0, 2.0] in lines and [-2.0, 4.0] in lines and [1.0] in lines
 
@@ -280,10 +286,10 @@ def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
     made = made_up.about("h")
     folder = made_up.write(tmp_path, "h", setting=made["setting"] | {"task": "multi_label"})
     for path in (folder / "predictions").iterdir():
-        arrays, text = store.read_arrays(path)
-        store.write_arrays(path, arrays | {"correct": np.ones(6, bool)}, text)
+        arrays, text = read_arrays(path)
+        write_arrays(path, arrays | {"correct": np.ones(6, bool)}, text)
     section = sections([load_run(folder)])[0]
-    assert (figures_errors.errors_by_class(section, ["self_paced"])["misclassified"] == 0).all()
+    assert (errors.errors_by_class(section, ["self_paced"])["misclassified"] == 0).all()
     assert section.title.endswith("multi-label, protocol holdout")
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     assert not list((tmp_path / "out" / "figures").glob("errors_confusion*"))
@@ -327,7 +333,7 @@ def test_the_initialisation_is_told_from_the_run_that_made_it_or_its_name(tmp_pa
     assert initialisation("/w/resnet18-imagenet1k_v1.pth") == "imagenet" == initialisation("imagenet")
     assert initialisation("dtd_small.pth") == "dtd" and initialisation("none") == "none"
     maker = made_up.write(tmp_path, "x", data=made_up.about("x")["data"] | {"name": "dtd"})
-    assert initialisation(str(store.best_weights(maker, 0))) == "dtd"
+    assert initialisation(str(best_weights(maker, 0))) == "dtd"
     assert initialisation("/w/other.pth") == "other"
 
 
@@ -369,7 +375,7 @@ def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
     folders = [str(made_up.write(tmp_path, name)) for name in ("one", "two")]
     out = tmp_path / "out"
     assert report.main([*folders, "--out", str(out)]) == command.DONE
-    assert len(pd.read_parquet(out / "data" / "arms.parquet")) == 8
+    assert len(pd.read_parquet(out / "data" / "tables.parquet")) == 8
     parts = pd.read_parquet(out / "data" / "gain.parquet")
     assert parts["curriculum"].unique().tolist() == ["self_paced [one]", "self_paced [two]"]
     assert "Figures show the first 6" not in (out / "report.md").read_text()
@@ -387,4 +393,4 @@ def test_arms_that_do_not_fit_into_a_figure_are_said(tmp_path):
 def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
     split = verdict.decomposition(section)
     names = list(section.arms["arm"].unique())
-    assert verdict_chapter._families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
+    assert _families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}

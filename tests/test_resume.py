@@ -9,9 +9,10 @@ import shutil
 import pyarrow.parquet
 import pytest
 
+from records import files
+from records.ledger import Ledger, read_events
 from search import compare, run
-from trainables import store, trial
-from trainables.store import Ledger
+from trainables import trial
 
 SEARCH = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--precision", "fp32",
           "--executor", "local", "--cpus-per-trial", "1", "--samples", "3", "--epochs", "3"]  # fmt: skip
@@ -29,9 +30,9 @@ class Mortal:
 
     def __init__(self, monkeypatch, writes: int, torn: bool = False):
         self.left, self.torn, self.ledgers, self.count = writes, torn, [], 0
-        append, write_bytes, opened = Ledger.append, store.write_bytes, Ledger.__init__
+        append, put, opened = Ledger.append, files._put, Ledger.__init__
         monkeypatch.setattr(Ledger, "append", lambda ledger, *a, **k: self._maybe(ledger) or append(ledger, *a, **k))
-        monkeypatch.setattr(store, "write_bytes", lambda *a: self._maybe() or write_bytes(*a))
+        monkeypatch.setattr(files, "_put", lambda *a: self._maybe() or put(*a))
         monkeypatch.setattr(Ledger, "__init__", lambda ledger, *a: self.ledgers.append(ledger) or opened(ledger, *a))
 
     def _maybe(self, ledger=None) -> None:
@@ -142,7 +143,7 @@ def test_a_finished_run_has_nothing_to_go_on_with(straight, tmp_path, capsys):
     after = tables(tmp_path / "r")
     assert after == before | {"best": [row | {"run": "r"} for row in before["best"]]}
     assert "0 still to be asked for" in capsys.readouterr().out
-    tests = [e for e in store.read_events(tmp_path / "r") if e["event"] == "test"]
+    tests = [e for e in read_events(tmp_path / "r") if e["event"] == "test"]
     assert len(tests) == 2  # test was not opened again
 
 
@@ -211,13 +212,13 @@ def test_a_search_whose_trials_all_fail_alike_stops_early(tmp_path, monkeypatch,
     assert run.main(words) == run.TOO_FEW
     said = capsys.readouterr().out
     assert "Stopped early: the first 3 trials all failed the same way (ZeroDivisionError: by design)" in said
-    assert sum(e["event"] == "asked" for e in store.read_events(tmp_path / "r")) == 3
+    assert sum(e["event"] == "asked" for e in read_events(tmp_path / "r")) == 3
 
 
 def test_a_trial_that_ray_gives_up_too_early_is_given_out_again(tmp_path):
     from search.campaign import Campaign
-    from search.study import Proposer
-    from search.terminal import Terminal
+    from search.proposers.study import Proposer
+    from search.views.terminal import Terminal
     from spaces.registry import SPACES
 
     space = SPACES["finetune"]
@@ -227,7 +228,7 @@ def test_a_trial_that_ray_gives_up_too_early_is_given_out_again(tmp_path):
     campaign.ended(second.number, "failed", "by design")
     campaign.reopen(second.number)  # what has ended stays so
     assert campaign.running() and campaign.ask() == first and campaign.ask() is None
-    assert [e["trial"] for e in store.read_events(tmp_path) if e["event"] == "asked"] == [0, 1]
+    assert [e["trial"] for e in read_events(tmp_path) if e["event"] == "asked"] == [0, 1]
     campaign.ended(first.number, "failed", "by design")
     assert not campaign.running()
     campaign.ledger.close()

@@ -6,11 +6,12 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from console.errors import UsageError
 from search.options import SearchOptions
-from search.plan import complete, grid_samples
-from search.samplers import axis, grid
-from search.study import Proposer
-from spaces.errors import UsageError
+from search.planning.defaults import complete
+from search.planning.space import grid_samples
+from search.proposers.samplers import axis, grid
+from search.proposers.study import Proposer
 from spaces.self_paced import SELF_PACED
 from tests.test_study import record
 

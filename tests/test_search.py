@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from records import ledger
 from search import export, replay, run
-from trainables import store
 
 TINY = ["--space", "self_paced", "--data", "scenes:count=105", "--image-size", "32", "--precision", "fp32"]
 LOCAL = [*TINY, "--executor", "local", "--cpus-per-trial", "1"]
@@ -24,7 +24,7 @@ def search(out: Path, name: str, *more: str, base: list[str] = LOCAL) -> int:
 
 
 def events(folder: Path, kind: str) -> list[dict]:
-    return [event for event in store.read_events(folder) if event["event"] == kind]
+    return [event for event in ledger.read_events(folder) if event["event"] == kind]
 
 
 @pytest.fixture(scope="module")

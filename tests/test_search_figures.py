@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import figures_search, report
+from analysis import report
+from analysis.chapters.search import worth_it
+from analysis.comparable import sections
+from analysis.figures import search
 from analysis.runs import load_run
-from analysis.search_chapter import worth_it
-from analysis.sections import sections
+from records.files import write_arrays, write_json
+from records.folder import predictions_file, read_run
+from records.ledger import Ledger
 from search import run as command
 from tests import made_up
-from trainables import store
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def loaded(tmp_path_factory):
 
 
 def test_the_study_is_rebuilt_from_the_ledger(loaded):
-    study = figures_search.rebuild(loaded)
+    study = search.rebuild(loaded)
     assert len(study.trials) == 40
     by_hand = 0.9 - 0.1 * abs(np.log10(study.trials[7].params["learning_rate"]) + 3)
     assert study.trials[7].value == pytest.approx(by_hand * (1 - 0.5**5))
@@ -34,31 +37,31 @@ def test_what_no_draw_could_have_given_is_left_out(tmp_path):
     folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
     ledger = (folder / "ledger.jsonl").read_text()
     (folder / "ledger.jsonl").write_text(ledger.replace('"learning_rate": 0.01', '"learning_rate": 10.0'))
-    assert [t.user_attrs["trial"] for t in figures_search.rebuild(load_run(folder)).trials] == [1, 2, 3, 4]
+    assert [t.user_attrs["trial"] for t in search.rebuild(load_run(folder)).trials] == [1, 2, 3, 4]
 
 
 def test_what_matters_is_found(loaded):
-    weights = figures_search.importances(figures_search.rebuild(loaded))
+    weights = search.importances(search.rebuild(loaded))
     assert list(weights) == ["learning_rate", "batch_size"] and weights["learning_rate"] > 0.7
 
 
 def test_the_front_by_hand():
     finals = pd.DataFrame({"trial": [0, 1, 2, 3], "state": "complete", "best_epoch": 1, "seconds": [1.0, 2.0, 2.0, 3.0],
                            "selection_accuracy": [0.5, 0.7, 0.6, 0.7]})  # fmt: skip
-    rows = figures_search.pareto(finals).set_index("trial")["front"]
+    rows = search.pareto(finals).set_index("trial")["front"]
     assert rows.to_dict() == {0: True, 1: True, 2: False, 3: False}
 
 
 def test_what_a_smaller_search_would_have_found(loaded):
-    values = figures_search.drawn_values(loaded)
+    values = search.drawn_values(loaded)
     assert len(values) == 39  # without the anchor
-    line = figures_search.expected(loaded).axes[0].lines[0]
+    line = search.expected(loaded).axes[0].lines[0]
     assert line.get_ydata()[0] == pytest.approx(values.mean()) and line.get_ydata()[-1] == pytest.approx(values.max())
 
 
 def test_the_history_shows_every_trial_and_the_best_so_far(loaded):
-    study = figures_search.rebuild(loaded)
-    axes = figures_search.history(study, "accuracy").axes[0]
+    study = search.rebuild(loaded)
+    axes = search.history(study, "accuracy").axes[0]
     assert len(axes.collections[0].get_offsets()) == 40
     best = np.maximum.accumulate([trial.value for trial in study.trials])
     assert axes.lines[0].get_ydata().tolist() == pytest.approx(best.tolist())
@@ -68,7 +71,7 @@ def test_optuna_leaves_the_house_style_as_it_was(loaded):
     import matplotlib.pyplot as plt
 
     before = dict(plt.rcParams), dict(plt.style.library["ggplot"])
-    figures_search.search_figures(loaded)
+    search.search_figures(loaded)
     assert (dict(plt.rcParams), dict(plt.style.library["ggplot"])) == before
 
 
@@ -91,13 +94,13 @@ def test_two_searches_of_one_section_are_each_compared_with_their_own_anchor(tmp
     for name, wrong in (("one", 0), ("two", 4)):
         folder = made_up.write_search(tmp_path, name, trials=6, epochs=2)
         best = load_run(folder).finals.sort_values("selection_accuracy").iloc[-1]["trial"]
-        ledger = store.Ledger(folder)
+        ledger = Ledger(folder)
         for trial in (0, int(best)):
             ledger.append("test", trial=trial, accuracy=0.5, loss=1.0, knn=0.5)
             arrays = {"image": np.arange(6), "true": np.zeros(6, int), "predicted": np.zeros(6, int),
                       "probabilities": np.full((6, 3), 1 / 3, np.float32)}  # fmt: skip
             arrays["predicted"][: wrong if trial == 0 else 0] = 1
-            store.write_arrays(store.predictions_file(folder, trial, "test"), arrays, '{"epoch": 2}')
+            write_arrays(predictions_file(folder, trial, "test"), arrays, '{"epoch": 2}')
         ledger.close()
     one, two = (load_run(tmp_path / name) for name in ("one", "two"))
     (section,) = sections([one, two])
@@ -107,9 +110,9 @@ def test_two_searches_of_one_section_are_each_compared_with_their_own_anchor(tmp
 
 def test_what_was_picked_on_test_is_called_optimistic(tmp_path):
     folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
-    about = store.read_run(folder)
+    about = read_run(folder)
     about["setting"]["protocol"] = "report"
-    store.write_json(folder / "run.json", about)
+    write_json(folder / "run.json", about)
     picked = load_run(folder)
     assert worth_it(sections([picked])[0], picked).endswith(
         "Both were picked on test itself, so both are optimistic, the best of many the more so."

@@ -13,13 +13,15 @@ import psutil
 import pytest
 
 from analysis import report
-from search import export, ray_environment, replay, run
-from trainables import store
+from records.folder import ledger_file
+from search import export, replay, run
+from search.executors import ray_environment
 
 WORDS = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--precision", "fp32", "--samples",
          "2", "--epochs", "2", "--cpus-per-trial", "1"]  # fmt: skip
 HOLDING = (
-    "import time; from search import ray_environment as r; r.prepare(None); print(r.private_folder(), flush=True); "
+    "import time; from search.executors import ray_environment as r; r.prepare(None); "
+    "print(r.private_folder(), flush=True); "
 )
 
 
@@ -65,7 +67,7 @@ JOIN = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False); pri
 def test_a_private_ray_has_no_dashboard_and_lets_nobody_in_without_the_token(tmp_path):
     import ray
 
-    from search.joining import ray_running
+    from search.executors.ray_session import ray_running
 
     with ray_running(None, 1, 0):
         address = ray.get_runtime_context().gcs_address
@@ -127,7 +129,7 @@ def planted(folder: Path, content: bytes, files: tuple[str, ...]) -> None:
 
 
 def with_the_last_trial_in_flight(folder: Path) -> None:
-    ledger = store.ledger_file(folder)
+    ledger = ledger_file(folder)
     events = [json.loads(line) for line in ledger.read_text().splitlines()]
     left = [e for e in events if e["event"] != "test" and (e["event"], e.get("trial")) != ("ended", 1)]
     ledger.write_text("".join(json.dumps(event) + "\n" for event in left))

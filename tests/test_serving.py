@@ -7,9 +7,9 @@ import urllib.request
 
 import pytest
 
-from search import serving
-from search.serving import ReadOnly
-from spaces.errors import UsageError
+from console.errors import UsageError
+from search.views import serving
+from search.views.serving import ReadOnly
 
 
 def hello(environ, start_response):

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from search.planning.space import parse_search, parse_set
 from spaces.registry import SPACES, get_space
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED, SelfPacedConfig
-from spaces.space import Anchor, Space, parse_search, parse_set
+from spaces.space import Anchor, Space
 from tests.toy import draws
 from trainables.strategies import STRATEGIES
 

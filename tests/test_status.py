@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from console.arguments import DONE, WRONG_USAGE
+from records.files import write_bytes
+from records.folder import ledger_file
+from records.follow import Following
 from search import status
-from search.arguments import DONE, WRONG_USAGE
-from search.following import Following
 from spaces.registry import get_space
 from tests import made_runs
 from tests.made_runs import START, about, append, asked, ended, epoch
-from trainables import store
 
 CONFIG = get_space("self_paced").build({}).model_dump()
 VALUES = {"gate": 0.8, "learning_rate": 1e-3, "rate": "cosine"}
@@ -37,7 +38,7 @@ def said(folder: Path, now: float) -> list[str]:
 
 
 def test_a_live_run_has_counts_its_best_trial_and_an_expected_end(folder):
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         head, counts, best, end, error = said(folder, START + 500)
     assert head == "first: self_paced on scenes, 4 trials of up to 4 epochs, running"
@@ -49,7 +50,7 @@ def test_a_live_run_has_counts_its_best_trial_and_an_expected_end(folder):
 
 
 def test_an_end_on_another_day_is_named(folder):
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         end = said(folder, START + 500_000)[3]
     assert " on " in end and str(time.localtime(START + 800_000).tm_mday) in end
@@ -73,7 +74,7 @@ def test_only_the_last_failures_are_named_and_their_logs_where_there_are_any(fol
     append(
         folder, *(event for n in range(3, 8) for event in (asked(n, VALUES, CONFIG), ended(n, "failed", f"bad {n}")))
     )
-    store.write_bytes(folder / "log" / "trial-0007.txt", b"a traceback")
+    write_bytes(folder / "log" / "trial-0007.txt", b"a traceback")
     *_, first, second, third, more = said(folder, START)
     assert first == f"trial 7 failed: bad 7 ({folder / 'log' / 'trial-0007.txt'})"
     assert (second, third, more) == ("trial 6 failed: bad 6", "trial 5 failed: bad 5", "and 3 more failed")
@@ -81,7 +82,7 @@ def test_only_the_last_failures_are_named_and_their_logs_where_there_are_any(fol
 
 def test_a_run_that_has_not_begun_has_nothing_to_show(tmp_path, capsys):
     folder = made_runs.write(tmp_path / "new", about(4, 4), [])
-    store.ledger_file(folder).unlink()
+    ledger_file(folder).unlink()
     assert status.main([str(folder)]) == DONE
     assert "starting · 0.0 s so far" in capsys.readouterr().out
 
@@ -111,7 +112,7 @@ def test_a_mistake_is_answered_in_one_sentence(words, capsys):
 def test_watching_in_a_pipe_says_each_trial_that_ends_once_and_stops_with_the_run(folder, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-m", "search.status", str(folder), "--watch"]
-    with store.ledger_file(folder).open("a") as file:
+    with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
             assert watching.stdout.readline().endswith("running\n")

@@ -10,11 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from records.files import read_arrays, write_arrays, write_bytes, write_json
+from records.folder import (
+    best_weights,
+    last_checkpoint,
+    ledger_file,
+    predictions_file,
+    read_predictions,
+    read_run,
+    remove_checkpoints,
+    trial_folder,
+)
+from records.ledger import Ledger, read_events
 from tests.test_models import Code, said
 from tests.toy import make_trial
-from trainables import store
-from trainables.store import Ledger, read_arrays, read_events, read_run, write_arrays, write_bytes, write_json
 
 EVENTS = [{"event": "asked", "trial": 0}, {"event": "epoch", "accuracy": 0.1 + 0.2}, {"event": "ended", "trial": 0}]
 
@@ -49,7 +59,7 @@ def test_a_ledger_is_continued_and_not_overwritten(folder):
 
 @pytest.mark.parametrize("torn", [b'{"event": "epo', b"{", b'{"event": "whole, but without its newline"}', b"\xff\xfe"])
 def test_a_torn_last_line_is_left_out_and_cut_by_the_next_writer(folder, torn):
-    file = store.ledger_file(folder)
+    file = ledger_file(folder)
     whole = file.read_bytes()
     file.write_bytes(whole + torn)
     assert read_events(folder) == EVENTS
@@ -59,7 +69,7 @@ def test_a_torn_last_line_is_left_out_and_cut_by_the_next_writer(folder, torn):
 
 
 def test_a_writer_goes_on_in_a_new_line_after_a_torn_one(folder):
-    with store.ledger_file(folder).open("ab") as file:
+    with ledger_file(folder).open("ab") as file:
         file.write(b'{"event": "epo')
     ledger = Ledger(folder)
     ledger.append("more")
@@ -68,15 +78,15 @@ def test_a_writer_goes_on_in_a_new_line_after_a_torn_one(folder):
 
 
 def test_a_ledger_that_is_one_torn_line_is_empty(tmp_path):
-    store.ledger_file(tmp_path).write_bytes(b'{"event"')
+    ledger_file(tmp_path).write_bytes(b'{"event"')
     Ledger(tmp_path).close()
-    assert store.ledger_file(tmp_path).read_bytes() == b""
+    assert ledger_file(tmp_path).read_bytes() == b""
     assert read_events(tmp_path) == []
 
 
 @pytest.mark.parametrize("damage", [b'{"event": "epo', b"", b"\x00\x00\x00", b"\xff\xfe"])
 def test_a_damaged_line_in_the_middle_is_an_error_that_names_the_line(folder, damage):
-    file = store.ledger_file(folder)
+    file = ledger_file(folder)
     lines = file.read_bytes().split(b"\n")
     file.write_bytes(b"\n".join([lines[0], damage, *lines[2:]]))
     assert said(read_events, folder) == f"{file}, line 2 is damaged; the run cannot be trusted."
@@ -169,7 +179,7 @@ def test_arrays_come_back_as_they_went_also_single_numbers_and_empty_ones(tmp_pa
 
 def test_a_pickle_planted_as_a_network_is_refused_and_not_executed(tmp_path):
     mark = tmp_path / "executed"
-    file = store.best_weights(tmp_path, 0)
+    file = best_weights(tmp_path, 0)
     write_bytes(file, pickle.dumps(Code(mark)))
     assert said(read_arrays, file).startswith(f"{file} cannot be read as a checkpoint of ours (")
     trial = make_trial()
@@ -215,7 +225,7 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
 
 
 def test_a_run_without_its_ledger_is_named(tmp_path):
-    assert str(store.ledger_file(tmp_path)) in said(read_events, tmp_path)
+    assert str(ledger_file(tmp_path)) in said(read_events, tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[]"])
@@ -233,32 +243,30 @@ def test_a_file_given_for_a_run_folder_is_refused(tmp_path):
 def test_predictions_are_read_back_with_trial_split_and_epoch(tmp_path):
     for trial, split, epoch in ((3, "test", 7), (0, "validation", 2)):
         arrays = {"image": np.arange(trial + 1)}
-        write_arrays(store.predictions_file(tmp_path, trial, split), arrays, json.dumps({"epoch": epoch}))
-    read = [
-        (trial, split, epoch, len(arrays["image"])) for trial, split, epoch, arrays in store.read_predictions(tmp_path)
-    ]
+        write_arrays(predictions_file(tmp_path, trial, split), arrays, json.dumps({"epoch": epoch}))
+    read = [(trial, split, epoch, len(arrays["image"])) for trial, split, epoch, arrays in read_predictions(tmp_path)]
     assert read == [(0, "validation", 2, 1), (3, "test", 7, 4)]
 
 
 def test_removing_checkpoints_leaves_predictions_and_other_trials(tmp_path):
     for file in (
-        store.best_weights(tmp_path, 0),
-        store.last_checkpoint(tmp_path, 0),
-        store.best_weights(tmp_path, 1),
-        store.predictions_file(tmp_path, 0, "test"),
+        best_weights(tmp_path, 0),
+        last_checkpoint(tmp_path, 0),
+        best_weights(tmp_path, 1),
+        predictions_file(tmp_path, 0, "test"),
     ):
         write_bytes(file, b"x")
-    store.remove_checkpoints(tmp_path, 0)
-    store.remove_checkpoints(tmp_path, 0)  # what is gone may go again
+    remove_checkpoints(tmp_path, 0)
+    remove_checkpoints(tmp_path, 0)  # what is gone may go again
     assert set(files_in(tmp_path)) == {"checkpoints/0001/best.safetensors", "predictions/0000.test.safetensors"}
-    assert not store.trial_folder(tmp_path, 0).exists()
+    assert not trial_folder(tmp_path, 0).exists()
 
 
 def test_epochs_in_quick_succession_are_flushed_together_and_all_else_at_once(tmp_path, monkeypatch):
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda number: flushed.append(True))
     clock = iter([0.0, 0.0, 0.05, 0.2, 0.2, 0.25])  # looked at for an epoch, and after a flush
-    monkeypatch.setattr(store.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(folder.time, "monotonic", lambda: next(clock))
     ledger = Ledger(tmp_path)
     counts = []
     for event in ("epoch", "epoch", "epoch", "ended"):

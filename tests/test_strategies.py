@@ -8,16 +8,16 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from console.errors import UsageError
+from records import ledger
 from search import compare, run
-from search.lineup import Lineup, make_arms
-from spaces.errors import UsageError
+from search.proposers.head_to_head import Lineup, make_arms
 from spaces.registry import SPACES
 from spaces.setting import Setting
 from spaces.transfer import TransferConfig
-from trainables import store
-from trainables.division import REPORT_COUNTS, levels_of
+from trainables.difficulty.division import REPORT_COUNTS, levels_of
+from trainables.difficulty.scorers import head_scores, read_scores
 from trainables.preparation import load_data, make_network
-from trainables.scorers import head_scores, read_scores
 from trainables.trial import Trial
 
 BASE = Setting(strategy="transfer", data="scenes:count=105", image_size=16, model="small_cnn", epochs=3, precision="fp32",
@@ -60,7 +60,7 @@ def test_trap_9_a_frozen_backbone_does_not_drift_unless_asked_to():
 def test_cached_features_give_the_numbers_of_the_whole_network(monkeypatch):
     """The whole frozen network, forwarded every epoch, against its features computed once."""
     from trainables import preparation
-    from trainables.engine import Engine
+    from trainables.networks.engine import Engine
 
     cached = trained(BASE, TransferConfig(batch_size=8))[1]
 
@@ -105,7 +105,7 @@ def test_a_vision_transformer_goes_through_the_same_code():
 
 
 def test_position_embeddings_are_interpolated_to_another_image_size(tmp_path):
-    from trainables.models import build
+    from trainables.networks.models import build
 
     small = build("vit_tiny", 7, "none", 0, 16)
     torch.save(small.torchvision_state(), tmp_path / "vit.pth")
@@ -296,7 +296,7 @@ def test_a_head_to_head_ends_in_a_table(tmp_path, capsys):
     assert text in capsys.readouterr().out and "| self_paced/random | 3 |" in text and "against finetune" in text
     assert not list((tmp_path / "h").glob("checkpoints/*/*"))
     assert json.loads((tmp_path / "h" / "run.json").read_text())["compare"]["twins"]
-    assert len(store.read_events(tmp_path / "h")) > 30
+    assert len(ledger.read_events(tmp_path / "h")) > 30
 
 
 @pytest.mark.ray

@@ -6,12 +6,12 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
-from search.study import Proposer
+from records.epoch import EpochRecord
+from search.proposers.study import Proposer
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED
 from spaces.space import Anchor
 from tests.toy import make_run
 from trainables.loop import train
-from trainables.records import EpochRecord
 
 STRANGER = Anchor("stranger", "an optimiser that no draw has", {"optimizer": "sgd"})
 (RECORD,) = train(make_run(epochs=1))

@@ -10,10 +10,10 @@ from sklearn.metrics import average_precision_score, log_loss
 from spaces.finetune import ScratchConfig
 from tests.toy import HELD_OUT, TRAIN, make_run, pictures
 from trainables.curricula.base import Curriculum
-from trainables.engine import Engine
 from trainables.loop import train
-from trainables.models import build
-from trainables.tasks import MultiLabel, SingleLabel, average_precision
+from trainables.networks.engine import Engine
+from trainables.networks.models import build
+from trainables.networks.tasks import MultiLabel, SingleLabel, average_precision
 
 SCORES = st.lists(st.sampled_from([-2.0, -0.5, 0.0, 0.1, 0.7, 3.0]), min_size=1, max_size=30)
 

@@ -9,9 +9,10 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from search.following import Following
-from search.tensorboard import HEAD, EventFiles, hyperparameters, name_of, scalars
-from search.tfrecords import crc32c, framed, masked
+from records.folder import ledger_file
+from records.follow import Following
+from search.views.tensorboard import HEAD, EventFiles, hyperparameters, name_of, scalars
+from search.views.tfrecords import crc32c, framed, masked
 from spaces.registry import get_space
 from spaces.setting import Setting
 from tests import made_runs
@@ -103,15 +104,14 @@ def test_the_schedule_of_a_population_is_a_curve_per_field(files):
 
 def test_a_ledger_that_is_another_one_writes_the_folder_anew(files):
     look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), asked(1, VALUES, CONFIG))
-    made_runs.store.ledger_file(files[0].folder).write_text("")
+    ledger_file(files[0].folder).write_text("")
     look(files, asked(0, VALUES, CONFIG))
     assert [path.name for path in files[1].folder.iterdir()] == ["0000"]
 
 
 def test_an_arm_and_its_seed_name_a_trial_of_a_head_to_head():
     setting = Setting(strategy="self_paced", arm="self_paced/hard_first", seed=3)
-    from search.following import Followed
-    from search.study import Proposal
+    from records.history import Followed, Proposal
 
     book = Followed(Proposal(7, CONFIG, {}, "as_run", False, setting))
     assert name_of(book) == "0007-self_paced-hard_first-seed-3"

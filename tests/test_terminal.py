@@ -4,10 +4,9 @@ import time
 
 import pytest
 
-from search.campaign import TrialBook
-from search.study import Proposal
-from search.terminal import Terminal
-from search.wording import clock, columns
+from console.wording import clock, columns
+from records.history import Proposal, TrialBook
+from search.views.terminal import Terminal
 from spaces.registry import get_space
 from tests.test_analysis import record
 

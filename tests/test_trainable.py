@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from records.files import read_text
+from records.folder import best_weights, last_checkpoint, predictions_file
 from spaces.self_paced import AS_RUN, SelfPacedConfig
 from spaces.setting import Setting
-from trainables import store
 from trainables.tune import StrategyTrainable
 
 SETTING = Setting(
@@ -67,7 +68,7 @@ def test_a_restarted_trial_goes_on_from_its_last_checkpoint(tmp_path):
     (tmp_path / "ledger.jsonl").touch()
     lost = StrategyTrainable(config=job(tmp_path))
     results = [lost.train(), lost.train()]
-    lost.trial.save(store.last_checkpoint(tmp_path, 0))
+    lost.trial.save(last_checkpoint(tmp_path, 0))
     again = StrategyTrainable(config=job(tmp_path))
     assert again.train()["record"] == results[-1]["record"]  # told again: the driver may not have heard of it
     assert again.train()["record"].epoch == 3
@@ -77,8 +78,8 @@ def test_a_checkpoint_from_beyond_what_the_ledger_has_is_not_gone_on_from(tmp_pa
     (tmp_path / "ledger.jsonl").touch()
     lost = StrategyTrainable(config=job(tmp_path))
     results = [lost.train() for _ in range(3)]
-    lost.trial.save(store.last_checkpoint(tmp_path, 0))
-    store.best_weights(tmp_path, 0).unlink()  # it would know one more epoch
+    lost.trial.save(last_checkpoint(tmp_path, 0))
+    best_weights(tmp_path, 0).unlink()  # it would know one more epoch
     again = StrategyTrainable(config=job(tmp_path))
     assert timeless(again.train()) == timeless(results[0])  # epochs 1 and 2 went with the machine: trained again
 
@@ -86,7 +87,7 @@ def test_a_checkpoint_from_beyond_what_the_ledger_has_is_not_gone_on_from(tmp_pa
 def test_an_epoch_that_the_ledger_lost_does_not_take_the_place_of_a_better_one_after_it(tmp_path):
     lost = StrategyTrainable(config=job(tmp_path, learning_rate=1e-3))
     records = [lost.train()["record"] for _ in range(3)]
-    kept = store.read_text(store.best_weights(tmp_path, 0), "record")
+    kept = read_text(best_weights(tmp_path, 0), "record")
     assert json.loads(kept)["epoch"] == 3 and records[1].better_than(
         records[0]
     )  # else epoch 2 would not be kept anyway
@@ -94,8 +95,8 @@ def test_an_epoch_that_the_ledger_lost_does_not_take_the_place_of_a_better_one_a
     (tmp_path / "ledger.jsonl").write_text(json.dumps(first) + "\n")
     again = StrategyTrainable(config=job(tmp_path, learning_rate=1e-3))
     assert [again.train()["record"].epoch for _ in range(3)] == [1, 2, 3]
-    assert store.read_text(store.best_weights(tmp_path, 0), "record") == kept
-    assert json.loads(store.read_text(store.predictions_file(tmp_path, 0, "validation")))["epoch"] == 3
+    assert read_text(best_weights(tmp_path, 0), "record") == kept
+    assert json.loads(read_text(predictions_file(tmp_path, 0, "validation")))["epoch"] == 3
 
 
 def test_a_failure_of_the_trial_is_a_result_and_not_an_exception(tmp_path):

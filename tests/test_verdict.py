@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from analysis import verdict
+from analysis.comparable import sections
 from analysis.runs import load_run
-from analysis.sections import sections
-from spaces.errors import UsageError
+from console.errors import UsageError
 from tests import made_up
 
 

@@ -11,17 +11,17 @@ import torch
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
+from records.epoch import EpochRecord
 from spaces.self_paced import SelfPacedConfig
 from spaces.setting import Setting
 from spaces.space import Space
 from spaces.trial import TrialConfig
 from trainables.curricula.base import Curriculum
 from trainables.curricula.self_paced import SelfPaced
-from trainables.engine import Engine
 from trainables.loop import Run
-from trainables.models import build
+from trainables.networks.engine import Engine
+from trainables.networks.models import build
 from trainables.rates import rate_rule
-from trainables.records import EpochRecord
 from trainables.trial import Trial
 
 CLASSES = 4

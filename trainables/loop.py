@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from records.epoch import EpochRecord
 from spaces.trial import TrialConfig
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Plan
 from trainables.curricula.batches import batches
-from trainables.engine import Engine, Evaluation, Trained
+from trainables.networks.engine import Engine, Evaluation, Trained
 from trainables.rates import Constant
-from trainables.records import EpochRecord
 from trainables.seeds import rng
 
 

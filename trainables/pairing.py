@@ -2,7 +2,7 @@
 
 import sys
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 
 
 def check() -> None:

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from spaces.setting import Setting
 from spaces.transfer import TransferConfig
 from spaces.trial import TrialConfig
-from trainables import models
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
-from trainables.division import levels_of
-from trainables.engine import Engine, FeatureEngine, gpus_here
-from trainables.features import Features, frozen_features
+from trainables.difficulty.division import levels_of
+from trainables.difficulty.reference import reference_scores
+from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.loop import Totals
-from trainables.pretrain import pretrained
-from trainables.reference import reference_scores
-from trainables.scorers import Scores, head_scores, read_scores, true_scores
+from trainables.networks import models
+from trainables.networks.engine import Engine, FeatureEngine, gpus_here
+from trainables.networks.features import Features, frozen_features
+from trainables.networks.pretrain import pretrained
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from spaces.errors import unknown
+from console.errors import unknown
 from spaces.finetune import FinetuneConfig, ScratchConfig
 from spaces.manual_division import ManualDivisionConfig
 from spaces.paced import PacedConfig

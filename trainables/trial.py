@@ -13,14 +13,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from records.epoch import EpochRecord
+from records.files import Arrays, read_arrays, read_text, write_arrays
+from records.folder import best_weights, last_checkpoint, predictions_file
+from records.history import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
-from trainables import loop, models, store
-from trainables.engine import Evaluation
+from trainables import loop
 from trainables.loop import Run, Totals
+from trainables.networks import models
+from trainables.networks.engine import Evaluation
 from trainables.preparation import facts, load_data, make_engine
 from trainables.rates import rate_rule
-from trainables.records import EpochRecord
 from trainables.strategies import make_curriculum
 
 CHECKPOINT_SECONDS = 30.0  # the most training that a lost process costs, about
@@ -69,7 +73,7 @@ class Trial:
             best = self.run.best
             yield self._settled(next(epochs), best)
             if self.folder and not self.run.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
-                self.save(store.last_checkpoint(self.folder, self.number))
+                self.save(last_checkpoint(self.folder, self.number))
                 self.saved_at = time.monotonic()
 
     def _settled(self, record: EpochRecord, best: EpochRecord | None) -> EpochRecord:
@@ -92,15 +96,15 @@ class Trial:
         Returns the checkpoint's own record, if any, to be told again: a worker can be one epoch ahead of the ledger.
         """
         assert self.folder
-        rows = store.recorded_epochs(self.folder, self.number)
+        rows = recorded_epochs(self.folder, self.number)
         self.known = {epoch: EpochRecord.from_row(row) for epoch, row in rows.items()}
-        kept = store.read_text(store.best_weights(self.folder, self.number), "record")
+        kept = read_text(best_weights(self.folder, self.number), "record")
         if kept:
             best = EpochRecord.from_row(json.loads(kept))
             self.known.setdefault(best.epoch, best)
             self._mend_predictions(best.epoch)
-        last = store.last_checkpoint(self.folder, self.number)
-        state = store.read_text(last)
+        last = last_checkpoint(self.folder, self.number)
+        state = read_text(last)
         # a machine that went down may have taken epochs with it: a checkpoint from beyond them would leave a gap
         if state is None or not self.known.keys() >= set(range(1, json.loads(state)["epoch"])):
             return []
@@ -111,18 +115,18 @@ class Trial:
     def _mend_predictions(self, epoch: int) -> None:
         """A process that was killed between the two files of the best epoch leaves the predictions of an earlier one."""
         assert self.folder
-        said = store.read_text(store.predictions_file(self.folder, self.number, self.run.eval_split))
+        said = read_text(predictions_file(self.folder, self.number, self.run.eval_split))
         if said and json.loads(said)["epoch"] == epoch:
             return
         as_it_is = {name: tensor.clone() for name, tensor in self.run.engine.state().items()}
-        evaluation = self._judge(store.best_weights(self.folder, self.number), self.run.eval_index)
+        evaluation = self._judge(best_weights(self.folder, self.number), self.run.eval_index)
         write_predictions(self.folder, self, self.run.eval_split, epoch, evaluation)
         self.run.engine.restore(as_it_is)
 
     def save(self, path: Path) -> None:
         """Everything needed to go on, as one safetensors file."""
         tensors, text = loop.save(self.run)
-        store.write_arrays(path, _arrays(tensors), text, member=self.member)
+        write_arrays(path, _arrays(tensors), text, member=self.member)
 
     def take_over(self, path: Path) -> None:
         """Go on from a checkpoint of this trial or, in a population, of another one at the same epoch.
@@ -135,7 +139,7 @@ class Trial:
             best = self.known[epoch] if self.known[epoch].better_than(best) else best
         self.run.best, self.run.last = best, self.known.get(self.run.epoch, self.run.last)
         if self.folder:
-            self.save(store.last_checkpoint(self.folder, self.number))
+            self.save(last_checkpoint(self.folder, self.number))
             self.saved_at = time.monotonic()
 
     def reconfigure(self, config: TrialConfig) -> None:
@@ -147,7 +151,7 @@ class Trial:
 
     def restore(self, path: Path) -> None:
         """Go on from a saved file of the same trial."""
-        arrays, text = store.read_arrays(path)
+        arrays, text = read_arrays(path)
         loop.restore(self.run, _tensors(arrays), text)
 
     def open_test(self, weights: Path) -> Evaluation:
@@ -155,15 +159,15 @@ class Trial:
         return self._judge(weights, self.split.test)
 
     def _judge(self, weights: Path, index: np.ndarray) -> Evaluation:
-        arrays, _ = store.read_arrays(weights)
+        arrays, _ = read_arrays(weights)
         self.run.engine.network.load_torchvision_state(_tensors(arrays))
         return self.run.engine.evaluate(index)
 
     def _keep_best(self) -> None:
         assert self.folder and self.run.best
         state = _arrays(self.run.engine.weights())
-        best, about = store.best_weights(self.folder, self.number), self.setting.model_dump_json()
-        store.write_arrays(best, state, about, record=json.dumps(self.run.best.row()))
+        best, about = best_weights(self.folder, self.number), self.setting.model_dump_json()
+        write_arrays(best, state, about, record=json.dumps(self.run.best.row()))
         write_predictions(self.folder, self, self.run.eval_split, self.run.best.epoch)
 
 
@@ -179,14 +183,14 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
         "probabilities": evaluation.probabilities,
         "correct": evaluation.correct,
     }
-    store.write_arrays(store.predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
+    write_arrays(predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
 
 
-def _arrays(tensors: models.State) -> store.Arrays:
+def _arrays(tensors: models.State) -> Arrays:
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
 
 
-def _tensors(arrays: store.Arrays) -> models.State:
+def _tensors(arrays: Arrays) -> models.State:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 

@@ -13,11 +13,13 @@ import ray
 import torch
 from ray import tune
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from records.epoch import EpochRecord
+from records.files import is_full_or_readonly
+from records.folder import trial_folder
+from records.locks import hold_as_worker
 from spaces.setting import Setting
-from trainables import store
-from trainables.engine import gpus_here
-from trainables.records import EpochRecord
+from trainables.networks.engine import gpus_here
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
 
@@ -27,7 +29,7 @@ CHECKPOINT = "trial.safetensors"
 @lru_cache(maxsize=1)
 def _hold(folder: Path) -> Any:
     """This process is a worker of the run until it ends."""
-    return store.hold_as_worker(folder)
+    return hold_as_worker(folder)
 
 
 class LostWorker(Exception):
@@ -103,7 +105,7 @@ class StrategyTrainable(tune.Trainable):
                 f"Ray gave this trial GPU {','.join(placement()['gpus']) or 'none'} of {socket.gethostname()}, and torch "
                 f"{torch.__version__} there sees none; install a torch with CUDA there, or pass --gpus-per-trial 0."
             )
-        started_before = store.trial_folder(self.folder, self.number).exists()
+        started_before = trial_folder(self.folder, self.number).exists()
         self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
         if self.fields:
             self.trial.member = json.dumps({"config": values, "donor": self.donor})
@@ -130,7 +132,7 @@ class StrategyTrainable(tune.Trainable):
             return None
 
     def _fail(self, error: Exception) -> None:
-        if store.is_full_or_readonly(error):
+        if is_full_or_readonly(error):
             self.failure = {"no_room": reason_of(error)}
         else:
             self.failure = {"failed": reason_of(error), "traceback": traceback.format_exc()}

@@ -12,7 +12,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data import cache as cache_module
 from trainables.data.cache import Item, Recipe, build_or_open, cache_folder
 

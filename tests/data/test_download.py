@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data import download, rsscn7
 
 FILES = {f"{name}/1.jpg": f"picture of {name}".encode() for name in rsscn7.CLASSES}

@@ -9,7 +9,7 @@ import pytest
 import torchvision
 from PIL import Image
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from tests.data.test_download import server  # noqa: F401
 from trainables.data import dtd
 from trainables.data.sources import load, official_parts

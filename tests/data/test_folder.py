@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data import folder
 from trainables.data.folder import decode, list_images
 from trainables.data.sources import load

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from trainables import progress
+from console import progress
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data import rsscn7, scenes, textures
 from trainables.data.sources import is_embedded, load
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data.splits import PROTOCOLS, split, split_from_csv
 
 COUNTS = st.lists(st.integers(3, 60), min_size=1, max_size=6)

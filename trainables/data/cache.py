@@ -23,9 +23,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from console.progress import amount, say, track
 from trainables.data.dataset import Dataset
-from trainables.progress import amount, say, track
 
 FORMAT = 1  # of images.u8 and meta.json; part of meta.json, so older caches are rebuilt
 LARGE_BYTES = 100_000_000  # from here on the size is announced before building

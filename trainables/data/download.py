@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from console.progress import amount, bar
 from trainables.data.cache import is_disk_full, put_in_place, temporary_folder, writing
-from trainables.progress import amount, bar
 
 SOCKET_SECONDS = 30  # without a byte for so long, the other side counts as gone
 _PIECE_BYTES = 1 << 18

@@ -14,10 +14,10 @@ from urllib.error import URLError
 
 import numpy as np
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from console.progress import say
 from trainables import pairing
 from trainables.data.cache import cache_folder, put_in_place, temporary_folder, writing
-from trainables.progress import say
 
 PARTITIONS = 10
 ANNOTATIONS = "labels_joint_anno.txt"

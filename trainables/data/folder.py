@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from spaces.errors import UsageError
+from console.errors import UsageError
+from console.progress import say
 from trainables.data.cache import Item
-from trainables.progress import say
 
 DECODING_THREADS = 4
 LOOKAHEAD = 32  # decoded pictures waiting at most

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from spaces.errors import UsageError
+from console.errors import UsageError
 from trainables.data.cache import cache_folder
 from trainables.data.download import install, read_digests
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from spaces.errors import UsageError, unknown
+from console.errors import UsageError, unknown
 from trainables.data import dtd, rsscn7, scenes, textures
 from trainables.data.cache import Item, Recipe, build_or_open
 from trainables.data.dataset import Dataset

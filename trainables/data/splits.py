@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spaces.errors import UsageError, unknown
+from console.errors import UsageError, unknown
 
 PROTOCOLS = ("holdout", "report")
 PARTS = ("train", "validation", "test")

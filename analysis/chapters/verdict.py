@@ -1,0 +1,117 @@
+"""The verdict's chapter: pairs in words and as tables, where a gain comes from, what the pick promised, image by image."""
+
+import pandas as pd
+
+from analysis import verdict
+from analysis.comparable import Section
+from analysis.document import display
+from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.figures import arms
+from analysis.statistics import FEWEST_SEEDS, smallest_p
+from console.wording import many
+
+PANELS = 3  # curricula side by side
+
+
+def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
+    """Planned pairs in words, all pairs as a table, where a gain comes from, the overtuning gap, image by image."""
+    table = verdict.pairs(section)
+    if table.empty:
+        return []
+    parts: list[Part] = [Sentences(_how_coarse(table))]
+    planned = table[table["planned"]]
+    for basis in verdict.BASES:
+        rows = planned[planned["basis"] == basis]
+        if len(rows):
+            parts.append(Sentences([f"{basis.capitalize()} ({rows['judged_on'].iloc[0]}):"]))
+            parts.append(Sentences(rows["sentence"].tolist(), f"verdict{suffix}", listed=True))
+    rows = planned[(planned["basis"] == "as trained") & planned["n"].gt(0)]
+    if len(rows):
+        drawn = arms.forest(rows, lambda row: f"{row['a']} − {row['b']}", "Planned comparisons, as trained")
+        caption = "Paired differences: dot the mean, line the 95 % t interval, grey the bootstrap interval."
+        parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
+    parts += [_pair_table(table, basis, suffix) for basis in verdict.BASES]
+    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix))]
+
+
+def _pair_table(table: pd.DataFrame, basis: str, suffix: str) -> Table:
+    rows = table[table["basis"] == basis]
+    name = f"verdict{suffix}" if basis == "as trained" else f"pairs_{basis.replace(' ', '_')}{suffix}"
+    data = table if basis == "as trained" else rows
+    return Table(name, f"Every pair of arms, {basis}.", data, display.verdicts(rows), folded=True)
+
+
+def _how_coarse(table: pd.DataFrame) -> list[str]:
+    n, families = int(table["n"].max()), table.groupby("planned")["family"].max()
+    lines = []
+    if n < FEWEST_SEEDS:
+        return [f"The arms share {many(n, 'seed')}: no interval is invented and no verdict given."]
+    if smallest_p(n) > verdict.ALPHA / max(1, families.max()):
+        lines.append(
+            f"With {n} seeds the exact test cannot give a p below {smallest_p(n):.2g} before correction, so no difference, "
+            f"however large, is called better or worse here; the intervals say how large it looks."
+        )
+    if n == FEWEST_SEEDS:
+        lines.append("A bootstrap of three values is no wider than their range (27 resamples, ten different means).")
+    return lines
+
+
+def _origins(section: Section, suffix: str) -> list[Part]:
+    parts: list[Part] = []
+    names = list(section.arms[~section.arms["searched"]]["arm"].unique())
+    split = verdict.decomposition(section)
+    if len(split):
+        caption = (
+            "Where a curriculum's gain over plain fine-tuning comes from, points: set size (its random twin minus the "
+            "baseline) and order (the curriculum minus its random twin)."
+        )
+        parts.append(Table(f"gain{suffix}", caption, split, display.parts(split)))
+        label = lambda row: f"{row['curriculum']}: {row['part']}"  # noqa: E731
+        parts.append(Picture(f"gain{suffix}", "The same, with intervals.",
+                             arms.forest(split, label, "Set size and order")))  # fmt: skip
+        families = _families(split, names)
+        drawn = arms.twin_curves(section.records, families, arms.styles_of(names), section.eval_split)
+        parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", drawn))
+    gaps = verdict.overtuning(section)
+    if len(gaps):
+        parts.append(Table(f"overtuning{suffix}", verdict.OVERTUNING, gaps, display.gaps(gaps)))
+    images = verdict.image_by_image(section)
+    if len(images):
+        caption = (
+            "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
+        )
+        rows = images[[verdict.is_planned(a, b) for a, b in zip(images["a"], images["b"], strict=True)]]
+        rows = rows if len(rows) else images
+        parts.append(Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True))
+    return parts
+
+
+def _families(split: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
+    """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most."""
+    families = {}
+    for name in list(dict.fromkeys(split["curriculum"]))[:PANELS]:
+        twins = [other for other in names if verdict.is_twin(name, other)]
+        _, baseline = verdict.relatives(name, pd.Index(names))
+        families[name] = [name, *twins, *([baseline] if baseline else [])]
+    return families
+
+
+def methods() -> Chapter:
+    """What the figures mean, for whoever wants to check them."""
+    lines = [
+        "Arms are compared on the same seeds; a seed fixes split, initialisation and order. Intervals of means and of "
+        "paired differences are Student's t at 95 %; the bootstrap is the percentile interval of 9,999 resamples.",
+        "p is Fisher's exact two-sided sign-flip permutation test of the paired differences; Holm p corrects it over its "
+        "family: the planned comparisons (each arm against plain fine-tuning, each curriculum against its twins), or all "
+        "other pairs. better or worse: Holm p at most 0.05; tie: the 95 % interval lies within one point; otherwise "
+        "undecided.",
+        "More seeds: what 80 % power takes at 5 % over the family (paired t test at Bonferroni's level, and enough seeds "
+        "for the exact test to reach it), or what it takes to call a tie, whichever is less; assuming that the observed "
+        "mean difference and its standard deviation are the true ones, which after three seeds is a guess.",
+        "Equal updates and equal seconds compare the best accuracy so far, on the split that epochs are judged on, at the "
+        "smaller of two arms' totals on a seed; test is known only at the selected epoch. Seconds are training and "
+        "scoring, features and pretraining included, without evaluation.",
+        "KNN: the share of the five nearest other images (features before the head, Euclidean) that have an image's own "
+        "label.",
+    ]
+    return Chapter("How this was calculated", [Sentences(lines, listed=True)])

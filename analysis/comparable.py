@@ -1,0 +1,156 @@
+"""Which runs may stand in one table: same data, same protocol, same split. Everything else is kept apart.
+
+An arm is a strategy (or a twin, or a search's choice) in one run; a section's `arms` has a row per arm and seed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.runs import LoadedRun
+from console.errors import UsageError
+from records.files import Arrays
+from records.folder import read_run
+
+SINGLE = "single_label"  # the task of runs from before there was another
+MEASURES = ("accuracy", "loss", "knn")
+COSTS = ("best_epoch", "epochs", "seconds", "updates", "images_trained", "images_scored")
+
+
+@dataclass(frozen=True)
+class Section:
+    """Runs whose figures can be compared: one data digest, one protocol, one way to split, one task."""
+
+    runs: tuple[LoadedRun, ...]
+
+    @property
+    def protocol(self) -> str:
+        return self.runs[0].about["setting"]["protocol"]
+
+    @property
+    def data(self) -> str:
+        return self.runs[0].about["data"]["name"]
+
+    @property
+    def image_size(self) -> int:
+        return self.runs[0].about["setting"]["image_size"]
+
+    @property
+    def classes(self) -> list[str]:
+        return self.runs[0].classes
+
+    @property
+    def eval_split(self) -> str:
+        return self.runs[0].eval_split
+
+    @property
+    def title(self) -> str:
+        task = "" if self.task == SINGLE else ", multi-label"
+        return f"{self.data}, {self.image_size} px{task}, protocol {self.protocol}"
+
+    @property
+    def task(self) -> str:
+        return str(self.runs[0].about["setting"].get("task", SINGLE))
+
+    @cached_property
+    def arms(self) -> pd.DataFrame:
+        """A row per arm and seed; empty where no trial has come to an end."""
+        return named(pd.concat([arms_of(run) for run in self.runs], ignore_index=True))
+
+    @cached_property
+    def records(self) -> pd.DataFrame:
+        """The epochs of the arms, with their arm's name; trials of a search that it did not choose are left out."""
+        whole = pd.concat([run.records.assign(run=run.name) for run in self.runs], ignore_index=True)
+        return whole.merge(self.arms[["run", "trial", "arm"]], on=["run", "trial"])
+
+    @property
+    def judged_on(self) -> str:
+        """What the arms' figures are of: "test", or "selection" while test has not been opened for all of them."""
+        return "test" if self.arms["test_accuracy"].notna().all() else "selection"
+
+    def run(self, name: str) -> LoadedRun:
+        return next(run for run in self.runs if run.name == name)
+
+    def predictions(self, arm: pd.Series, split: str) -> Arrays | None:
+        """What the selected network of a row of `arms` says of each image; None where it was not kept."""
+        return self.run(arm["run"]).predictions.get((arm["trial"], split))
+
+
+def sections(runs: list[LoadedRun]) -> list[Section]:
+    """The runs in groups that may be compared. Raises UsageError for two runs of one name."""
+    names = [run.name for run in runs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"Two of these runs are called '{twice}'; a report tells runs apart by name. Rename a copy.")
+    groups: dict[tuple[str, ...], list[LoadedRun]] = {}
+    for run in runs:
+        groups.setdefault(_key(run), []).append(run)
+    return [Section(tuple(group)) for group in groups.values()]
+
+
+def _key(run: LoadedRun) -> tuple[str, ...]:
+    setting = run.about["setting"]
+    split = f"file {setting['split']}" if setting.get("split") else "by seed"
+    return run.about["data"]["digest"], setting["protocol"], split, setting.get("task", SINGLE)
+
+
+def arms_of(run: LoadedRun) -> pd.DataFrame:
+    """A head-to-head: every completed trial. A search: its best trial and its anchors, as figures of one seed."""
+    used = run.records.groupby("trial")[["updates", "images_trained", "images_scored"]].max()
+    finals = run.finals[run.finals["best_epoch"].notna()].join(used, on="trial")
+    chosen = finals[finals["state"] == "complete"] if run.head_to_head else _of_search(run, finals)
+    rows = chosen.assign(run=run.name, searched=not run.head_to_head)
+    facts = [_facts(run, trial) for trial in rows["trial"]]
+    figures = [f"{split}_{measure}" for split in ("selection", "test") for measure in MEASURES]
+    rows = rows.astype(dict.fromkeys(figures, float)).reset_index(drop=True)
+    if not run.head_to_head:
+        rows["strategy"] = [
+            f"{name}, {_choice(run, trial)}" for name, trial in zip(rows["strategy"], rows["trial"], strict=True)
+        ]
+    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "limited"])
+    return pd.concat([rows.rename(columns={"strategy": "arm"}), extra], axis=1)
+
+
+def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
+    """The trials that test was opened for; before that, the best one and the anchors."""
+    opened = finals[finals["test_accuracy"].notna()]
+    if len(opened) and run.eval_split != "test":
+        return opened
+    ranked = finals.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])
+    anchored = [n for n in ranked["trial"] if run.asked[n]["anchor"]]
+    return finals[finals["trial"].isin([*ranked["trial"][:1], *anchored])]
+
+
+def _choice(run: LoadedRun, trial: int) -> str:
+    anchor = run.asked[trial]["anchor"]
+    return f"anchor {anchor}" if anchor else f"best of {len(run.asked)}"
+
+
+def _facts(run: LoadedRun, trial: int) -> tuple:
+    """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
+    asked = run.asked[trial]
+    setting = asked["setting"]
+    start = initialisation(setting["weights"])
+    limited = setting.get("updates") is not None
+    return setting["strategy"], start, setting["model"], setting["image_size"], asked["anchor"], limited
+
+
+def initialisation(weights: str) -> str:
+    """imagenet, dtd, textures, none, or the file's name: from the run that made the file, else from its name."""
+    path = Path(weights)
+    maker = path.parents[2] / "run.json" if len(path.parents) > 2 else path
+    if path.suffix and maker.name == "run.json" and maker.is_file():
+        return str(read_run(maker.parent)["data"]["name"])
+    known = ("imagenet", "dtd", "textures")
+    return next((name for part in reversed(path.parts) for name in known if name in part.lower()), path.stem)
+
+
+def named(arms: pd.DataFrame) -> pd.DataFrame:
+    """Arms of two runs keep apart: where a name occurs in several runs, the run's name is added to all arms of these runs.
+
+    To all of them, so that a twin and its curriculum, or an arm and its baseline, still show that they belong together.
+    """
+    shared = arms[arms.groupby("arm")["run"].transform("nunique") > 1]["run"]
+    return arms.assign(arm=arms["arm"].where(~arms["run"].isin(shared), arms["arm"] + " [" + arms["run"] + "]"))

@@ -1,0 +1,146 @@
+"""Tables as a reader wants them: numbers as texts with their intervals. Data frames in, data frames out."""
+
+import numpy as np
+import pandas as pd
+
+DASH = "–"
+
+
+def ranged(mean: float, low: float, high: float, digits: int = 3) -> str:
+    """'0.913 (0.901 to 0.925)'; without an interval where there is none."""
+    if pd.isna(mean):
+        return DASH
+    interval = "" if pd.isna(low) else f" ({low:.{digits}f} to {high:.{digits}f})"
+    return f"{mean:.{digits}f}{interval}"
+
+
+def signed(points: float) -> str:
+    """'+1.2', '-0.9', '0.0'."""
+    text = f"{points:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
+def plain(value: float, digits: int = 0) -> str:
+    return DASH if value is None or pd.isna(value) else f"{value:,.{digits}f}"
+
+
+def points(row: pd.Series, mean: str = "mean", low: str = "low", high: str = "high") -> str:
+    """'+1.2 (-0.9 to +3.4)': a difference of accuracies in points."""
+    if pd.isna(row[mean]):
+        return DASH
+    interval = "" if pd.isna(row[low]) else f" ({signed(100 * row[low])} to {signed(100 * row[high])})"
+    return f"{signed(100 * row[mean])}{interval}"
+
+
+def arms(table: pd.DataFrame) -> pd.DataFrame:
+    """Of arms.arm_summary: one line per arm, the report's figure beside ours where it has one."""
+    shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
+    for measure, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN")):
+        shown[head] = [
+            ranged(*row) for row in table[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
+        ]
+        if table[f"report_{measure}"].notna().any():
+            shown[f"report's {head}"] = [plain(value, 2) for value in table[f"report_{measure}"]]
+    if table["judged_on"].nunique() > 1:
+        shown["judged on"] = table["judged_on"]
+    shown["best epoch"] = [
+        f"{best:.0f} of {last:.0f}" for best, last in zip(table["best_epoch"], table["epochs"], strict=True)
+    ]
+    for column in ("seconds", "updates", "images_trained", "images_scored"):
+        few = table[column].max() < 100 and column == "seconds"
+        shown[column.replace("_", " ")] = [plain(value, 1 if few else 0) for value in table[column]]
+    return shown
+
+
+def part_one(table: pd.DataFrame) -> pd.DataFrame:
+    """Of arms.part_one: the report's figures, then ours or 'not run'."""
+    shown = pd.DataFrame({"trained": table["trained"]})
+    shown["report's accuracy / loss"] = _both(table["report_accuracy"], table["report_loss"])
+    shown["report's conditions"] = [
+        f"{n} epochs; {text}" for n, text in zip(table["report_epochs"], table["report_remark"], strict=True)
+    ]
+    columns = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "train_accuracy", "train_loss",
+               "seeds", "judged_on", "remark", "best_epoch", "epochs")  # fmt: skip
+    known = table.reindex(columns=list(columns))
+    shown["ours"] = table["ours"]
+    shown["accuracy"] = [
+        ranged(*row) for row in known[["accuracy", "accuracy_low", "accuracy_high"]].itertuples(index=False)
+    ]
+    shown["loss"] = [plain(value, 3) for value in known["loss"]]
+    shown["validation best"] = [plain(value, 3) for value in known["selection_accuracy"]]
+    shown["train accuracy / loss"] = _both(known["train_accuracy"], known["train_loss"])
+    shown["best epoch"] = [
+        DASH if pd.isna(b) else f"{b:.0f} of {e:.0f}" for b, e in zip(known["best_epoch"], known["epochs"], strict=True)
+    ]
+    shown["seeds"] = [plain(value) for value in known["seeds"]]
+    shown["remarks"] = [
+        DASH if pd.isna(on) else "; ".join(filter(None, [f"judged on {on}", str(remark)]))
+        for on, remark in zip(known["judged_on"], known["remark"], strict=True)
+    ]
+    return shown
+
+
+def _both(accuracy: pd.Series, loss: pd.Series) -> list[str]:
+    """'0.520 / 2.41', or a dash."""
+    pairs = zip(accuracy, loss, strict=True)
+    return [DASH if pd.isna(a) else f"{plain(a, 3)} / {plain(b, 2)}" for a, b in pairs]
+
+
+def verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Of verdict.pairs."""
+    shown = pd.DataFrame({"first": table["a"], "second": table["b"], "seeds": table["n"].astype(str)})
+    shown["points (95 % t)"] = [points(row) for _, row in table.iterrows()]
+    shown["bootstrap"] = [
+        DASH if pd.isna(row["boot_low"]) else f"{signed(100 * row['boot_low'])} to {signed(100 * row['boot_high'])}"
+        for _, row in table.iterrows()
+    ]
+    shown["p"] = [DASH if n < 2 else f"{p:.3g}" for n, p in zip(table["n"], table["p"], strict=True)]
+    shown["Holm p"] = [DASH if n < 3 else f"{p:.3g}" for n, p in zip(table["n"], table["p_holm"], strict=True)]
+    shown["ahead on"] = [DASH if pd.isna(value) else f"{value:.0%}" for value in table["improvement"]]
+    shown["verdict"] = table["word"]
+    shown["more seeds"] = [plain(value) for value in table["more_seeds"]]
+    shown["updates"] = np.where(table["equal_updates"], "equal", "not equal")
+    return shown
+
+
+def parts(table: pd.DataFrame) -> pd.DataFrame:
+    """Of verdict.decomposition: a line per curriculum, a column per part."""
+    said = table.assign(text=[points(row) for _, row in table.iterrows()])
+    wide = said.pivot(index="curriculum", columns="part", values="text")[["total", "set size", "order"]]
+    return wide.reset_index().rename_axis(columns=None).astype(object)
+
+
+def gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Of verdict.overtuning."""
+    shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
+    shown["validation best"] = [plain(value, 3) for value in table["selection"]]
+    shown["test"] = [plain(value, 3) for value in table["test"]]
+    shown["gap, points"] = [points(row, "gap") for _, row in table.iterrows()]
+    return shown
+
+
+def mcnemar(table: pd.DataFrame) -> pd.DataFrame:
+    """Of verdict.image_by_image."""
+    shown = table[["a", "b", "seed", "images", "only_a", "only_b"]].astype({"seed": str})
+    shown = shown.rename(
+        columns={"a": "first", "b": "second", "only_a": "only first right", "only_b": "only second right"}
+    )
+    return shown.assign(p=[f"{p:.3g}" for p in table["p"]], **{"Holm p": [f"{p:.3g}" for p in table["p_holm"]]})
+
+
+def claims(table: pd.DataFrame) -> pd.DataFrame:
+    """Of claims.judge_claims."""
+    names = {"sentence": "the report says", "status": "status", "figure": "found", "conditions": "not as in the report"}
+    shown = table[list(names)].rename(columns=names).replace("", DASH)
+    return pd.concat([("§ " + table["report"]).rename("section"), shown], axis=1)
+
+
+def errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Of figures_errors.errors_by_class: a line per class, a column per arm."""
+    texts = [
+        f"{row.misclassified:.3f}" + (f" ({row.lowest:.3f} to {row.highest:.3f})" if row.seeds > 1 else "")
+        for row in table.itertuples()
+    ]
+    wide = table.assign(text=texts).pivot(index="class", columns="arm", values="text")
+    wide = wide.reindex(index=dict.fromkeys(table["class"]), columns=dict.fromkeys(table["arm"]))
+    return wide.reset_index().rename_axis(columns=None).fillna(DASH)

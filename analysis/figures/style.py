@@ -1,0 +1,57 @@
+"""Figures: data frames in, matplotlib figures out. One style: colour-blind safe, readable in print."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+matplotlib.use("Agg")
+
+# Okabe and Ito (2008), the sequence that stays apart under the common kinds of colour blindness
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+DASHES = ("-", "--", "-.", ":")
+OTHERS = "#BBBBBB"
+STYLE = {
+    "figure.dpi": 110,
+    "figure.max_open_warning": 0,  # a report opens all of its figures before it writes them
+    "savefig.bbox": "tight",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#E6E6E6",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Everything drawn inside has the house style."""
+    with plt.rc_context(STYLE):
+        yield
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """One legend for all panels, outside of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    longest = max((len(label) for label in labels), default=1)
+    columns = max(1, min(len(labels), int(15 * figure.get_figwidth() / (longest + 8))))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8)
+
+
+def loss_axis(axes: Axes) -> None:
+    """From zero, unless that would press the curves together; a loss far above chance would hide the others."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(bottom=0 if low < high / 2 else low, top=min(high, 3.0) if low < 3 else high)
+
+
+def whole_epochs(places: Iterable[Axes], x: str = "epoch") -> None:
+    """No tick between two epochs."""
+    for axes in places if x == "epoch" else ():
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))

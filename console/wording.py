@@ -1,0 +1,32 @@
+"""How numbers, times and configs are said in the terminal."""
+
+from typing import Any
+
+
+def clock(seconds: float) -> str:
+    """3.2 -> '3.2 s', 95 -> '1:35', 7300 -> '2:01:40'."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def value(of: Any) -> str:
+    return f"{of:.3g}" if isinstance(of, float) else str(of)
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows of texts as aligned columns; the first row is the heading, numbers stand to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(_placed(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def _placed(text: str, width: int) -> str:
+    return text.rjust(width) if text[:1].isdigit() or text in ("-", "") else text.ljust(width)
+
+
+def many(count: float, word: str) -> str:
+    """'1 seed', '3 seeds'."""
+    return f"{int(count):,} {word}{'' if int(count) == 1 else 's'}"

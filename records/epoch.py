@@ -1,0 +1,84 @@
+"""What training says and analysis reads: one EpochRecord per epoch, one Final per trial.
+
+Epochs count from 1; accuracies and shares lie in [0, 1]; losses are in nats; times in seconds of wall clock.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch of one trial. Everything from `updates` on counts from the start of the trial."""
+
+    strategy: str
+    trial: int  # its number in the run, from 0
+    seed: int
+    epoch: int
+    stage: str  # of a staged curriculum, else ""
+    learning_rate: float  # of the epoch's first update
+    share: float  # of the training set that was offered this epoch
+    images: int  # trained on this epoch
+    class_counts: tuple[int, ...]  # (C,) of those images
+    train_loss: float  # running mean while training, label smoothing included
+    train_accuracy: float  # running, on the images trained on
+    eval_split: str  # "validation" (holdout) or "test" (report)
+    eval_loss: float
+    eval_accuracy: float
+    eval_knn: float  # k = 5, on the features before the head
+    stage_loss: float | None  # on the stage's own split, where the curriculum has one
+    stage_accuracy: float | None
+    updates: int  # optimiser steps
+    images_trained: int
+    images_scored: int  # forward passes made only to rank images
+    train_seconds: float
+    score_seconds: float
+    eval_seconds: float
+    finished: bool  # the trial has reached its planned end
+    eval_map: float | None = None  # mean average precision, of the multi-label task only
+
+    @property
+    def seconds(self) -> float:
+        """What the trial has cost: training and scoring. Evaluation is ours, not the strategy's."""
+        return self.train_seconds + self.score_seconds
+
+    def row(self) -> dict[str, Any]:
+        return dict(vars(self))  # asdict would copy every value, which takes forty times as long
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> "EpochRecord":
+        return cls(**{**row, "class_counts": tuple(row["class_counts"])})
+
+    def better_than(self, other: "EpochRecord | None") -> bool:
+        """Higher accuracy, then lower loss; the earlier epoch keeps a full tie."""
+        return other is None or (self.eval_accuracy, -self.eval_loss) > (other.eval_accuracy, -other.eval_loss)
+
+
+@dataclass(frozen=True)
+class Final:
+    """What is left to say of a trial: its selected epoch, and its test figures where test was opened for it."""
+
+    strategy: str
+    trial: int
+    seed: int
+    state: str  # "complete", "pruned", "failed" or "interrupted"
+    epochs: int  # trained
+    best_epoch: int | None  # None where no epoch was reached
+    selected_on: str  # the split the epoch was picked on: "validation", or "test" under protocol report
+    selection_accuracy: float | None
+    selection_loss: float | None
+    selection_knn: float | None
+    test_accuracy: float | None  # None: test was not opened for this trial
+    test_loss: float | None
+    test_knn: float | None
+    test_opened: int  # times the test split has been opened in this run so far; under "report", once per epoch
+    seconds: float  # of training and scoring
+    peak_memory_mb: float  # resident memory of the process; on a GPU, of the device
+    selection_map: float | None = None  # mean average precision, of the multi-label task only
+    test_map: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Row = dict[str, Any]

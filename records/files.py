@@ -1,0 +1,69 @@
+"""TODO."""
+
+import errno
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from console.errors import UsageError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write all of it or nothing: beside its place, flushed to disk, then renamed."""
+    _put(path, content)
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_bytes(path, json.dumps(value, indent=2, allow_nan=False).encode())
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def write_arrays(path: Path, arrays: Arrays, text: str, **more: str) -> None:
+    """Contiguous arrays, one JSON text and more texts by name in one safetensors file."""
+    write_bytes(path, save(arrays, metadata={"state": text, **more}))
+
+
+def read_arrays(path: Path) -> tuple[Arrays, str]:
+    """The arrays and the JSON text of a file of ours. Raises UsageError naming a damaged or missing file."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()["state"]  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
+
+
+def read_text(path: Path, name: str = "state") -> str | None:
+    """One text of a file of ours without its arrays; None where there is no such file or text."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return (file.metadata() or {}).get(name)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
+
+
+def is_full_or_readonly(error: BaseException) -> bool:
+    """Whether a write failed because of the disk, and not because of what was written."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

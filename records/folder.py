@@ -1,0 +1,76 @@
+"""The one place that reads and writes run folders.
+
+    run.json            what was asked, with what, on what
+    ledger.jsonl        what happened, one event a line: the truth
+    *.parquet           derived from the ledger; `search.export` writes them again
+    predictions/        what each trial's best epoch says of each image
+    checkpoints/0003/   best.safetensors: a torchvision state dict; last.safetensors: everything needed to go on
+    log/                what would only disturb the terminal
+
+Nothing here is a pickle. Every file is written beside its place and renamed; the ledger is appended and flushed to disk,
+where epochs in quick succession wait for each other.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from console.errors import UsageError
+from records.files import Arrays, read_arrays
+
+FORMAT = 1  # of the run folder; a reader refuses one it does not know
+
+
+def ledger_file(folder: Path) -> Path:
+    return folder / "ledger.jsonl"
+
+
+def trial_folder(folder: Path, trial: int) -> Path:
+    return folder / "checkpoints" / f"{trial:04d}"
+
+
+def best_weights(folder: Path, trial: int) -> Path:
+    return trial_folder(folder, trial) / "best.safetensors"
+
+
+def last_checkpoint(folder: Path, trial: int) -> Path:
+    return trial_folder(folder, trial) / "last.safetensors"
+
+
+def predictions_file(folder: Path, trial: int, split: str) -> Path:
+    return folder / "predictions" / f"{trial:04d}.{split}.safetensors"
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """run.json. Raises UsageError where the folder is no run, or one of another format."""
+    try:
+        run = json.loads((folder / "run.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} is no run folder: it has no run.json. Pass a folder that search.run made."
+        ) from None
+    except ValueError as error:
+        raise UsageError(f"{folder / 'run.json'} is damaged ({error}).") from None
+    if not isinstance(run, dict):
+        raise UsageError(f"{folder / 'run.json'} is damaged (it holds no JSON object).")
+    if run.get("format") != FORMAT:
+        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads format {FORMAT}.")
+    return run
+
+
+def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:
+    """(trial, split, epoch, arrays) of every kept prediction."""
+    for path in sorted((folder / "predictions").glob("*.safetensors")):
+        trial, split, _ = path.name.split(".")
+        arrays, text = read_arrays(path)
+        yield int(trial), split, json.loads(text)["epoch"], arrays
+
+
+def remove_checkpoints(folder: Path, trial: int) -> None:
+    """Both networks of a trial; its records and predictions stay."""
+    for path in (best_weights(folder, trial), last_checkpoint(folder, trial)):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        trial_folder(folder, trial).rmdir()

@@ -1,0 +1,81 @@
+"""What a run's ledger says so far, asked again and again while it grows: a live run and a finished one are one thing.
+
+`Following` reads; `Standing` is what has been read. Whoever shows a run (status, dashboards) asks these two.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from console.errors import UsageError
+from console.progress import track
+from records.folder import ledger_file, read_run
+from records.history import Standing
+from records.ledger import is_live
+
+
+class Following:
+    """A run folder and how far its ledger has been read."""
+
+    def __init__(self, folder: Path):
+        """Raises UsageError where the folder is no run, or one of another version."""
+        self.folder, self.run = folder, read_run(folder)
+        self.live, self.run_written = True, 0
+        self._start()
+
+    def _start(self) -> None:
+        self.standing, self.offset, self.lines = Standing(), 0, 0
+
+    def read(self) -> bool:
+        """Take what is new; whether there was anything. Raises UsageError naming a damaged line.
+
+        A ledger that has become shorter is another one, and `standing` then a new object. What follows the last newline
+        is torn, or still being written: it waits.
+        """
+        self.live = is_live(self.folder)  # first, so that nothing written before the end is missed
+        self._reread_run()
+        new = self._new_lines()
+        for line in track(new, "reading the ledger", unit="lines") if len(new) > 1000 else new:
+            self.lines += 1
+            self._take(line)
+        if not self.live:
+            self.standing.lose()
+        return bool(self.standing.changed)
+
+    def _reread_run(self) -> None:
+        """A search that is resumed may have been given more to do."""
+        with contextlib.suppress(FileNotFoundError):
+            written = (self.folder / "run.json").stat().st_mtime_ns
+            if written != self.run_written:
+                self.run, self.run_written = read_run(self.folder), written
+
+    def _new_lines(self) -> list[bytes]:
+        with contextlib.suppress(FileNotFoundError), ledger_file(self.folder).open("rb") as file:
+            size = file.seek(0, 2)
+            if size < self.offset:
+                self._start()
+            file.seek(self.offset)
+            whole, newline, _ = file.read(size - self.offset).rpartition(b"\n")
+            self.offset += len(whole) + len(newline)
+            return whole.split(b"\n") if newline else []
+        return []  # a search that is just starting
+
+    def _take(self, line: bytes) -> None:
+        try:
+            self.standing.take(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+            why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
+            path = ledger_file(self.folder)
+            raise UsageError(f"{path}, line {self.lines} is damaged{why}; the run cannot be trusted.") from None
+
+    def changes(self, every: float) -> Iterator[None]:
+        """Yields at once, then whenever something is new, looking every so many seconds; ends with the run."""
+        self.read()
+        yield
+        while self.live:
+            time.sleep(every)
+            if self.read():
+                yield

@@ -1,0 +1,96 @@
+"""Tables as parquet files. The one place in records that needs pyarrow.
+
+Each table carries the run's identity, the package version and the units of its columns in its metadata.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from console.errors import UsageError
+from console.progress import bar
+from records.epoch import Row
+from records.files import write_bytes
+from records.folder import read_run
+from records.history import record_rows
+from records.ledger import read_events
+from records.tables import SETTING, UNITS, best_rows, final_rows, identity, prediction_rows, schedule_rows
+
+
+def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = ()) -> None:
+    """One parquet file, columns typed by their values, written all or not at all; `more`: other runs it has rows of."""
+    table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
+    runs = [identity(one) for one in (run, *more)]
+    notes = {"about": runs[0], "runs": runs, "versions": run["versions"], "units": UNITS}
+    table = table.replace_schema_metadata({"curriculum_tune": json.dumps(notes)})
+    sink = pyarrow.BufferOutputStream()
+    pyarrow.parquet.write_table(table, sink)
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def _schema(rows: list[Row]) -> pyarrow.Schema:
+    """Every column of any row, in order of appearance; a column of nothing but None is a float."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    fields = [(name, _kind([row[name] for row in rows if row.get(name) is not None])) for name in names]
+    return pyarrow.schema(fields)
+
+
+def _kind(values: list[Any]) -> pyarrow.DataType:
+    return pyarrow.infer_type(values) if values else pyarrow.float64()
+
+
+def read_table(path: Path) -> list[Row]:
+    """The rows of a parquet file as plain dicts."""
+    return pyarrow.parquet.read_table(path).to_pylist()
+
+
+def write_tables(folder: Path) -> None:
+    """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger."""
+    run, events = read_run(folder), read_events(folder)
+    with bar("writing tables", 4, "tables") as advance:
+
+        def write(name: str, rows: list[Row]) -> list[Row]:
+            write_table(folder / f"{name}.parquet", rows, run)
+            advance(1)
+            return rows
+
+        write("records", record_rows(events))
+        finals = write("finals", final_rows(run, events))
+        write("predictions", list(prediction_rows(folder, run)))
+        best = write("best", best_rows(run, events, finals))
+        if schedule := schedule_rows(run, events, best):
+            write("schedule", schedule)
+
+
+def read_row(path: Path, number: int) -> dict[str, Any]:
+    """One row of a best.parquet. Raises UsageError."""
+    return _row(read_rows(path), path, number)
+
+
+def _row(rows: list[dict[str, Any]], path: Path, number: int) -> dict[str, Any]:
+    if not 0 <= number < len(rows):
+        raise UsageError(f"--row {number}: {path} has the rows 0 to {len(rows) - 1}.")
+    return rows[number]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a best.parquet or a schedule.parquet, at least one. Raises UsageError."""
+    try:
+        pass
+
+        rows = read_table(path)
+    except FileNotFoundError:
+        raise UsageError(
+            f"No table at {path}; pass a best.parquet of a run, or one that search.export wrote."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is no parquet table ({str(error).splitlines()[0]}).") from None
+    if not rows:
+        raise UsageError(f"{path} has no rows: its run has no trial with a result.")
+    if SETTING + "strategy" not in rows[0]:
+        raise UsageError(f"{path} holds no configs: column {SETTING}strategy is missing; pass a best.parquet.")
+    return rows

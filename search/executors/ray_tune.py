@@ -1,0 +1,233 @@
+"""Runs a campaign's trials on the Ray that is running.
+
+Import search.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
+"""
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from records.files import read_text
+from records.folder import last_checkpoint
+from records.locks import wait_for_workers
+from search.campaign import OUT_OF_TIME, Campaign
+from search.executors.node_checks import check_nodes
+from search.executors.nodes import FORGIVEN, Node, cause, explain, lost_with_its_node, refuse_impossible
+from search.executors.ray_session import live_nodes
+from search.executors.schedulers import make_scheduler
+from search.options import PAUSING, POPULATIONS, RAY_KEEPS, SearchOptions
+from spaces.setting import Setting
+from spaces.space import Space
+from trainables.tune import StrategyTrainable
+
+
+def _on_each(
+    nodes: Sequence[Node], work: Callable[..., Any], arguments: Any, tick: Callable[[], None]
+) -> dict[Node, Any]:
+    """What `work` gives on each node, or the error that came instead; `arguments` are for all, or a dict by node."""
+    task = ray.remote(num_cpus=0, max_retries=0)(work)
+    waiting = {}
+    for node in nodes:
+        there = task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False))
+        waiting[there.remote(*(arguments[node] if isinstance(arguments, dict) else arguments))] = node
+    came: dict[Node, Any] = {}
+    while len(came) < len(waiting):
+        ready, _ = ray.wait([ref for ref, node in waiting.items() if node not in came], timeout=1.0)
+        tick()
+        for ref in ready:
+            try:
+                came[waiting[ref]] = ray.get(ref)
+            except RayError as error:
+                came[waiting[ref]] = error
+    return {node: came[node] for node in nodes}
+
+
+def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:
+    """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
+    assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
+    resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
+    if options.address:
+        nodes = live_nodes()
+        refuse_impossible(nodes, *resources.values(), options.address)
+        print(explain(nodes, *resources.values(), options.concurrent), flush=True)
+        check_nodes([node for node in nodes if node.places(*resources.values())], campaign.folder, setting, _on_each)
+    wait_for_workers(campaign.folder)
+    population = options.scheduler in POPULATIONS
+    if population:
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
+    kept = RAY_KEEPS if options.scheduler in PAUSING else None
+    storage = campaign.folder / ".ray"
+    shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
+    tuner = tune.Tuner(
+        tune.with_resources(StrategyTrainable, resources),
+        tune_config=tune.TuneConfig(
+            num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
+            metric="accuracy" if population else "best_accuracy",
+            mode="max",
+            search_alg=_Asker(campaign, setting, space.mutable if population else ()),
+            scheduler=_scheduler(campaign, space, setting, options, longest),
+            # a paused trial counts as one at a time, so that those it waits for could never start
+            max_concurrent_trials=None if population or options.scheduler == "hyperband" else options.concurrent,
+            reuse_actors=True,
+            time_budget_s=campaign.seconds_left(),
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(storage.absolute()),
+            verbose=0,
+            callbacks=[_Recorder(campaign, options.max_failures)],
+            stop=_StopAll(campaign),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
+            failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
+        ),
+    )
+    try:
+        tuner.fit()
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+
+
+def _scheduler(
+    campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int
+) -> TrialScheduler:
+    if options.scheduler in POPULATIONS:
+        from search.executors.population import make_population
+
+        furthest = max((len(book.records) for book in campaign.books.values()), default=0)
+        return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
+    return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
+
+
+class _NotKept:
+    """Ray pickles its searcher and callbacks to restore them; ours are made anew from the ledger instead."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Asker(_NotKept, Searcher):
+    """Gives Ray the campaign's proposals."""
+
+    def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...]):
+        """`fields` change while a trial runs, in a population."""
+        super().__init__(metric="best_accuracy", mode="max")
+        self.campaign, self.setting, self.fields = campaign, setting, fields
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        proposal = self.campaign.ask()
+        if proposal is None:
+            # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
+            return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
+        member = read_text(last_checkpoint(self.campaign.folder, proposal.number), "member")
+        now = json.loads(member) if member else {"config": proposal.config, "donor": None}
+        return {
+            "number": proposal.number,
+            "anchor": proposal.anchor or "",
+            "config": json.dumps(now["config"]),
+            "setting": (proposal.setting or self.setting).model_dump_json(),
+            "folder": str(self.campaign.folder.absolute()),
+            "fields": list(self.fields),
+            "donor": now["donor"],
+            **{name: now["config"][name] for name in self.fields},
+        }
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Heard by the recorder, which also learns of errors."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is what a search is resumed from."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a search is resumed from its ledger")
+
+
+class _StopAll(_NotKept, tune.Stopper):
+    """Ends the search where nothing more can come of it: no room to write, or the same failure every time."""
+
+    def __init__(self, campaign: Campaign):
+        self.campaign = campaign
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return bool(self.campaign.stopped) and self.campaign.stopped != OUT_OF_TIME
+
+
+class _Recorder(_NotKept, tune.Callback):
+    """Tells the campaign what Ray reports. Runs in the driver's loop."""
+
+    def __init__(self, campaign: Campaign, max_failures: int):
+        self.campaign, self.max_failures = campaign, max_failures
+        self.where: dict[int, str] = {}  # the node of each trial, by its number
+        self.failures: Counter[int] = Counter()  # workers that a trial has lost, by its number
+        self.lost_nodes: Counter[int] = Counter()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        if "placed" in result:
+            self.where[trial.config["number"]] = result["placed"]["node"]
+            self.campaign.placed(trial.config["number"], result["placed"])
+        if "no_room" in result:
+            self.campaign.out_of_room(trial.config["number"], result["no_room"])
+        elif "failed" in result:
+            self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
+        elif "record" in result:
+            self.campaign.epoch(result["record"], result.get("member"))
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""
+        result = trial.last_result or {}
+        finished = "record" in result and result["record"].finished
+        if not finished and (self.campaign.stopped or self.campaign.over_time()):
+            return self.campaign.ended(trial.config["number"], "interrupted", self.campaign.stopped or OUT_OF_TIME)
+        state = "complete" if finished else "pruned"
+        self.campaign.ended(trial.config["number"], state, peak_memory_mb=result.get("peak_memory_mb", 0.0))
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A worker is lost, and Ray is about to start the trial again. Whether that is the last time is counted here."""
+        number, said = trial.config["number"], _last_words(trial)
+        blameless = self.lost_nodes[number] < FORGIVEN and self._lost_its_node(number, said)
+        self.lost_nodes[number] += blameless
+        self.failures[number] += not blameless
+        self.campaign.lost(number, cause(said), self.failures[number])
+        if blameless:
+            print(
+                f"The node of trial {number} is lost; the trial goes on elsewhere from its last checkpoint.", flush=True
+            )
+        if self.failures[number] > self.max_failures:
+            trial.config["failed"] = cause(said)  # its next worker has nothing to do but to say so,
+            trial.max_failures = 0  # and Ray gives up if even that is lost
+
+    def _lost_its_node(self, number: int, said: str) -> bool:
+        """Whether the node is gone, and not the process alone."""
+        return lost_with_its_node(said) or self.where.get(number, "") not in {"", *(n.id for n in live_nodes())}
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        number, said = trial.config["number"], _last_words(trial)
+        if self.failures[number] <= self.max_failures and "failed" not in trial.config and not self.campaign.stopped:
+            # Ray can report one death twice, and takes the second report for the end of a trial that waits its turn
+            return self.campaign.reopen(number)
+        self.campaign.failed(number, cause(said), said)
+
+
+def _last_words(trial: Any) -> str:
+    """What Ray has written down of a trial's last failure; the text, not the pickle beside it."""
+    try:
+        text = Path(trial.error_file or "").read_text()
+    except OSError:
+        return "its worker was lost"
+    return text.split("Failure # ")[-1].partition("\n")[2].strip() or "its worker was lost"

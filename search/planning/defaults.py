@@ -1,0 +1,117 @@
+"""TODO."""
+
+import datetime
+import os
+import re
+from pathlib import Path
+
+from console.errors import UsageError
+from search.executors import ray_environment
+from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
+from search.options import SearchOptions
+from trainables.data.folder import is_division
+from trainables.data.sources import is_embedded
+from trainables.data.splits import official_partition
+from trainables.networks.engine import gpus_here
+from trainables.strategies import get_strategy
+
+
+def complete(options: SearchOptions) -> SearchOptions:
+    """Every flag that was left open, chosen. Raises UsageError."""
+    if options.address == "local":  # Ray's own word for a private one: how a run leaves a cluster on --resume
+        options = options.model_copy(update={"address": None})
+    refuse_share(options.gpus_per_trial or 0.0)
+    drawn = is_embedded(options.data)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    local = options.executor == "local"
+    nodes = _nodes(options, cores)
+    at_once = 1 if local and not options.concurrent else options.concurrent
+    gpus, cpus, at_once = share_out(
+        nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
+    )
+    chosen = {
+        "image_size": options.image_size or (64 if drawn else 256),
+        "model": options.model or ("small_cnn" if drawn else "resnet18"),
+        "weights": options.weights or _default_weights(options.space, drawn),
+        "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
+        "scheduler": options.scheduler or ("none" if local or options.sampler == "nsga2" else "asha"),
+        "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
+        "concurrent": at_once,
+        "gpus_per_trial": gpus,
+        "cpus_per_trial": cpus,
+        "configs": options.configs and str(Path(options.configs).absolute()),
+        "name": options.name or _default_name(options),
+    }
+    done = options.model_copy(update=chosen)
+    _check(done, cores)
+    if options.address:
+        refuse_impossible(nodes, cpus, gpus, options.address)
+    return done
+
+
+def _default_weights(space: str, drawn: bool) -> str:
+    strategy = get_strategy(space)
+    if strategy.starts_from == "random":
+        return "none"
+    return "imagenet" if not drawn else "textures" if strategy.trains == "head" else "none"
+
+
+def _default_difficulty(data: str, drawn: bool) -> str:
+    """What is known already: how hard drawn images are, or a folder that is divided."""
+    return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
+
+
+def _nodes(options: SearchOptions, cores: int) -> list[Node]:
+    """Where trials may run: this machine, or the nodes of the cluster at --address. Raises UsageError."""
+    if options.address is None:
+        return [Node("this machine", cores, gpus_here())]
+    if options.executor == "local":
+        raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
+    ray_environment.prepare(options.address)  # Ray is slow to load, and not needed without it
+    from search.executors.ray_session import survey
+
+    return survey(options.address)
+
+
+def _default_name(options: SearchOptions) -> str:
+    data = re.sub(r"\W+", "-", Path(options.data).name).strip("-")
+    return f"{options.space}-{data}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _check(options: SearchOptions, cores: int) -> None:
+    gpus, here = options.gpus_per_trial or 0.0, gpus_here()
+    if not options.address and gpus > here:
+        raise UsageError(
+            f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
+        )
+    if not options.address and (options.cpus_per_trial or 1) > cores:
+        raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cores}; ask for at most that.")
+    if get_strategy(options.space).starts_from == "random" and options.weights != "none":
+        raise UsageError(
+            f"{options.space} starts from random weights; drop --weights {options.weights}, or take finetune."
+        )
+    if options.executor == "local" and (options.concurrent or 1) > 1:
+        raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
+    if options.executor == "local" and options.scheduler != "none":
+        raise UsageError(f"--scheduler {options.scheduler} is Ray's; pass --scheduler none with --executor local.")
+    if options.sampler == "nsga2" and options.scheduler != "none":
+        raise UsageError(
+            f"--sampler nsga2 weighs accuracy against seconds, and a trial that is stopped early has neither; pass "
+            f"--scheduler none with it, got {options.scheduler}."
+        )
+    if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
+        raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
+    if options.split and official_partition(options.split) is None and not Path(options.split).is_file():
+        raise UsageError(
+            f"No split file at {options.split}; --split wants a CSV with columns path,split, or official:1 to official:10."
+        )
+
+
+def parse_duration(text: str | None) -> float | None:
+    """'90s', '30m', '2h' or plain seconds -> seconds. Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text)
+    if not match or float(match[1]) <= 0:
+        raise UsageError(f"--time-budget wants a time like 90s, 30m or 2h; got '{text}'.")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]

@@ -1,0 +1,46 @@
+"""How much disk a run can need at its peak, so that it is refused before it starts and not after a night."""
+
+import shutil
+from pathlib import Path
+
+from console.errors import UsageError
+from console.progress import amount
+from search.options import PAUSING, RAY_KEEPS, SearchOptions
+from trainables.networks.models import Network
+from trainables.strategies import get_strategy
+
+RECORD_BYTES = 1_500  # of one epoch in the ledger, and about as much again in the tables
+MARGIN_BYTES = 50_000_000
+
+
+def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: int) -> int:
+    """The most that a run of these options can have on disk at once; `judged` images are predicted per trial.
+
+    Adam keeps two numbers per weight; a file is written beside its place before it takes it, so it counts twice.
+    """
+    whole = _bytes(network)
+    head = get_strategy(options.space).trains == "head"
+    best = _bytes(network.head) if head else whole
+    checkpoint = whole + 2 * (_bytes(network.head) if head else whole)
+    at_once = min(options.samples, options.concurrent or 1)
+    kept = min(options.samples, options.keep + anchors + at_once)
+    waiting = RAY_KEEPS * options.samples * checkpoint if options.scheduler in PAUSING else 0
+    predictions = options.samples * judged * (4 * network.head.out_features + 32)
+    records = 2 * RECORD_BYTES * options.samples * options.epochs
+    return kept * best + at_once * (best + 2 * checkpoint) + waiting + 2 * predictions + records
+
+
+def _bytes(module: object) -> int:
+    tensors = module.state_dict().values()  # type: ignore[attr-defined]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raises UsageError where the disk of a run folder (that need not be there yet) has not enough free."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    if needed + MARGIN_BYTES > free:
+        raise UsageError(
+            f"This run can need {amount(needed)} of disk at its peak and {there} has {amount(free)} free; make room, pass "
+            f"another --out, or keep fewer networks with --keep."
+        )

@@ -1,0 +1,85 @@
+"""Going on with a run: from its own folder, with the same space, data, code and versions, or not at all."""
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from console import arguments
+from console.errors import UsageError
+from records.files import write_json
+from records.folder import read_run
+
+# what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
+FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
+FREE |= {"dashboard"}
+GROWING = ("samples", "seeds")
+SAME = ("space", "setting", "data", "versions", "code")  # of run.json
+MOVABLE = {"setting.data_root"}
+
+
+def options_of(model: type[BaseModel], given: dict[str, Any], recorded_in: str) -> Any:
+    """The recorded options of the run that `given` names, with what was given anew. Raises UsageError.
+
+    `recorded_in` is the part of run.json that holds them: "options" of a search, "compare" of a head-to-head.
+    """
+    if not given.get("name"):
+        raise UsageError("--resume wants the --name of the run (and its --out, if that is not 'runs').")
+    folder = Path(given.get("out", model.model_fields["out"].default)).absolute() / given["name"]
+    run = read_run(folder)
+    if recorded_in not in run or ("compare" in run) != (recorded_in == "compare"):
+        other = "search.compare" if "compare" in run else "search.run"
+        raise UsageError(f"{folder} was made by {other}; resume it with python -m {other} --resume.")
+    recorded = run[recorded_in] | {"name": run["options"]["name"], "dashboard": False}
+    if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
+        recorded |= {"concurrent": None}
+    asked = arguments.read(model, given).model_dump(include=set(given))
+    for name, value in asked.items():
+        if name not in FREE and _plain(value) != recorded.get(name):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{flag} was {recorded.get(name)} in {folder.name} and is {value} now, which would be another run; "
+                f"leave {flag} out, or start a new run."
+            )
+        if name in GROWING and value < recorded[name]:
+            raise UsageError(
+                f"--{name} was {recorded[name]} in {folder.name}; it can grow and not shrink; got {value}."
+            )
+    known = {name: value for name, value in recorded.items() if name != "concurrent" or value is not None}
+    return arguments.read(model, {**known, **asked, "out": str(folder.parent)})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def check_same(folder: Path, now: dict[str, Any]) -> None:
+    """Raises UsageError, showing the differences, where what would run is not what ran."""
+    run = read_run(folder)
+    found = [line for part in SAME if part in run for line in differences(run[part], now[part], part)]
+    if found:
+        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+        raise UsageError(
+            f"{folder.name} cannot be resumed, since it would go on differently: {'; '.join(found[:3])}{more}. Start a new "
+            f"run; its --configs takes {folder.name}/best.parquet."
+        )
+
+
+def differences(then: Any, now: Any, at: str) -> Iterator[str]:
+    """A phrase for each leaf of two nested dicts that differs, by its path."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in dict.fromkeys((*then, *now)):
+            yield from differences(then.get(name), now.get(name), f"{at}.{name}")
+    elif _plain(then) != _plain(now) and at not in MOVABLE:
+        yield f"{at} was {then} and is {now}"
+
+
+def note(folder: Path, about: dict[str, Any]) -> None:
+    """Write into run.json that the run is gone on with, by which command and with which options. `about`: a run.json."""
+    when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    run = read_run(folder)
+    options = {name: about[name] for name in ("options", "compare", "asked") if name in about}
+    resumed = [*run.get("resumed", []), {"time": when, "command": about["command"]}]
+    write_json(folder / "run.json", run | options | {"resumed": resumed})

@@ -1,0 +1,60 @@
+"""run.json: everything needed to know what ran, and to run it again."""
+
+import datetime
+import os
+import platform
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from optuna.distributions import distribution_to_json
+
+from records.folder import FORMAT
+from search.planning.plan import Plan
+from search.provenance import DESCRIBED, code_digest, versions
+
+
+def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
+    """run.json: everything needed to know what ran, and to run it again."""
+    data, split, space = plan.data, plan.split, plan.space
+    return {
+        "format": FORMAT,
+        "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "options": plan.options.model_dump(),
+        "asked": sorted(plan.asked),
+        "setting": plan.setting.model_dump(),
+        "space": {
+            "strategy": space.strategy,
+            "search": {name: distribution_to_json(d) for name, d in space.search.items()},
+            "fixed": space.fixed,
+            "anchors": {anchor.name: space.anchor_values(anchor) for anchor in space.anchors},
+        },
+        "data": {
+            "name": data.name,
+            "digest": data.digest,
+            "images": data.count,
+            "classes": list(data.classes),
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        },
+        "code": code_digest(),
+        "versions": {"python": platform.python_version(), **versions(DESCRIBED)},
+        "machine": {
+            "system": platform.platform(),
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        },
+    }
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,129 @@
+"""Who proposes the next config: anchors first, then an Optuna study that is asked and told.
+
+The study lives in memory and can be rebuilt from the ledger. The draws for a trial come from (seed, trial number), so they
+repeat as long as the same results are known when it is asked.
+"""
+
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import Trial as StudyTrial
+from optuna.trial import TrialState
+
+from records.epoch import EpochRecord
+from records.history import Proposal
+from search.proposers.samplers import REPLAYED, TWO_OBJECTIVES, grid, make_sampler
+from spaces.space import Space
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "interrupted": TrialState.FAIL,
+}
+
+
+class Proposer:
+    """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
+
+    def __init__(self, space: Space, samples: int, seed: int, sampler: str):
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space, self.samples, self.seed, self.sampler = space, samples, seed, sampler
+        self.two = sampler in TWO_OBJECTIVES
+        self.study = optuna.create_study(directions=["maximize", "minimize"] if self.two else ["maximize"])
+        self.grid = grid(space) if sampler == "grid" else []
+        self.common: Any = None  # Optuna's notes on the fields that all trials have
+        self.asked = 0
+        self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
+        self.best: dict[int, EpochRecord] = {}
+        self.last: dict[int, EpochRecord] = {}
+
+    def ask(self) -> Proposal | None:
+        """The next proposal, or None when all samples have been asked for."""
+        if self.asked == self.samples:
+            return None
+        number, self.asked = self.asked, self.asked + 1
+        if number < len(self.space.anchors):
+            return self._anchor(number)
+        if self.grid:
+            self.study.enqueue_trial(self.grid[number - len(self.space.anchors)])
+        trial = self._open(number)
+        values = self._suggest(trial)
+        return Proposal(number, self.space.build(values).model_dump(), values)
+
+    def adopt(self, proposal: Proposal) -> None:
+        """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
+        if self.sampler in REPLAYED:
+            drawn = self.ask()
+            assert drawn and drawn.config == proposal.config, f"trial {proposal.number} was drawn otherwise before"
+            return
+        self.asked += 1
+        if not proposal.withheld:
+            self._enqueue(proposal.number, proposal.values, optuna.samplers.RandomSampler(seed=0))
+
+    def report(self, record: EpochRecord) -> None:
+        """An epoch of a running trial."""
+        self.last[record.trial] = record
+        if record.better_than(self.best.get(record.trial)):
+            self.best[record.trial] = record
+        if record.trial in self.open and not self.two:
+            self.open[record.trial].report(record.eval_accuracy, step=record.epoch)
+
+    def tell(self, number: int, state: str) -> None:
+        """How a trial ended: complete trials are valued by their best epoch, pruned ones by their last."""
+        trial = self.open.pop(number, None)
+        if trial is None:
+            return
+        if state == "pruned" and number not in self.best:
+            state = "failed"
+        self.study.tell(trial, self._value(number) if state == "complete" else None, state=STATES[state])
+
+    def _value(self, number: int) -> float | tuple[float, float]:
+        accuracy = self.best[number].eval_accuracy
+        return (accuracy, self.last[number].seconds) if self.two else accuracy
+
+    def _anchor(self, number: int) -> Proposal:
+        anchor = self.space.anchors[number]
+        config = self.space.anchor_values(anchor)
+        values = {name: config[name] for name in self.space.active(config)}
+        withheld = not self.space.contains(config)
+        if not withheld:
+            self._enqueue(number, values, self._make_sampler(number))
+        return Proposal(number, config, values, anchor.name, withheld)
+
+    def _enqueue(self, number: int, values: dict[str, Any], sampler: optuna.samplers.BaseSampler) -> None:
+        """These values as the study's next trial; every value is given, so the sampler draws nothing."""
+        self.study.sampler = sampler
+        self.study.enqueue_trial(values)
+        self.open[number] = self.study.ask()
+        self._suggest(self.open[number])
+
+    def _open(self, number: int) -> StudyTrial:
+        self.study.sampler = self._make_sampler(number)
+        self.open[number] = self.study.ask()
+        return self.open[number]
+
+    def _suggest(self, trial: StudyTrial) -> dict[str, Any]:
+        """A value for each searched field that means something beside the values drawn before it."""
+        values: dict[str, Any] = {}
+        for name in self.space.active({}):
+            if self.space.matters(name, values):
+                values[name] = _draw(trial, name, self.space.search[name])
+        return values
+
+    def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        sampler = make_sampler(self.sampler, self.seed, number, self.samples)
+        if hasattr(sampler, "_search_space"):
+            # a new one would go through all trials again for what they have in common
+            self.common = sampler._search_space = self.common or sampler._search_space
+        return sampler
+
+
+def _draw(trial: StudyTrial, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(name, distribution.low, distribution.high, log=distribution.log)
+    assert isinstance(distribution, FloatDistribution)
+    return trial.suggest_float(name, distribution.low, distribution.high, log=distribution.log)

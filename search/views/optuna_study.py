@@ -1,0 +1,272 @@
+"""The run as an Optuna study, for optuna-dashboard and for whoever likes to ask Optuna: `study.journal`.
+
+It is derived from the ledger and never read back: made anew at every start, then followed. The file is what Optuna's
+JournalFileBackend reads and writes. That backend takes a lock for every line, and one that a killed process has left makes
+the next wait half a minute; nobody but us writes this file, so we lock nothing and wait for nobody.
+"""
+
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution, json_to_distribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from console.progress import track
+from records.files import write_bytes
+from records.folder import best_weights, predictions_file
+from records.history import Followed, Standing
+from search.proposers.samplers import TWO_OBJECTIVES
+from search.proposers.study import STATES
+from spaces.space import within
+
+Row = dict[str, Any]
+STUDY = 0  # its id: there is one in a journal of ours
+
+
+class Journal(BaseJournalBackend):
+    """The lines of a study journal, in memory and, from `keep` on, in a file as well."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.file: Any = None
+
+    def read_logs(self, log_number_from: int) -> list[Row]:  # type: ignore[override]
+        return [json.loads(line) for line in self.lines[log_number_from:]]
+
+    def append_logs(self, logs: list[Row]) -> None:
+        new = [json.dumps(log, separators=(",", ":")) + "\n" for log in logs]
+        self.lines += new
+        if self.file:
+            self.file.write("".join(new).encode())
+            self.file.flush()
+
+    def keep(self, path: Path) -> None:
+        """Write everything so far in one go, in place of an older file, and go on there."""
+        write_bytes(path, "".join(self.lines).encode())
+        self.file = path.open("ab")
+
+    def close(self) -> None:
+        if self.file:
+            self.file.close()
+
+
+class Mirror:
+    """Keeps a study like a run's standing. `storage` is another object after `update` has said True."""
+
+    def __init__(self, folder: Path, run: Row, path: Path):
+        """`path`: where the journal goes."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.folder, self.run, self.path = folder, run, path
+        self.journal = Journal()
+        self.storage = JournalStorage(self.journal)
+        self.shown: dict[int, tuple[int, FrozenTrial]] = {}  # by our number: Optuna's id, and what it was told
+        self.source: Standing | None = None  # what `shown` was made from
+        self.arms: list[str] = []
+
+    def update(self, standing: Standing) -> bool:
+        """Bring the study up to date; whether it had to be made anew, because an ended trial has changed after all."""
+        arms = arms_of(standing)
+        new = standing is not self.source or arms != self.arms  # every arm is a choice of every trial's parameter
+        self.source, self.arms = standing, arms
+        changed = [] if new else sorted(standing.changed)
+        trials = {n: as_trial(self.run, self.folder, standing.books[n], arms) for n in changed}
+        if new or any(_rewritten(self.shown[n][1], trial) for n, trial in trials.items() if n in self.shown):
+            self._make_anew(standing)
+            return True
+        for number, trial in trials.items():
+            self._follow(number, trial)
+        return False
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def _make_anew(self, standing: Standing) -> None:
+        self.journal.close()
+        self.journal, self.shown = Journal(), {}
+        self.storage = JournalStorage(self.journal)
+        names, directions = objectives(self.run)
+        study = self.storage.create_new_study(directions, self.folder.name)
+        self.storage.set_study_system_attr(study, "study:metric_names", names)
+        self.storage.set_study_user_attr(study, "command", self.run["command"])
+        _write_note(self.storage, study, note(self.run))
+        for number in track(sorted(standing.books), "preparing the study", unit="trials"):
+            self._add(number, as_trial(self.run, self.folder, standing.books[number], self.arms))
+        self.journal.keep(self.path)
+
+    def _add(self, number: int, trial: FrozenTrial) -> None:
+        self.shown[number] = (self.storage.create_new_trial(STUDY, trial), trial)
+
+    def _follow(self, number: int, trial: FrozenTrial) -> None:
+        """Add what is new of one trial that still ran when it was last looked at."""
+        if number not in self.shown:
+            return self._add(number, trial)
+        id, before = self.shown[number]
+        for step, value in trial.intermediate_values.items():
+            if step not in before.intermediate_values:
+                self.storage.set_trial_intermediate_value(id, step, value)
+        for name, value in trial.user_attrs.items():
+            if before.user_attrs.get(name) != value:
+                self.storage.set_trial_user_attr(id, name, value)
+        if trial.state != before.state:
+            self.storage.set_trial_state_values(id, trial.state, trial.values)
+        self.shown[number] = (id, trial)
+
+
+def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
+    """Whether the change cannot be added to a study: an ended trial takes none, and no trial other parameters."""
+    if before.state.is_finished():
+        return before != now
+    return (before.params, before.distributions) != (now.params, now.distributions)
+
+
+def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
+    """The names and directions of what the trials are valued by."""
+    split = "test accuracy (picked on test)" if run["setting"]["protocol"] == "report" else "validation accuracy"
+    if run["options"]["sampler"] in TWO_OBJECTIVES:
+        return [split, "seconds"], [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+    return [split], [StudyDirection.MAXIMIZE]
+
+
+def arms_of(standing: Standing) -> list[str]:
+    """The arms of a head-to-head that have been asked for so far, in order; none in a search."""
+    settings = [book.proposal.setting for book in standing.books.values()]
+    return list(dict.fromkeys(setting.arm or setting.strategy for setting in settings if setting))
+
+
+def as_trial(run: Row, folder: Path, book: Followed, arms: list[str]) -> FrozenTrial:
+    """One trial as Optuna keeps it: numbered, valued by its best epoch, with a value per epoch."""
+    params, distributions, outside = parameters(run, book, arms)
+    state = TrialState.RUNNING if book.state == "running" else STATES[book.state]
+    values = worth(run, book)
+    if state == TrialState.COMPLETE and values is None:
+        state = TrialState.FAIL
+    trial = create_trial(
+        state=state,
+        values=values if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
+        params=params,
+        distributions=distributions,
+        user_attrs=attributes(run, folder, book) | outside,
+        intermediate_values={r.epoch: r.eval_accuracy for r in book.records if math.isfinite(r.eval_accuracy)},
+    )
+    trial.datetime_start = datetime.fromtimestamp(book.asked)
+    trial.datetime_complete = None if book.over is None else datetime.fromtimestamp(book.over)
+    return trial
+
+
+def worth(run: Row, book: Followed) -> list[float] | None:
+    """Complete trials are worth their best epoch, pruned ones their last; None where there is no such number."""
+    record = book.best if book.state == "complete" else book.records[-1] if book.records else None
+    if record is None or not math.isfinite(record.eval_accuracy):
+        return None
+    both = [record.eval_accuracy, book.records[-1].seconds]
+    return both[: len(objectives(run)[0])]
+
+
+def parameters(run: Row, book: Followed, arms: list[str]) -> tuple[Row, dict[str, BaseDistribution], Row]:
+    """The searched values with their distributions, and those that lie outside their distribution: an anchor's may.
+
+    In a head-to-head nothing is searched: what differs there are arm and seed.
+    """
+    setting = book.proposal.setting
+    if setting is not None:
+        first = run["options"]["seed"]
+        last = first + run.get("compare", {}).get("seeds", 1) - 1
+        seeds = IntDistribution(min(first, setting.seed), max(last, setting.seed))
+        both = {"arm": setting.arm or setting.strategy, "seed": setting.seed}
+        return both, {"arm": CategoricalDistribution(arms), "seed": seeds}, {}
+    space = {name: json_to_distribution(text) for name, text in run["space"]["search"].items()}
+    values = book.proposal.values
+    inside = {name: value for name, value in values.items() if name in space and within(space[name], value)}
+    outside = {f"{name} (outside the space)": value for name, value in values.items() if name not in inside}
+    return inside, {name: space[name] for name in inside}, outside
+
+
+def attributes(run: Row, folder: Path, book: Followed) -> Row:
+    """What a person wants to know of a trial beside its parameters, under the names of the parquet columns."""
+    proposal, best = book.proposal, book.best
+    setting = proposal.setting
+    row: Row = {"strategy": setting.strategy if setting else run["setting"]["strategy"]}
+    if proposal.anchor:
+        row["anchor"] = proposal.anchor + (" (the sampler is not told)" if proposal.withheld else "")
+    if best is not None:
+        last = book.records[-1]
+        row |= {"epochs": last.epoch, "best_epoch": best.epoch, "best_accuracy": best.eval_accuracy,
+                "best_loss": _number(best.eval_loss), "best_knn": best.eval_knn, "seconds": round(last.seconds, 3),
+                "images_trained": last.images_trained, "class_counts": _counts(run, last.class_counts)}  # fmt: skip
+        if best.eval_map is not None:
+            row["best_map"] = best.eval_map
+    if book.fields:
+        row |= {"schedule": schedule(book.fields), "donors": donors(book.donors)}
+    if book.test is not None:
+        row["test_accuracy"] = book.test["accuracy"]
+    if book.reason:
+        row["reason"] = book.reason
+    if book.state != "running":
+        row["files"] = ", ".join(files(folder, proposal.number)) or "none"
+    return row
+
+
+def schedule(fields: dict[int, dict[str, float]]) -> str:
+    """'gate 0.8, 0.96 from epoch 5; ...': what each changing field was, and from when on."""
+    lines = []
+    for name in next(iter(fields.values())):
+        steps: list[tuple[int, float]] = []
+        for epoch, values in fields.items():
+            if not steps or steps[-1][1] != values[name]:
+                steps.append((epoch, values[name]))
+        later = [f"{of:.3g} from epoch {epoch}" for epoch, of in steps[1:]]
+        lines.append(f"{name} " + ", ".join([f"{steps[0][1]:.3g}", *later]))
+    return "; ".join(lines)
+
+
+def donors(of: dict[int, int]) -> str:
+    """'trial 3 before epoch 5': whose network and fields a member went on with."""
+    return ", ".join(f"trial {trial} before epoch {epoch}" for epoch, trial in of.items()) or "none"
+
+
+def files(folder: Path, trial: int) -> list[str]:
+    """What the run folder holds of a trial just now, relative to it. Only the best few keep their network."""
+    predictions = [predictions_file(folder, trial, split) for split in ("validation", "test")]
+    paths = [best_weights(folder, trial), *predictions, folder / "log" / f"trial-{trial:04d}.txt"]
+    return [path.relative_to(folder).as_posix() for path in paths if path.exists()]
+
+
+def _number(of: float) -> float | str:
+    return of if math.isfinite(of) else str(of)
+
+
+def _counts(run: Row, counts: tuple[int, ...]) -> str:
+    """'aGrass 256, bField 0, ...': images of each class that the last epoch trained on."""
+    return ", ".join(f"{name} {count}" for name, count in zip(run["data"]["classes"], counts, strict=False))
+
+
+def note(run: Row) -> str:
+    """What stands at the head of the study, in Markdown."""
+    options, setting, data = run["options"], run["setting"], run["data"]
+    command = run["command"].replace(" --", " \\\n        --")
+    lines = [
+        f"    {command}",
+        "",
+        f"Started {run['started']}. {data['name']}: {data['train']:,} train, {data['validation']:,} validation and "
+        f"{data['test']:,} test images; protocol {setting['protocol']}, seed {setting['seed']}, up to "
+        f"{setting['epochs']} epochs, sampler {options.get('sampler', '-')}, scheduler {options.get('scheduler', '-')}.",
+        "",
+        f"Anchors: {', '.join(run['space']['anchors']) or 'none'}. Networks are kept of the best {options.get('keep', 3)} "
+        "trials and of the anchors. Pruned trials show the value of their last epoch, complete ones of their best. "
+        "This page only shows the run: nothing can be changed here.",
+    ]
+    return "\n".join(lines)
+
+
+def _write_note(storage: JournalStorage, study: int, text: str) -> None:
+    """As optuna_dashboard.save_note does, which wants a study that is loaded, and may not be installed."""
+    storage.set_study_system_attr(study, "dashboard:note_ver", 1)
+    for part, start in enumerate(range(0, len(text), 2045)):
+        storage.set_study_system_attr(study, f"dashboard:note_str:{part}", text[start : start + 2045])

@@ -1,0 +1,236 @@
+"""The run for TensorBoard: one event file per trial, with scalars per epoch and its hyperparameters.
+
+Derived, like the study. Needs the package tensorboard, which is imported where it is used.
+"""
+
+import math
+import re
+import shutil
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution, json_to_distribution
+
+from console.progress import bar
+from records.epoch import EpochRecord
+from records.history import Followed, Standing
+from search.views.serving import Application, ReadOnly, address, serve
+from search.views.tfrecords import framed
+
+# read by POST, because what is asked for may be longer than an address
+POSTS = r"(/experiment/\w+)?/data/plugin/(hparams|timeseries|scalars)/\w+"
+BEST = "best/accuracy"
+HEAD = b"\x1a\rbrain.Event:2"  # Event(file_version="brain.Event:2"), the first of every file
+AT_ONCE = 100  # trials whose events are framed together
+Row = dict[str, Any]
+
+
+def scalars(record: EpochRecord, best: float, fields: dict[str, float] | None = None) -> dict[str, float]:
+    """Tag -> value of one epoch; what is missing or not finite is left out.
+
+    `best`: accuracy so far. `fields`: those that change while the trial runs, in a population.
+    """
+    on = record.eval_split
+    values = {
+        f"accuracy/{on}": record.eval_accuracy,
+        "accuracy/train": record.train_accuracy,
+        "accuracy/stage": record.stage_accuracy,
+        BEST: best,
+        f"loss/{on}": record.eval_loss,
+        "loss/train": record.train_loss,
+        f"knn/{on}": record.eval_knn,
+        f"map/{on}": record.eval_map,  # of the multi-label task only
+        "curriculum/share": record.share,
+        "curriculum/images": record.images,
+        "curriculum/learning_rate": record.learning_rate,
+        "cost/updates": record.updates,
+        "cost/seconds": record.seconds,
+        **{f"schedule/{name}": value for name, value in (fields or {}).items()},
+    }
+    return {tag: value for tag, value in values.items() if value is not None and math.isfinite(value)}
+
+
+def hyperparameters(run: Row, book: Followed) -> dict[str, float | str | bool]:
+    """What distinguishes the trial: its searched values, or in a head-to-head its arm and seed."""
+    setting = book.proposal.setting
+    if setting is not None:
+        return {"arm": setting.arm or setting.strategy, "seed": setting.seed}
+    anchor = {"anchor": book.proposal.anchor} if book.proposal.anchor else {}
+    values = book.proposal.values
+    return {name: values[name] for name in run["space"]["search"] if name in values} | anchor
+
+
+def name_of(book: Followed) -> str:
+    """'0003', '0000-as_run', '0004-finetune-seed-1': the trial's folder, which TensorBoard shows as its name."""
+    setting = book.proposal.setting
+    called = f"{setting.arm or setting.strategy}-seed-{setting.seed}" if setting else book.proposal.anchor or ""
+    return f"{book.proposal.number:04d}" + re.sub(r"[^\w.]+", "-", f"-{called}" if called else "")
+
+
+class EventFiles:
+    """Keeps a folder of event files like a run's standing."""
+
+    def __init__(self, run: Row, folder: Path):
+        """`folder` is ours alone: everything in it is derived, and what does not belong to the run is removed."""
+        self.run, self.folder = run, folder
+        self.source: Standing | None = None
+        self.written: dict[int, int] = {}  # epochs of each trial
+        self.closed: dict[int, tuple[str, float | None]] = {}  # how and when those ended that have
+
+    def update(self, standing: Standing) -> None:
+        """Add what is new to the files; write them all where they show another standing, or none."""
+        numbers = sorted(standing.changed)
+        if standing is not self.source:
+            self.source, self.written, self.closed = standing, {}, {}
+            self._clear({name_of(book) for book in standing.books.values()})
+            numbers = sorted(standing.books)
+        with bar("writing for TensorBoard", len(numbers), "trials") as advance:
+            for start in range(0, len(numbers), AT_ONCE):
+                some = [standing.books[number] for number in numbers[start : start + AT_ONCE]]
+                _append({self._path(book): self._news(book) for book in some})
+                advance(len(some))
+
+    def _clear(self, names: set[str]) -> None:
+        """Remove the folders of other trials; those of these names are written over, which is quicker."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.iterdir():
+            if path.name not in names:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _path(self, book: Followed) -> Path:
+        return self.folder / name_of(book) / _file(f"{book.proposal.number:04d}")
+
+    def _news(self, book: Followed) -> list[bytes]:
+        """The events of one trial that are not yet in its file; the file's head among them if it is to be new.
+
+        A trial that has been taken up again after its end gets a new file: the first end of a file counts.
+        """
+        from tensorboard.plugins.hparams.summary_v2 import hparams_pb
+
+        number, end, events = book.proposal.number, (book.state, book.over), []
+        if self.closed.get(number, end) != end:
+            del self.closed[number], self.written[number]
+        if number not in self.written:
+            events.append(HEAD)
+            if not self.written and "compare" not in self.run:  # there, arms and seeds speak for themselves
+                events.append(_event(book.asked, experiment(self.run)))
+            events.append(_event(book.asked, hparams_pb(hyperparameters(self.run, book), name_of(book), book.asked)))
+        done = self.written.get(number, 0)
+        best = max((record.eval_accuracy for record in book.records[:done]), default=0.0)
+        for record in book.records[done:]:
+            best = max(best, record.eval_accuracy)
+            values = scalars(record, best, book.fields.get(record.epoch))
+            events.append(_event(_moment(book, record), _summary(values), record.epoch))
+        if book.over is not None and number not in self.closed:
+            self.closed[number] = end
+            events.append(_event(book.over, _session_end(book)))
+        self.written[number] = len(book.records)
+        return events
+
+
+def _file(name: str) -> str:
+    return f"events.out.tfevents.{name}"
+
+
+def _append(events: dict[Path, list[bytes]]) -> None:
+    """Write the events of several files; their checksums are computed together."""
+    lines = iter(framed([event for new in events.values() for event in new]))
+    for path, new in events.items():
+        path.parent.mkdir(exist_ok=True)
+        with path.open("wb" if new[:1] == [HEAD] else "ab") as file:
+            file.write(b"".join(islice(lines, len(new))))
+
+
+def experiment(run: Row) -> Any:
+    """What may vary and what counts, for the table of hyperparameters."""
+    from tensorboard.plugins.hparams import summary_v2 as hp
+
+    infos = [hp.HParam(name, _domain(json_to_distribution(text))) for name, text in run["space"]["search"].items()]
+    if run["space"]["anchors"]:
+        infos.append(hp.HParam("anchor", hp.Discrete(list(run["space"]["anchors"]))))
+    return hp.hparams_config_pb(infos, [hp.Metric(BEST, display_name="best accuracy")])
+
+
+def _domain(distribution: Any) -> Any:
+    from tensorboard.plugins.hparams import summary_v2 as hp
+
+    if isinstance(distribution, CategoricalDistribution):
+        return hp.Discrete(list(distribution.choices))
+    return hp.RealInterval(float(distribution.low), float(distribution.high))
+
+
+def _moment(book: Followed, record: EpochRecord) -> float:
+    """When the epoch was over, as near as its seconds tell; seconds since 1970."""
+    return book.asked + record.seconds + record.eval_seconds
+
+
+def _session_end(book: Followed) -> Any:
+    """How the trial ended; tensorboard's own function for it wants TensorFlow."""
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import api_pb2, metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+
+    good = book.state in ("complete", "pruned")
+    end = SessionEndInfo(status=api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE, end_time_secs=book.over)
+    about = metadata.create_summary_metadata(HParamsPluginData(session_end_info=end))
+    tag = metadata.SESSION_END_INFO_TAG
+    return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])
+
+
+def _summary(values: dict[str, float]) -> Any:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+
+
+def _event(at: float, summary: Any, step: int = 0) -> bytes:
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    return Event(wall_time=at, step=step, summary=summary).SerializeToString()
+
+
+def launch(folder: Path, port: int) -> str:
+    """Serve TensorBoard on this folder for as long as this process lives; returns its address.
+
+    Its reader of files is a process of its own that ends when our end of its pipe is closed, however we end.
+    """
+    import logging
+
+    from tensorboard import program
+    from tensorboard.data.server_ingester import NoDataServerError, get_server_binary
+
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
+    try:
+        get_server_binary()
+        fast = "true"
+    except NoDataServerError:
+        fast = "false"
+    board = program.TensorBoard(plugins=_plugins(), server_class=lambda app, flags: _Loopback(app, port))
+    board.configure(
+        argv=["tensorboard"], logdir=str(folder), load_fast=fast, reload_interval=2.0, window_title=folder.parent.name
+    )
+    return board.launch()
+
+
+def _plugins() -> list[Any]:
+    """The pages that have something to show here."""
+    from tensorboard.plugins.core.core_plugin import CorePluginLoader
+    from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
+    from tensorboard.plugins.metrics.metrics_plugin import MetricsPlugin
+    from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
+
+    return [CorePluginLoader(include_debug_info=False), MetricsPlugin, ScalarsPlugin, HParamsPlugin]
+
+
+class _Loopback:
+    """The server that TensorBoard asks for: ours."""
+
+    def __init__(self, app: Application, port: int):
+        self.server = serve(ReadOnly(app, POSTS), port)
+
+    def serve_forever(self) -> None:
+        """It is being served already."""
+
+    def get_url(self) -> str:
+        return address(self.server)

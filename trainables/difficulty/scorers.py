@@ -1,0 +1,129 @@
+"""Difficulty that is known before training: where it comes from and what it costs.
+
+N = images of the data set, F = features, C = classes. Higher is harder.
+"""
+
+import csv
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from console.errors import UsageError, unknown
+from console.progress import track
+from trainables.data.dataset import Dataset
+from trainables.data.folder import LEVELS, division_levels, is_division
+from trainables.seeds import rng
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Scores:
+    values: np.ndarray  # (N,) float64
+    seconds: float  # charged to whoever uses them
+    images_scored: int
+    images_trained: int = 0
+
+
+def head_scores(features: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int) -> Scores:
+    """The loss of each image under a linear head that has not seen it. Features (N, F), labels (N,).
+
+    Images of the training split are cross-validated; the others are judged by a head trained on all of it, so that
+    nothing that is trained on, or ordered by, depends on a label outside the training split.
+    """
+    started = time.perf_counter()
+    x, y = torch.from_numpy(features), torch.from_numpy(labels)
+    x = (x - x[train].mean(dim=0)) / (x[train].std(dim=0) + 1e-6)
+    fold = np.full(len(labels), FOLDS)  # whoever is in no fold of the training split
+    fold[train] = rng(seed, 0, "plan").permutation(len(train)) % FOLDS
+    values = np.empty(len(labels))
+    for number in track(range(FOLDS + 1), "judging difficulty", unit="folds"):
+        judged = torch.from_numpy(np.flatnonzero(fold == number))
+        kept = torch.from_numpy(train[fold[train] != number])
+        head = _fit_head(x[kept], y[kept], int(labels.max()) + 1)
+        values[judged] = functional.cross_entropy(head(x[judged]), y[judged], reduction="none").detach()
+    return Scores(values, time.perf_counter() - started, len(labels))
+
+
+def _fit_head(x: torch.Tensor, y: torch.Tensor, classes: int, steps: int = 60) -> torch.nn.Linear:
+    """Multinomial regression with a small L2 penalty, by L-BFGS from zero: the same on every call."""
+    head = torch.nn.Linear(x.shape[1], classes)
+    torch.nn.init.zeros_(head.weight), torch.nn.init.zeros_(head.bias)
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=steps, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(head(x), y) + 1e-2 * head.weight.square().sum() / 2
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return head
+
+
+def true_scores(data: Dataset) -> Scores:
+    """The difficulty the images were drawn with; free. Raises UsageError for photographs."""
+    if data.difficulty is None:
+        raise UsageError(f"The images of '{data.name}' have no true difficulty; pass --difficulty head or a CSV file.")
+    return Scores(data.difficulty, 0.0, 0)
+
+
+def read_scores(path: Path, data: Dataset) -> Scores:
+    """A CSV with the columns path,difficulty: a number, or easy, medium or hard (0, 1, 2); or a divided folder. Free.
+
+    Raises UsageError where it does not name the images of the data set, each once.
+    """
+    rows = _read_folder(path, data) if path.is_dir() else _read_rows(path)
+    place = {name: i for i, name in enumerate(data.paths)}
+    foreign = [name for name in rows if name not in place]
+    missing = [name for name in data.paths if name not in rows]
+    if foreign:
+        raise UsageError(f"{path} names {len(foreign)} images that are not in '{data.name}', first {foreign[0]}.")
+    if missing:
+        raise UsageError(
+            f"{path} lacks {len(missing)} of the {data.count} images of '{data.name}', first {missing[0]}."
+        )
+    values = np.empty(data.count)
+    for name, word in rows.items():
+        values[place[name]] = _number(path, name, word)
+    return Scores(values, 0.0, 0)
+
+
+def _read_folder(root: Path, data: Dataset) -> dict[str, str]:
+    """{path as in the data set: level}; the data set may itself be the divided folder."""
+    if not is_division(root):
+        raise UsageError(
+            f"{root} is no division: it wants the folders easy, medium and hard, with class folders in each."
+        )
+    levels = division_levels(root)
+    divided = {f"{level}/{image}": level for image, level in levels.items()}
+    return divided if divided.keys() == set(data.paths) else levels
+
+
+def _read_rows(path: Path) -> dict[str, str]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            if not {"path", "difficulty"} <= set(reader.fieldnames or ()):
+                raise UsageError(
+                    f"{path} wants the columns path,difficulty; it has {','.join(reader.fieldnames or ())}."
+                )
+            return {row["path"]: row["difficulty"] for row in reader}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The difficulty file {path} cannot be read ({error}).") from None
+
+
+def _number(path: Path, name: str, word: str) -> float:
+    if word in LEVELS:
+        return float(LEVELS.index(word))
+    try:
+        number = float(word)
+    except ValueError:
+        raise UsageError(f"{path}, {name}: {unknown('difficulty', word, LEVELS)}") from None
+    if not np.isfinite(number):
+        raise UsageError(f"{path}, {name}: a difficulty must be a finite number; got {word}.")
+    return number

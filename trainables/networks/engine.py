@@ -1,0 +1,280 @@
+"""Runs a network: train on these images, score these, evaluate those. The only place where the hardware matters.
+
+N = images of the data set, K = images of one epoch, B = updates of one epoch, n = images evaluated, C = classes.
+Images are uint8 (N, H, W, 3); a batch is taken by index, moved to the device and normalised there. On a GPU the whole
+array is on the device; on a CPU it stays the memory map.
+"""
+
+import ctypes
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from console.progress import track
+from spaces.trial import TrialConfig
+from trainables.curricula.batches import batches
+from trainables.networks.knn import knn_metric
+from trainables.networks.models import Network
+from trainables.networks.tasks import MultiLabel, SingleLabel
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
+STD = (0.229, 0.224, 0.225)
+EVALUATION_BATCH = 64
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
+
+
+@dataclass(frozen=True)
+class Trained:
+    loss: float  # mean over images, in nats
+    accuracy: float  # running, in [0, 1]
+    updates: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    loss: float
+    accuracy: float
+    knn: float
+    true: np.ndarray  # (n,) int64; of several labels, the main one
+    predicted: np.ndarray  # (n,) int64, the likeliest class
+    probabilities: np.ndarray  # (n, C) float32
+    losses: np.ndarray  # (n,) float64, of each image, in nats
+    correct: np.ndarray  # (n,) bool
+    map: float | None = None  # mean average precision, of the multi-label task only
+
+
+def bf16_is_fast(device: str) -> bool:
+    """Whether the hardware multiplies bfloat16 itself: CUDA from Ampere on, CPUs with AVX512-bf16 or AMX."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_capability()[0] >= 8
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
+def gpus_here() -> int:
+    """GPUs that this process may use: in a trial's worker those that Ray assigned to it."""
+    return torch.cuda.device_count()
+
+
+class Engine:
+    """A network, its optimiser and the images they work on."""
+
+    def __init__(
+        self,
+        network: Network,
+        images: np.ndarray,
+        labels: np.ndarray,
+        config: TrialConfig,
+        device: str,
+        precision: str,
+        targets: np.ndarray | None = None,
+    ):
+        """images (N, H, W, 3) uint8, labels (N,); targets (N, C) bool make it the multi-label task."""
+        self.device = torch.device(device)
+        if self.device.type == "cpu":
+            keep_memory()
+        self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.config = config
+        self.images = _tensor(images) if self.device.type == "cpu" else _tensor(images).to(self.device)
+        self.task = make_task(labels, targets, self.device)
+        scale = 255 * torch.tensor(STD, device=self.device)
+        self.scale = (1 / scale).view(1, 3, 1, 1)
+        self.shift = (-torch.tensor(MEAN, device=self.device) * 255 / scale).view(1, 3, 1, 1)
+        self.optimizer = make_optimizer(network, config)
+
+    def train(
+        self,
+        order: np.ndarray,
+        rates: np.ndarray,
+        weights: np.ndarray | None = None,
+        flips: np.ndarray | None = None,
+    ) -> Trained:
+        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
+        self.network.train()
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        cut = batches(np.arange(len(order)), self.config.batch_size)
+        epoch = [self._cut(values, cut) for values in (order, weights, flips)]  # on the device before the first update
+        for at, share, flip, rate in zip(*epoch, rates.tolist(), strict=True):
+            loss, hits = self._update(at, rate, share, flip)
+            total += loss.double() * len(at)
+            correct += hits
+        return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
+
+    def score(self, order: np.ndarray, mode: str) -> np.ndarray:
+        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
+        self.network.train(mode == "train")
+        losses = []
+        with torch.no_grad():
+            for at in self._cut(order, batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH)):
+                losses.append(self.task.loss(self.network.head(self._features(at)).float(), at))
+        return torch.cat(losses).double().cpu().numpy()
+
+    def evaluate(self, index: np.ndarray) -> Evaluation:
+        """Loss, accuracy and KNN on these images, in eval mode; predictions in the same order."""
+        self.network.eval()
+        with torch.no_grad():
+            features = torch.cat([self._features(at) for at in self._cut(index, batches(index, EVALUATION_BATCH))])
+            logits = self.network.head(features).float()
+        at = torch.from_numpy(index).to(self.device)
+        correct = self.task.hits(logits, at)
+        return Evaluation(
+            loss=float(self.task.loss(logits.double(), at, reduction="mean")),
+            accuracy=float(correct.double().mean()),
+            knn=knn_metric(features, self.task.labels[at]),
+            true=self.task.labels[at].cpu().numpy(),
+            predicted=logits.argmax(dim=1).cpu().numpy(),
+            probabilities=self.task.probabilities(logits).cpu().numpy(),
+            losses=self.task.loss(logits.double(), at).cpu().numpy(),
+            correct=correct.cpu().numpy(),
+            map=self.task.mean_average_precision(logits, at),
+        )
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Network and optimiser as one flat dict of tensors."""
+        state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        for number, slots in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
+        return state
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """The inverse of `state`."""
+        self.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
+        slots: dict[int, dict[str, Any]] = {}
+        for key, value in state.items():
+            if key.startswith("optimizer."):
+                _, number, name = key.split(".")
+                slots.setdefault(int(number), {})[name] = self._laid_out_like(int(number), value)
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+    def _laid_out_like(self, number: int, value: torch.Tensor) -> torch.Tensor:
+        """An optimiser slot in the memory format of its parameter: the fused kernels go through both as they lie."""
+        parameter = self.optimizer.param_groups[0]["params"][number]
+        return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+
+    def _update(
+        self, at: torch.Tensor, rate: float, share: torch.Tensor | None, flip: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One step on the images `at`: the loss and the number of hits before it. Nothing here waits for the device."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        logits = self._logits(at, flip).float()
+        loss = self._loss(logits, at, share)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach(), self.task.hits(logits, at).sum()
+
+    def _loss(self, logits: torch.Tensor, at: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
+        if share is None:
+            return self.task.loss(logits, at, self.config.label_smoothing, "mean")
+        each = self.task.loss(logits, at, self.config.label_smoothing)
+        share = share.to(each)
+        return (each * share).sum() / share.sum()
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """What is kept of the best epoch: a state dict under torchvision's names."""
+        return self.network.torchvision_state()
+
+    def fresh_optimizer(self) -> None:
+        """Forget what the optimiser has gathered."""
+        self.optimizer = make_optimizer(self.network, self.config)
+
+    def all_features(self) -> np.ndarray:
+        """(N, F) float32, the features before the head of every image, in eval mode."""
+        self.network.eval()
+        index = np.arange(len(self.images))
+        cut = self._cut(index, batches(index, EVALUATION_BATCH))
+        with torch.no_grad():
+            return torch.cat([self._features(at) for at in track(cut, "features", unit="batches")]).cpu().numpy()
+
+    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+        with self._autocast():
+            return self.network(self._batch(at, flip))
+
+    def _features(self, at: torch.Tensor) -> torch.Tensor:
+        with self._autocast():
+            return self.network.backbone(self._batch(at)).float()
+
+    def _batch(self, at: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
+        x = self.images[at].permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
+        return x if flip is None else _flip(x, flip)
+
+    def _cut(self, values: np.ndarray | None, cut: list[np.ndarray]) -> list[torch.Tensor | None]:
+        """values (K, ...) in batches of these lengths, moved to the device in one piece; of nothing, nothing for each."""
+        if values is None:
+            return [None] * len(cut)
+        return list(torch.from_numpy(values).to(self.device).split([len(batch) for batch in cut]))
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+class FeatureEngine(Engine):
+    """Trains the head on features that were computed once: the same numbers, since a frozen backbone repeats itself."""
+
+    def __init__(
+        self,
+        network: Network,
+        features: np.ndarray,
+        labels: np.ndarray,
+        config: TrialConfig,
+        device: str,
+        targets: np.ndarray | None = None,
+    ):
+        """features: (N, F) float32."""
+        super().__init__(network, features, labels, config, device, "fp32", targets)
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
+
+    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+        return self.network.head(self.images[at])
+
+    def _features(self, at: torch.Tensor) -> torch.Tensor:
+        return self.images[at]
+
+
+def make_task(labels: np.ndarray, targets: np.ndarray | None, device: torch.device) -> SingleLabel:
+    """The task of labels (N,), or of targets (N, C) beside them, on the device."""
+    main = torch.from_numpy(labels).to(device)
+    return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))
+
+
+def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
+    """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer](parameters, **shared)
+
+
+def _tensor(images: np.ndarray) -> torch.Tensor:
+    with warnings.catch_warnings():  # the map is read-only and nothing here writes to it
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        return torch.from_numpy(images)
+
+
+def keep_memory() -> None:
+    """Tell glibc to keep what a step frees for the next one, on a CPU.
+
+    Otherwise every large activation is mapped, cleared by the kernel page by page, and unmapped again, at each step:
+    about a ninth of the time of training (benchmarks/NOTES.md). Other C libraries are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _flip(x: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
+    """Each image mirrored left-right where flips[:, 0], upside down where flips[:, 1]."""
+    x = torch.where(flips[:, 0].view(-1, 1, 1, 1), x.flip(3), x)
+    return torch.where(flips[:, 1].view(-1, 1, 1, 1), x.flip(2), x)

@@ -1,0 +1,62 @@
+"""A small checkpoint trained on the embedded textures: what transfer starts from where there are no weights."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+
+from console.progress import track
+from records import files
+from spaces.finetune import ScratchConfig
+from spaces.setting import Setting
+from trainables import loop
+from trainables.curricula.base import Curriculum
+from trainables.data.cache import cache_folder
+from trainables.data.dataset import Dataset
+from trainables.data.sources import load
+from trainables.data.splits import split
+from trainables.loop import Run, Totals
+from trainables.networks import models
+from trainables.networks.engine import Engine
+from trainables.rates import rate_rule
+from trainables.seeds import integer
+
+EPOCHS = 10
+CONFIG = ScratchConfig(learning_rate=1e-3, rate="cosine", augment="flips")
+
+
+def pretrained(setting: Setting) -> tuple[models.State, Totals]:
+    """The state dict of the setting's model after the textures, from the cache or trained, and what training it cost.
+
+    Its images and seconds are charged; its updates are not the trial's, whose schedules and budget begin at none. The
+    textures are others than those of `--data textures`, so no test image is among them.
+    """
+    data = load("textures:seed=1000", setting.image_size)
+    name = f"textures-{setting.model}-{data.digest[:16]}-{setting.precision}-{setting.device}.safetensors"
+    path = cache_folder() / "weights" / name
+    if not path.exists():
+        run = _make_run(setting, data)
+        for _ in track(loop.train(run), "pretraining on textures", total=EPOCHS, unit="epochs"):
+            pass
+        arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in run.engine.weights().items()}
+        files.write_arrays(path, arrays, json.dumps(asdict(run.totals)))
+    _, text = files.read_arrays(path)
+    return models.read_state(path), Totals(**json.loads(text) | {"eval_seconds": 0.0, "updates": 0})
+
+
+def _make_run(setting: Setting, data: Dataset) -> Run:
+    parts = split(data.labels, "report", 0)
+    network = models.build(setting.model, len(data.classes), "none", integer(0, 0, "initialise"), setting.image_size)
+    return Run(
+        engine=Engine(network, data.images, data.labels, CONFIG, setting.device, setting.precision),
+        curriculum=Curriculum(np.asarray(data.labels[parts.train])),
+        rule=rate_rule(CONFIG),
+        config=CONFIG,
+        train_index=parts.train,
+        eval_index=parts.test,
+        eval_split="test",
+        strategy="scratch",
+        trial=0,
+        seed=0,
+        epochs=EPOCHS,
+    )
