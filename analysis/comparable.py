@@ -119,22 +119,20 @@ def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
     if len(opened) and run.eval_split != "test":
         return opened
     ranked = finals.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])
-    anchored = [n for n in ranked["trial"] if run.asked[n]["anchor"]]
+    anchored = [n for n in ranked["trial"] if run.asked[n].anchor]
     return finals[finals["trial"].isin([*ranked["trial"][:1], *anchored])]
 
 
 def _choice(run: LoadedRun, trial: int) -> str:
-    anchor = run.asked[trial]["anchor"]
+    anchor = run.asked[trial].anchor
     return f"anchor {anchor}" if anchor else f"best of {len(run.asked)}"
 
 
 def _facts(run: LoadedRun, trial: int) -> tuple:
     """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
-    asked = run.asked[trial]
-    setting = asked["setting"]
-    start = initialisation(setting["weights"])
-    limited = setting.get("updates") is not None
-    return setting["strategy"], start, setting["model"], setting["image_size"], asked["anchor"], limited
+    setting = run.settings[trial]
+    start, limited = initialisation(setting.weights), setting.updates is not None
+    return setting.strategy, start, setting.model, setting.image_size, run.asked[trial].anchor, limited
 
 
 def initialisation(weights: str) -> str:

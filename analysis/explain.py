@@ -20,7 +20,7 @@ from skimage.segmentation import quickshift
 from analysis.document.parts import Chapter, Picture, Sentences, Table
 from analysis.document.write import write_report
 from analysis.figures import images
-from analysis.runs import LoadedRun, load_with_epochs, right, setting_of
+from analysis.runs import LoadedRun, load_with_epochs, right
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import bar
@@ -110,8 +110,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
-    base = setting_of(run)
-    setting = base.model_copy(update=run.asked[trial]["setting"])
+    setting = run.settings[trial]
     torch.set_num_threads(setting.threads)
     data, _ = load_data(setting)
     network, _ = make_network(setting, len(data.classes))
@@ -120,7 +119,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
         network.load_torchvision_state(state)
     except (RuntimeError, KeyError) as error:
         raise UsageError(f"{path} does not fit {setting.model} ({str(error).splitlines()[0]}).") from None
-    config = get_strategy(setting.strategy).config(**run.asked[trial]["config"])
+    config = get_strategy(setting.strategy).config(**run.asked[trial].config)
     engine = Explained(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return SelectedNetwork(run, trial, setting, data, engine)
 

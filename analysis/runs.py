@@ -13,11 +13,11 @@ import pandas as pd
 
 from console.errors import UsageError
 from console.wording import many
+from records.events import Asked
 from records.files import Arrays
-from records.folder import ledger_file, read_predictions, read_run
-from records.history import record_rows
-from records.ledger import read_events
-from records.tables import final_rows
+from records.folder import ledger_file, read_predictions
+from records.history import RunHistory, read_history
+from records.tables import final_rows, record_rows
 from spaces.setting import Setting
 
 PACKAGE = "curriculum-tune"
@@ -33,7 +33,7 @@ class LoadedRun:
     finals: pd.DataFrame
     configs: pd.DataFrame  # trial, anchor (None for draws) and every field of the config
     folder: Path
-    asked: dict[int, dict[str, Any]]  # trial -> its "asked" event, whose setting is filled in
+    history: RunHistory
     notes: tuple[str, ...]  # what a reader must know before trusting the figures, a sentence each
 
     @property
@@ -48,7 +48,18 @@ class LoadedRun:
     @property
     def head_to_head(self) -> bool:
         """Whether this is a run of search.compare; else it is a search of one strategy."""
-        return "compare" in self.about
+        return self.history.kind == "head_to_head"
+
+    @cached_property
+    def settings(self) -> dict[int, Setting]:
+        """trial -> what it ran with. Raises UsageError where the run's setting has fields that are not known here."""
+        own = None if all(trial.setting for trial in self.history.trials.values()) else setting_of(self)
+        return {n: trial.setting or own for n, trial in self.history.trials.items()}
+
+    @property
+    def asked(self) -> dict[int, Asked]:
+        """trial -> what it was asked to run."""
+        return {number: trial.asked for number, trial in self.history.trials.items()}
 
     @property
     def classes(self) -> list[str]:
@@ -72,28 +83,21 @@ def right(said: Arrays) -> np.ndarray:
 
 def load_run(folder: Path) -> LoadedRun:
     """Read a run, finished or still running, from its ledger. Raises UsageError naming what is damaged or missing."""
-    about, events = read_run(folder), read_events(folder)
-    try:
-        finals = pd.DataFrame(final_rows(about, events))
-    except (TypeError, KeyError) as error:  # fields that EpochRecord lacks, or wants
-        made = about.get("versions", {}).get(PACKAGE, "another version")
-        raise UsageError(f"{folder} was made by {PACKAGE} {made} and has other fields than this version knows "
-                         f"({error}); read it with that version.") from None  # fmt: skip
-    records = pd.DataFrame(record_rows(events))
+    history = read_history(folder)
+    about, finals = history.run, pd.DataFrame(final_rows(history))
+    records = pd.DataFrame(record_rows(history))
     if not records.empty:
         records["seconds"] = records["train_seconds"] + records["score_seconds"]
-    asked = {
-        e["trial"]: {**e, "setting": e.get("setting") or about["setting"]} for e in events if e["event"] == "asked"
-    }
+    asked = [trial.asked for trial in history.trials.values()]
     return LoadedRun(
         name=about["options"]["name"],
         about=about,
         records=records,
         finals=finals,
-        configs=pd.DataFrame([{"trial": n, "anchor": e["anchor"], **e["config"]} for n, e in asked.items()]),
+        configs=pd.DataFrame([{"trial": one.trial, "anchor": one.anchor, **one.config} for one in asked]),
         folder=folder,
-        asked=asked,
-        notes=(*_damage(folder), *_versions(about), *_unfinished(events, finals)),
+        history=history,
+        notes=(*_damage(folder), *_versions(about), *_unfinished(history)),
     )
 
 
@@ -130,21 +134,18 @@ def _versions(about: dict[str, Any]) -> list[str]:
     return [f"The run was made by {PACKAGE} {made} and read by {here}."]
 
 
-def _unfinished(events: list[dict[str, Any]], finals: pd.DataFrame) -> list[str]:
+def _unfinished(history: RunHistory) -> list[str]:
     """Trials that are in no comparison, and why: no gap is silent."""
-    if finals.empty:
-        return []
-    ended = {event["trial"] for event in events if event["event"] == "ended"}
     notes = []
-    for state, rows in finals.groupby("state"):
-        running = [trial for trial in rows["trial"] if trial not in ended]
-        over = len(rows) - len(running)
-        if running:
-            notes.append(f"{many(len(running), 'trial')} had not ended when this was read.")
-        if state in ("failed", "interrupted") and over:
-            reasons = rows[rows["trial"].isin(ended)]["reason"].replace("", "no reason given")
-            reason = json.dumps(without_folders(reasons.iloc[0]), ensure_ascii=False)[1:-1][:120]
-            notes.append(f"{many(over, 'trial')} {state}: {reason}.")
+    trials = list(history.trials.values())
+    running = sum(trial.state == "running" for trial in trials)
+    if running:
+        notes.append(f"{many(running, 'trial')} had not ended when this was read.")
+    for state in ("failed", "interrupted"):
+        reasons = [trial.reason or "no reason given" for trial in trials if trial.state == state]
+        if reasons:
+            reason = json.dumps(without_folders(reasons[0]), ensure_ascii=False)[1:-1][:120]
+            notes.append(f"{many(len(reasons), 'trial')} {state}: {reason}.")
     return notes
 
 

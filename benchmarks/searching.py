@@ -15,11 +15,11 @@ from unittest import mock
 from benchmarks.ready import IMAGES
 from benchmarks.table import Row, in_turns
 from records.folder import ledger_file
-from records.ledger import read_events
+from records.ledger import read_lines
 from search.campaign import Campaign
 from search.executors import ray_environment
 from search.options import SearchOptions
-from search.proposers.study import Proposer
+from search.proposers.study import StudyProposer
 from search.views.terminal import Terminal
 from spaces.finetune import FINETUNE
 from spaces.setting import Setting
@@ -28,7 +28,7 @@ RAY_ALONE = """
 import time
 from search import ray_environment
 ray_environment.prepare(None)
-from search.joining import ray_running
+from search.executors.ray_session import ray_running
 started = time.time()
 with ray_running(None, 1, 0):
     print(time.time() - started)
@@ -89,7 +89,8 @@ def _search(folder: Path, trials: int, epochs: int, at_once: int) -> float:
     setting = Setting(strategy="finetune", epochs=epochs)
     with watched(trials, epochs) as terminal, mock.patch.object(ray_tune, "StrategyTrainable", Ready):
         started = time.perf_counter()
-        campaign = Campaign(folder, Proposer(FINETUNE, trials, 0, "tpe"), options.keep, None, terminal)
+        proposer = StudyProposer(FINETUNE, trials, 0, "tpe")
+        campaign = Campaign(folder, {"kind": "search"}, proposer, options.keep, None, terminal)
         ray_tune.run_on_ray(campaign, FINETUNE, setting, options, epochs * IMAGES)
         campaign.ledger.close()
         return time.perf_counter() - started
@@ -101,14 +102,14 @@ def watched(trials: int, epochs: int) -> Iterator[Terminal]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
         stack.enter_context(mock.patch.dict(os.environ, {"FORCE_COLOR": "1"}))  # rich takes it for a terminal
-        terminal = stack.enter_context(Terminal(FINETUNE, trials, epochs))
+        terminal = stack.enter_context(Terminal(trials, epochs))
         assert terminal.live
         yield terminal
 
 
 def epochs_in(folder: Path) -> list[tuple[int, int]]:
     """(trial, epoch) of every record in a ledger, sorted."""
-    events = [event for event in read_events(folder) if event["event"] == "epoch"]
+    events = [event for event in read_lines(folder) if event["event"] == "epoch"]
     return sorted((event["record"]["trial"], event["record"]["epoch"]) for event in events)
 
 

@@ -6,6 +6,8 @@ Epochs count from 1; accuracies and shares lie in [0, 1]; losses are in nats; ti
 from dataclasses import asdict, dataclass
 from typing import Any
 
+Row = dict[str, Any]  # of a table, or a JSON object
+
 
 @dataclass(frozen=True)
 class EpochRecord:
@@ -79,6 +81,3 @@ class Final:
 
     def row(self) -> dict[str, Any]:
         return asdict(self)
-
-
-Row = dict[str, Any]

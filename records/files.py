@@ -1,4 +1,4 @@
-"""TODO."""
+"""Files written whole or not at all, and arrays with texts in one file. Nothing here is a pickle."""
 
 import errno
 import json

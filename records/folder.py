@@ -1,4 +1,4 @@
-"""The one place that reads and writes run folders.
+"""Where things are in a run folder, and what may be read of it.
 
     run.json            what was asked, with what, on what
     ledger.jsonl        what happened, one event a line: the truth
@@ -15,12 +15,11 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from console.errors import UsageError
+from records.epoch import Row
+from records.events import READ
 from records.files import Arrays, read_arrays
-
-FORMAT = 1  # of the run folder; a reader refuses one it does not know
 
 
 def ledger_file(folder: Path) -> Path:
@@ -43,8 +42,8 @@ def predictions_file(folder: Path, trial: int, split: str) -> Path:
     return folder / "predictions" / f"{trial:04d}.{split}.safetensors"
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """run.json. Raises UsageError where the folder is no run, or one of another format."""
+def read_run(folder: Path) -> Row:
+    """run.json. Raises UsageError where the folder is no run, or one of a format that this version does not read."""
     try:
         run = json.loads((folder / "run.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError):
@@ -55,9 +54,11 @@ def read_run(folder: Path) -> dict[str, Any]:
         raise UsageError(f"{folder / 'run.json'} is damaged ({error}).") from None
     if not isinstance(run, dict):
         raise UsageError(f"{folder / 'run.json'} is damaged (it holds no JSON object).")
-    if run.get("format") != FORMAT:
-        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads format {FORMAT}.")
-    return run
+    if run.get("format") not in READ:
+        known = " and ".join(map(str, READ))
+        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads the formats {known}.")
+    # in format 1 a head-to-head is told by its options
+    return {"kind": "head_to_head" if "compare" in run else "search"} | run
 
 
 def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:

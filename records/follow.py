@@ -1,6 +1,6 @@
 """What a run's ledger says so far, asked again and again while it grows: a live run and a finished one are one thing.
 
-`Following` reads; `Standing` is what has been read. Whoever shows a run (status, dashboards) asks these two.
+A LedgerFollower reads; its RunHistory is what has been read. Whoever shows a run (status, dashboards) asks these two.
 """
 
 import contextlib
@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from console.errors import UsageError
 from console.progress import track
+from records.events import from_line
 from records.folder import ledger_file, read_run
-from records.history import Standing
-from records.ledger import is_live
+from records.history import RunHistory
+from records.ledger import damaged, is_live
 
 
-class Following:
+class LedgerFollower:
     """A run folder and how far its ledger has been read."""
 
     def __init__(self, folder: Path):
@@ -26,12 +26,12 @@ class Following:
         self._start()
 
     def _start(self) -> None:
-        self.standing, self.offset, self.lines = Standing(), 0, 0
+        self.history, self.offset, self.lines = RunHistory(self.run), 0, 0
 
     def read(self) -> bool:
         """Take what is new; whether there was anything. Raises UsageError naming a damaged line.
 
-        A ledger that has become shorter is another one, and `standing` then a new object. What follows the last newline
+        A ledger that has become shorter is another one, and `history` then a new object. What follows the last newline
         is torn, or still being written: it waits.
         """
         self.live = is_live(self.folder)  # first, so that nothing written before the end is missed
@@ -41,8 +41,8 @@ class Following:
             self.lines += 1
             self._take(line)
         if not self.live:
-            self.standing.lose()
-        return bool(self.standing.changed)
+            self.history.lose()
+        return bool(self.history.changed)
 
     def _reread_run(self) -> None:
         """A search that is resumed may have been given more to do."""
@@ -50,6 +50,7 @@ class Following:
             written = (self.folder / "run.json").stat().st_mtime_ns
             if written != self.run_written:
                 self.run, self.run_written = read_run(self.folder), written
+                self.history.run = self.run
 
     def _new_lines(self) -> list[bytes]:
         with contextlib.suppress(FileNotFoundError), ledger_file(self.folder).open("rb") as file:
@@ -64,12 +65,11 @@ class Following:
 
     def _take(self, line: bytes) -> None:
         try:
-            self.standing.take(json.loads(line))
+            event = from_line(json.loads(line))
+            if event is not None:
+                self.history.apply(event)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
-            why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
-            path = ledger_file(self.folder)
-            raise UsageError(f"{path}, line {self.lines} is damaged{why}; the run cannot be trusted.") from None
+            raise damaged(self.folder, self.lines, error) from None
 
     def changes(self, every: float) -> Iterator[None]:
         """Yields at once, then whenever something is new, looking every so many seconds; ends with the run."""

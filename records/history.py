@@ -1,181 +1,207 @@
-"""TODO."""
+"""What a run's events add up to. The one reader: resume, status, dashboards, tables and analysis all ask a RunHistory."""
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
+from console.errors import UsageError
 from records.epoch import EpochRecord, Row
-from records.ledger import read_events
+from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Tested
+from records.folder import ledger_file, read_run
+from records.ledger import read_events, read_lines
+from spaces.arm import Arm
 from spaces.setting import Setting
 
-
-def recorded_epochs(folder: Path, trial: int) -> dict[int, dict[str, Any]]:
-    """{epoch: record} of one trial, as the ledger has them."""
-    rows: dict[int, dict[str, Any]] = {}
-    for event in read_events(folder):
-        if event["event"] == "epoch" and event["record"]["trial"] == trial:
-            rows.setdefault(event["record"]["epoch"], event["record"])
-    return rows
-
-
 LOST = "its search is no longer running"
-
-
-Event = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What trial `number` is to run."""
-
-    number: int
-    config: dict[str, Any]  # every field
-    values: dict[str, Any]  # the searched fields that mean something here
-    anchor: str | None = None
-    withheld: bool = False  # an anchor that no draw could have given: the sampler is not told of it
-    setting: Setting | None = None  # where it is not the run's
+RANKED = ("complete", "pruned")  # states of trials that have a result
+SAID = ("complete", "pruned", "failed")  # states that a trial does not leave again
 
 
 @dataclass
-class TrialBook:
-    """What is known of one trial."""
+class TrialHistory:
+    """One trial, from the moment it was asked for."""
 
-    proposal: Proposal
+    asked: Asked
     records: list[EpochRecord] = field(default_factory=list)
     best: EpochRecord | None = None
-    state: str = "running"
+    state: Ending | Literal["running"] = "running"
     reason: str = ""
     peak_memory_mb: float = 0.0
+    over: float | None = None  # seconds since 1970
+    test: Tested | None = None
+    # of a population's member, by epoch: the values of the fields that change, and whom it took them over from
+    fields: dict[int, dict[str, float]] = field(default_factory=dict)
+    donors: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        return self.asked.trial
+
+    @property
+    def begun(self) -> float:
+        """When it was asked for, in seconds since 1970."""
+        return self.asked.time or 0.0
+
+    @property
+    def setting(self) -> Setting | None:
+        """Its own, where it is not the run's."""
+        return self.asked.setting
+
+    @property
+    def arm(self) -> Arm | None:
+        """Of a head-to-head; None in a search."""
+        return self.setting and self.setting.contestant
+
+    @property
+    def last(self) -> EpochRecord | None:
+        return self.records[-1] if self.records else None
+
+    def enter(self, event: Epoch) -> bool:
+        """Whether the epoch is new; one that was trained a second time counts as first recorded."""
+        record = event.record
+        if self.last and record.epoch <= self.last.epoch:
+            return False
+        self.records.append(record)
+        if record.better_than(self.best):
+            self.best = record
+        if event.member:
+            self.fields[record.epoch] = event.member.fields
+            if event.member.donor:
+                self.donors[record.epoch] = event.member.donor[0]
+        return True
+
+    def end(self, event: Ended) -> None:
+        self.state, self.reason, self.over = event.state, event.reason, event.time
+        self.peak_memory_mb = event.peak_memory_mb
+
+    def run_again(self) -> None:
+        """An interrupted trial is gone on with."""
+        self.state, self.reason, self.over, self.peak_memory_mb = "running", "", None, 0.0
 
     def progress(self) -> list[tuple[int, float]]:
         """By epoch: updates times batch size, and the best accuracy so far."""
         best = itertools.accumulate((record.eval_accuracy for record in self.records), max)
-        size = self.proposal.config["batch_size"]
+        size = self.asked.config["batch_size"]
         return [(record.updates * size, top) for record, top in zip(self.records, best, strict=True)]
 
-
-@dataclass
-class Followed(TrialBook):
-    """A trial with the times at which it was asked for and ended (seconds since 1970) and its test figures.
-
-    Of a population's member also, by epoch: the values of the fields that change, and whom it took them over from.
-    """
-
-    asked: float = 0.0
-    over: float | None = None
-    test: dict[str, float] | None = None
-    fields: dict[int, dict[str, float]] = field(default_factory=dict)
-    donors: dict[int, int] = field(default_factory=dict)
+    def worth(self) -> EpochRecord | None:
+        """The epoch that the trial is valued by: of a complete one its best, of a pruned one its last."""
+        return {"complete": self.best, "pruned": self.last}.get(self.state)
 
 
-class Standing:
-    """Every trial as the ledger has it. Events of a kind that is not known here are passed over."""
+class RunHistory:
+    """Every trial of a run as its events have it."""
 
-    def __init__(self) -> None:
-        self.books: dict[int, Followed] = {}
+    def __init__(self, run: Row):
+        """`run`: what run.json says."""
+        self.run = run
+        self.trials: dict[int, TrialHistory] = {}
         self.changed: set[int] = set()  # trials that something has happened to; whoever has seen to them clears it
         self.first: float | None = None  # time of the first event, seconds since 1970
         self.last: float | None = None
         self.away = 0.0  # seconds between an interruption and the resumption after it
 
-    def take(self, event: Event) -> None:
-        """Enter one event. KeyError, TypeError or ValueError where it is not what its kind should be."""
+    @classmethod
+    def of(cls, run: Row, events: Iterable[Event]) -> "RunHistory":
+        """The history that these events make."""
+        made = cls(run)
+        for event in events:
+            made.apply(event)
+        return made
+
+    @property
+    def kind(self) -> Kind:
+        return "head_to_head" if self.run["kind"] == "head_to_head" else "search"
+
+    def apply(self, event: Event) -> None:
+        """Enter one event. Raises ValueError where it is of a trial that was never asked for."""
         self._tell_time(event)
-        kind = {"asked": self._asked, "epoch": self._epoch, "ended": self._ended, "test": self._test}
-        if event["event"] in kind:
-            self.changed.add(kind[event["event"]](event))
+        if isinstance(event, Asked):
+            self._ask(event)
+        elif isinstance(event, Epoch):
+            self._enter(event)
+        elif isinstance(event, Ended):
+            self._of(event.trial).end(event)
+        elif isinstance(event, Tested):
+            self._of(event.trial).test = event
 
     def lose(self) -> None:
         """Nobody writes this ledger any more: what still runs in it does not."""
-        for number, book in self.books.items():
-            if book.state == "running":
-                book.state, book.reason, book.over = "interrupted", LOST, self.last
+        for number, trial in self.trials.items():
+            if trial.state == "running":
+                trial.state, trial.reason, trial.over = "interrupted", LOST, self.last
                 self.changed.add(number)
 
     def seconds(self, now: float) -> float:
         """Time that was spent on the run until `now`, in seconds."""
         return 0.0 if self.first is None else max(0.0, now - self.first - self.away)
 
+    def ranked(self) -> list[TrialHistory]:
+        """Trials with a result, best first."""
+        return best_first(self.trials.values())
+
+    def tests(self) -> dict[int, Tested]:
+        """The trials that test has been opened for, with their figures."""
+        return {number: trial.test for number, trial in self.trials.items() if trial.test}
+
     def _tell_time(self, event: Event) -> None:
-        now = event.get("time", self.last)
+        now = self.last if event.time is None else event.time
         if now is None:
             return
         self.first = now if self.first is None else self.first
-        if event["event"] == "resumed" and self.last is not None:
+        if isinstance(event, Resumed) and self.last is not None:
             self.away += max(0.0, now - self.last)
         self.last = now
 
-    def _asked(self, event: Event) -> int:
+    def _ask(self, event: Asked) -> None:
         """A trial, or the same trial again after the search was resumed: its records stay."""
-        number = event["trial"]
-        proposal = proposal_of(event, (event.get("setting") or {}).get("data_root"))
-        if number in self.books:
-            self.books[number].proposal = proposal
-            self._runs(self.books[number])
+        if event.trial in self.trials:
+            trial = self.trials[event.trial]
+            trial.asked = replace(event, time=trial.asked.time)
+            trial.run_again()
         else:
-            self.books[number] = Followed(proposal, asked=event["time"])
-        return number
+            self.trials[event.trial] = TrialHistory(event)
+        self.changed.add(event.trial)
 
-    def _epoch(self, event: Event) -> int:
-        record = EpochRecord.from_row(event["record"])
-        book = self.books[record.trial]
-        if book.records and record.epoch <= book.records[-1].epoch:
-            return record.trial  # counted as first recorded
-        book.records.append(record)
-        if record.better_than(book.best):
-            book.best = record
-        if member := event.get("member"):
-            book.fields[record.epoch] = member["fields"]
-            if member["donor"]:
-                book.donors[record.epoch] = member["donor"][0]
-        if book.state == "interrupted":
-            self._runs(book)
-        return record.trial
+    def _enter(self, event: Epoch) -> None:
+        trial = self._of(event.record.trial)
+        if trial.enter(event) and trial.state == "interrupted":
+            trial.run_again()
 
-    def _ended(self, event: Event) -> int:
-        book = self.books[event["trial"]]
-        book.state, book.reason, book.over = event["state"], event["reason"], event["time"]
-        book.peak_memory_mb = event.get("peak_memory_mb", 0.0)
-        return event["trial"]
-
-    def _test(self, event: Event) -> int:
-        self.books[event["trial"]].test = {name: event[name] for name in ("accuracy", "loss", "knn")}
-        return event["trial"]
-
-    def _runs(self, book: Followed) -> None:
-        book.state, book.reason, book.over = "running", "", None
+    def _of(self, number: int) -> TrialHistory:
+        """The trial that something has happened to."""
+        if number not in self.trials:
+            raise ValueError(f"trial {number} was never asked for")
+        self.changed.add(number)
+        return self.trials[number]
 
 
-def proposal_of(event: dict[str, Any], data_root: str | None) -> Proposal:
-    """The proposal that an "asked" event was made of; the data may have moved since."""
-    own = event.get("setting")
-    setting = own and Setting(**own | {"data_root": data_root})
-    return Proposal(event["trial"], event["config"], event["values"], event["anchor"], event["withheld"], setting)
+def read_history(folder: Path) -> RunHistory:
+    """What a run folder says. Raises UsageError naming what is damaged or of another version."""
+    run, events = read_run(folder), read_events(folder)
+    try:
+        return RunHistory.of(run, events)
+    except ValueError as error:
+        raise UsageError(f"{ledger_file(folder)} is damaged ({error}); the run cannot be trusted.") from None
 
 
-def best_first(books: Iterable[TrialBook]) -> list[TrialBook]:
-    """Those with a result."""
-    return sorted((book for book in books if book.best and book.state in ("complete", "pruned")), key=rank)
+def recorded_epochs(folder: Path, trial: int) -> dict[int, EpochRecord]:
+    """{epoch: record} of one trial, as first recorded; other trials' lines are not gone into."""
+    found: dict[int, EpochRecord] = {}
+    for line in read_lines(folder):
+        if line["event"] == Epoch.name and line["record"]["trial"] == trial:
+            found.setdefault(line["record"]["epoch"], EpochRecord.from_row(line["record"]))
+    return found
 
 
-def rank(book: TrialBook) -> tuple[float, float, int]:
-    """Sorts the best trial first; the same on every machine, whatever order trials ended in."""
-    assert book.best
-    return -book.best.eval_accuracy, book.best.eval_loss, book.proposal.number
+def best_first(trials: Iterable[TrialHistory]) -> list[TrialHistory]:
+    """Those with a result, in the one order in which trials are ranked."""
+    return sorted((trial for trial in trials if trial.best and trial.state in RANKED), key=rank)
 
 
-def record_rows(events: list[Row]) -> list[Row]:
-    """One row per trial-epoch, by trial and epoch; an epoch that was trained twice counts once, as first recorded."""
-    rows: dict[tuple[int, int], Row] = {}
-    for event in events:
-        if event["event"] == "epoch":
-            record = event["record"]
-            rows.setdefault((record["trial"], record["epoch"]), record)
-    return [rows[key] for key in sorted(rows)]
-
-
-def _rank(row: Row) -> tuple[float, float]:
-    """As EpochRecord.better_than, on plain rows: a long search has 100,000 of them."""
-    return row["eval_accuracy"], -row["eval_loss"]
+def rank(trial: TrialHistory) -> tuple[float, float, int]:
+    """Sorts the best first: accuracy, then loss, then the earlier trial; the same on every machine."""
+    assert trial.best
+    return -trial.best.eval_accuracy, trial.best.eval_loss, trial.number

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ledger of a run: what happened, one event a line, only ever appended to. One process writes it, any number read."""
 
 import contextlib
 import errno
@@ -9,17 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import UsageError
+from records.events import Epoch, Event, from_line, to_line
 from records.folder import ledger_file
-from records.locks import _lock_soon
+from records.locks import is_unlocked, lock_soon
 
 RESERVE_BYTES = 100_000  # given up on a full disk, so that the ledger can still be closed
-
-
 FLUSH_SECONDS = 0.1  # in which epochs are flushed to disk together: one costs 0.1 to 10 ms, all of them in the driver
 
 
-def read_events(folder: Path) -> list[dict[str, Any]]:
-    """Every event of the ledger; a torn last line is left out, any other damage is an error naming the line."""
+def read_events(folder: Path) -> list[Event]:
+    """Every event of a kind that is known; a torn last line is left out. Raises UsageError naming a damaged line."""
+    events = []
+    for number, line in enumerate(read_lines(folder), start=1):
+        try:
+            event = from_line(line)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise damaged(folder, number, error) from None
+        if event is not None:
+            events.append(event)
+    return events
+
+
+def read_lines(folder: Path) -> list[Any]:
+    """The JSON objects of the ledger's whole lines. Raises UsageError naming a damaged one."""
     try:
         content = ledger_file(folder).read_bytes()
     except OSError as error:
@@ -27,24 +39,31 @@ def read_events(folder: Path) -> list[dict[str, Any]]:
     whole = content[: content.rfind(b"\n") + 1]  # what follows the last newline is torn or empty
     try:
         # all lines in one go share the strings of their keys: half the time and a third of the memory of line by line
-        events = json.loads(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
+        lines = json.loads(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
     except ValueError:
-        events = None
+        lines = None
     # two damaged lines can make sense together, so the count must agree
-    if events is not None and len(events) == whole.count(b"\n"):
-        return events
-    return _each_event(folder, whole.split(b"\n")[:-1])
+    if lines is not None and len(lines) == whole.count(b"\n"):
+        return list(lines)
+    return _each_line(folder, whole.split(b"\n")[:-1])
 
 
-def _each_event(folder: Path, lines: list[bytes]) -> list[dict[str, Any]]:
-    """The events line by line, to name the damaged one."""
-    events = []
+def _each_line(folder: Path, lines: list[bytes]) -> list[Any]:
+    """The objects line by line, to name the damaged one."""
+    objects = []
     for number, line in enumerate(lines, start=1):
         try:
-            events.append(json.loads(line))
-        except ValueError:
-            raise UsageError(f"{ledger_file(folder)}, line {number} is damaged; the run cannot be trusted.") from None
-    return events
+            objects.append(json.loads(line))
+        except ValueError as error:
+            raise damaged(folder, number, error) from None
+    return objects
+
+
+def damaged(folder: Path, number: int, error: Exception) -> UsageError:
+    """Line `number` of the ledger is not what it should be."""
+    known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+    why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
+    return UsageError(f"{ledger_file(folder)}, line {number} is damaged{why}; the run cannot be trusted.")
 
 
 class Ledger:
@@ -61,7 +80,7 @@ class Ledger:
         self.reserve = folder / ".reserve"
         self.flushed_at = -FLUSH_SECONDS
         try:
-            _lock_soon(self.file)
+            lock_soon(self.file)
         except OSError:
             self.file.close()
             raise UsageError(
@@ -71,15 +90,20 @@ class Ledger:
         with contextlib.suppress(OSError):
             self.reserve.write_bytes(b"\0" * RESERVE_BYTES)
 
-    def append(self, event: str, **content: Any) -> None:
+    def append(self, event: Event) -> None:
         """Raises OSError where the disk is full or read-only; the ledger ends with its last whole line all the same."""
-        line = json.dumps({"event": event, **content}, allow_nan=False).encode() + b"\n"
-        flush = event != "epoch" or "member" in content or time.monotonic() - self.flushed_at >= FLUSH_SECONDS
+        line = json.dumps(to_line(event), allow_nan=False).encode() + b"\n"
+        waits = isinstance(event, Epoch) and event.member is None
+        flush = not waits or time.monotonic() - self.flushed_at >= FLUSH_SECONDS
         try:
             self._put(line, flush)
         except OSError:
             self.reserve.unlink(missing_ok=True)  # room for what must still be said
             self._put(line, flush)
+
+    def is_empty(self) -> bool:
+        """Whether nothing has ever been written to it."""
+        return os.fstat(self.file.fileno()).st_size == 0
 
     def _put(self, line: bytes, flush: bool) -> None:
         end = os.fstat(self.file.fileno()).st_size
@@ -112,16 +136,9 @@ def is_live(folder: Path) -> bool:
     The lock is asked for as a reader, for an instant; a search that starts in that very instant asks again.
     """
     try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
         with ledger_file(folder).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
+            return not is_unlocked(file)
     except FileNotFoundError:
         with contextlib.suppress(FileNotFoundError):
             return time.time() - (folder / "run.json").stat().st_mtime < 60  # between making the folder and the ledger
         return False
-    except OSError:
-        return True

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Locks on files: they go with the process that holds them, however it ends."""
 
 import contextlib
 import errno
@@ -19,13 +19,26 @@ def _lock(file: Any, shared: bool = False) -> None:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
-def _lock_soon(file: Any) -> None:
+def lock_soon(file: Any) -> None:
     """As _lock; whoever only looks whether this run is alive holds its lock for an instant, and is waited for."""
     for _ in range(5):
         with contextlib.suppress(BlockingIOError):
             return _lock(file)
         time.sleep(0.02)
     _lock(file)
+
+
+def is_unlocked(file: Any) -> bool:
+    """Whether no process holds this file; asked as a reader, for an instant. Unknown (Windows): it is held."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def hold_as_worker(folder: Path) -> Any:

@@ -15,10 +15,17 @@ from console.errors import UsageError
 from console.progress import bar
 from records.epoch import Row
 from records.files import write_bytes
-from records.folder import read_run
-from records.history import record_rows
-from records.ledger import read_events
-from records.tables import SETTING, UNITS, best_rows, final_rows, identity, prediction_rows, schedule_rows
+from records.history import read_history
+from records.tables import (
+    SETTING,
+    UNITS,
+    best_rows,
+    final_rows,
+    identity,
+    prediction_rows,
+    record_rows,
+    schedule_rows,
+)
 
 
 def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = ()) -> None:
@@ -50,38 +57,37 @@ def read_table(path: Path) -> list[Row]:
 
 def write_tables(folder: Path) -> None:
     """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger."""
-    run, events = read_run(folder), read_events(folder)
+    history = read_history(folder)
     with bar("writing tables", 4, "tables") as advance:
 
         def write(name: str, rows: list[Row]) -> list[Row]:
-            write_table(folder / f"{name}.parquet", rows, run)
+            write_table(folder / f"{name}.parquet", rows, history.run)
             advance(1)
             return rows
 
-        write("records", record_rows(events))
-        finals = write("finals", final_rows(run, events))
-        write("predictions", list(prediction_rows(folder, run)))
-        best = write("best", best_rows(run, events, finals))
-        if schedule := schedule_rows(run, events, best):
+        write("records", record_rows(history))
+        write("finals", final_rows(history))
+        write("predictions", list(prediction_rows(folder)))
+        best = write("best", best_rows(history))
+        if schedule := schedule_rows(history, best):
             write("schedule", schedule)
 
 
-def read_row(path: Path, number: int) -> dict[str, Any]:
+def read_row(path: Path, number: int) -> Row:
     """One row of a best.parquet. Raises UsageError."""
-    return _row(read_rows(path), path, number)
+    return row_of(read_rows(path), path, number)
 
 
-def _row(rows: list[dict[str, Any]], path: Path, number: int) -> dict[str, Any]:
+def row_of(rows: list[Row], path: Path, number: int) -> Row:
+    """Row `number` of a table that was read from `path`. Raises UsageError where it has none."""
     if not 0 <= number < len(rows):
         raise UsageError(f"--row {number}: {path} has the rows 0 to {len(rows) - 1}.")
     return rows[number]
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[Row]:
     """The rows of a best.parquet or a schedule.parquet, at least one. Raises UsageError."""
     try:
-        pass
-
         rows = read_table(path)
     except FileNotFoundError:
         raise UsageError(

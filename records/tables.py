@@ -1,13 +1,20 @@
-"""The rows of a run's tables, derived from its ledger and its predictions."""
+"""The rows of a run's tables, derived from its history and its predictions.
 
-from collections.abc import Iterable
+Accuracies lie in [0, 1], losses are in nats, epochs count from 1.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from records.epoch import EpochRecord, Final, Row
 from records.folder import read_predictions
-from records.history import _rank, record_rows
+from records.history import RunHistory, TrialHistory
+from spaces.arm import Arm
+from spaces.setting import Setting
 
 SETTING = "setting_"  # what the columns of a setting begin with
+ARM = "arm_"  # and those of an arm
 UNITS = {
     "accuracies, knn, map, shares": "fraction in [0, 1]",
     "losses": "nats",
@@ -22,59 +29,57 @@ def identity(run: Row) -> Row:
     return {"run": run["options"]["name"], "command": run["command"], "data_digest": run["data"]["digest"]}
 
 
-def final_rows(run: Row, events: list[Row]) -> list[Row]:
+def record_rows(history: RunHistory) -> list[Row]:
+    """One row per trial-epoch, by trial and epoch."""
+    return [record.row() for number in sorted(history.trials) for record in history.trials[number].records]
+
+
+def final_rows(history: RunHistory) -> list[Row]:
     """One row per trial that was asked for."""
-    settings = {e["trial"]: e.get("setting") or run["setting"] for e in events if e["event"] == "asked"}
-    records = record_rows(events)
-    best: dict[int, Row] = {}
-    last: dict[int, Row] = {}
-    for row in records:
-        last[row["trial"]] = row
-        if row["trial"] not in best or _rank(row) > _rank(best[row["trial"]]):
-            best[row["trial"]] = row
-    best_of = {trial: EpochRecord.from_row(row) for trial, row in best.items()}
-    last_of = {trial: EpochRecord.from_row(row) for trial, row in last.items()}
-    ended = {event["trial"]: event for event in events if event["event"] == "ended"}
-    tests = {event["trial"]: event for event in events if event["event"] == "test"}
-    opened = len(records) if run["setting"]["protocol"] == "report" else len(tests)
-    asked = [event["trial"] for event in events if event["event"] == "asked"]
-    return [_final(settings[n], n, best_of.get(n), last_of.get(n), ended.get(n), tests.get(n), opened) for n in asked]
+    report = history.run["setting"]["protocol"] == "report"
+    opened = sum(len(trial.records) for trial in history.trials.values()) if report else len(history.tests())
+    return [_final(history.run["setting"], trial, opened) for trial in history.trials.values()]
 
 
-def _final(
-    setting: Row,
-    trial: int,
-    best: EpochRecord | None,
-    last: EpochRecord | None,
-    ended: Row | None,
-    test: Row | None,
-    opened: int,
-) -> Row:
-    report = setting["protocol"] == "report"
+def _final(own: Row, trial: TrialHistory, opened: int) -> Row:
+    """`own`: the run's setting; `opened`: how often its test split has been."""
+    best, last, arm = trial.best, trial.last, trial.arm or Arm(own["strategy"])
+    report = (trial.setting.protocol if trial.setting else own["protocol"]) == "report"
     row = Final(
-        strategy=setting.get("arm") or setting["strategy"],
-        trial=trial,
-        seed=setting["seed"],
-        state=ended["state"] if ended else "interrupted",
+        strategy=str(arm),
+        trial=trial.number,
+        seed=trial.setting.seed if trial.setting else own["seed"],
+        state="interrupted" if trial.state == "running" else trial.state,
         epochs=last.epoch if last else 0,
         best_epoch=best and best.epoch,
         selected_on="test" if report else "validation",
         selection_accuracy=best and best.eval_accuracy,
         selection_loss=best and best.eval_loss,
         selection_knn=best and best.eval_knn,
-        test_accuracy=test["accuracy"] if test else best.eval_accuracy if best and report else None,
-        test_loss=test["loss"] if test else best.eval_loss if best and report else None,
-        test_knn=test["knn"] if test else best.eval_knn if best and report else None,
+        selection_map=best and best.eval_map,
+        **_on_test(trial, best if report else None),
         test_opened=opened,
         seconds=last.seconds if last else 0.0,
-        peak_memory_mb=ended["peak_memory_mb"] if ended else 0.0,
-        selection_map=best and best.eval_map,
-        test_map=test.get("map") if test else best.eval_map if best and report else None,
+        peak_memory_mb=trial.peak_memory_mb,
     ).row()
-    return row | {"reason": ended["reason"] if ended else ""}
+    return row | {"reason": trial.reason} | arm_columns(arm)
 
 
-def prediction_rows(folder: Path, run: Row) -> Iterable[Row]:
+def _on_test(trial: TrialHistory, best: EpochRecord | None) -> dict[str, float | None]:
+    """Test figures: as opened, or under protocol report those of the best epoch."""
+    test = trial.test
+    if test:
+        return {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_knn": test.knn, "test_map": test.map}
+    return {"test_accuracy": best and best.eval_accuracy, "test_loss": best and best.eval_loss,
+            "test_knn": best and best.eval_knn, "test_map": best and best.eval_map}  # fmt: skip
+
+
+def arm_columns(arm: Arm) -> Row:
+    """An arm as columns."""
+    return {f"{ARM}{name}": value for name, value in asdict(arm).items() if name != "run"}
+
+
+def prediction_rows(folder: Path) -> Iterator[Row]:
     """One row per trial and image: what the best epoch's network says."""
     for trial, split, epoch, arrays in read_predictions(folder):
         for i in range(len(arrays["image"])):
@@ -89,59 +94,70 @@ def prediction_rows(folder: Path, run: Row) -> Iterable[Row]:
             }
 
 
-def schedule_rows(run: Row, events: list[Row], best: list[Row]) -> list[Row]:
-    """What a population found: of its best member, an epoch a row, with the config of that epoch, its donors' included.
-
-    Column `member` says which trial trained the epoch. Empty where the run had no population.
-    """
-    trained = {
-        (e["record"]["trial"], e["record"]["epoch"]): e for e in events if e["event"] == "epoch" and "member" in e
-    }
-    if not trained or not best:
-        return []
-    line = _line(trained, best[0]["trial"], best[0]["epochs"])
-    asked = {event["trial"]: event for event in events if event["event"] == "asked"}
-    first = asked[line[0]["record"]["trial"]]["config"]  # a donor's fields that do not change go with its state
-    setting = {f"setting_{name}": value for name, value in run["setting"].items()}
-    metrics = {"selection_accuracy": "eval_accuracy", "selection_loss": "eval_loss", "selection_knn": "eval_knn"}
-    return [
-        {"run": run["options"]["name"], "trial": best[0]["trial"], "epoch": e["record"]["epoch"]}
-        | {"member": e["record"]["trial"], **{name: e["record"][column] for name, column in metrics.items()}}
-        | first
-        | e["member"]["fields"]
-        | setting
-        for e in line
-    ]
-
-
-def _line(trained: dict[tuple[int, int], Row], trial: int, epochs: int) -> list[Row]:
-    """The epochs that led to a member's last one, through its donors, in order."""
-    line = []
-    for epoch in range(epochs, 0, -1):
-        event = trained[trial, epoch]
-        line.append(event)
-        if event["member"]["donor"]:
-            trial = event["member"]["donor"][0]
-    return line[::-1]
-
-
-def best_rows(run: Row, events: list[Row], finals: list[Row]) -> list[Row]:
+def best_rows(history: RunHistory) -> list[Row]:
     """The configs of the trials that were not lost, best first, one typed column per field, with what replay needs.
 
     Of a population's member, the fields that change are those of its best epoch; schedule.parquet has them all.
     """
-    asked = {event["trial"]: event for event in events if event["event"] == "asked"}
-    changing = (event for event in events if event["event"] == "epoch" and "member" in event)
-    fields = {(e["record"]["trial"], e["record"]["epoch"]): e["member"]["fields"] for e in changing}
-    ranked = [row for row in finals if row["best_epoch"] and row["state"] in ("complete", "pruned")]
-    ranked.sort(key=lambda row: (-row["selection_accuracy"], row["selection_loss"], row["trial"]))
-    metrics = ("trial", "state", "best_epoch", "epochs", "selected_on", "selection_accuracy", "selection_loss")
-    more = ("selection_knn", "test_accuracy", "test_loss", "test_knn", "seconds", "peak_memory_mb")
+    finals = {row["trial"]: row for row in final_rows(history)}
+    return [_best(history, trial, finals[trial.number]) for trial in history.ranked()]
+
+
+METRICS = ("trial", "state", "best_epoch", "epochs", "selected_on", "selection_accuracy", "selection_loss",
+           "selection_knn", "test_accuracy", "test_loss", "test_knn", "seconds", "peak_memory_mb")  # fmt: skip
+
+
+def _best(history: RunHistory, trial: TrialHistory, final: Row) -> Row:
+    assert trial.best
+    return (
+        {"run": history.run["options"]["name"], "anchor": trial.asked.anchor}
+        | {name: final[name] for name in METRICS}
+        | trial.asked.config
+        | trial.fields.get(trial.best.epoch, {})
+        | setting_columns(trial.setting or history.run["setting"])
+    )
+
+
+def setting_columns(setting: Setting | Row) -> Row:
+    """A setting as columns; its arm stands in columns of its own, and in words."""
+    plain = dict(setting) if isinstance(setting, dict) else setting.model_dump(mode="json")
+    arm = setting.get("arm") if isinstance(setting, dict) else setting.arm
+    columns = {f"{SETTING}{name}": value for name, value in plain.items()}
+    if isinstance(arm, Arm):
+        columns |= {f"{SETTING}arm": str(arm)} | arm_columns(arm)
+    return columns
+
+
+def schedule_rows(history: RunHistory, best: list[Row]) -> list[Row]:
+    """What a population found: of its best member, an epoch a row, with the config of that epoch, its donors' included.
+
+    Column `member` says which trial trained the epoch. Empty where the run had no population.
+    """
+    if not best or not any(trial.fields for trial in history.trials.values()):
+        return []
+    line = _line(history, best[0]["trial"], best[0]["epochs"])
+    first = history.trials[line[0].trial].asked.config  # a donor's fields that do not change go with its state
+    metrics = {"selection_accuracy": "eval_accuracy", "selection_loss": "eval_loss", "selection_knn": "eval_knn"}
     return [
-        {"run": run["options"]["name"], "anchor": asked[row["trial"]]["anchor"]}
-        | {name: row[name] for name in metrics + more}
-        | asked[row["trial"]]["config"]
-        | fields.get((row["trial"], row["best_epoch"]), {})
-        | {f"setting_{n}": v for n, v in (asked[row["trial"]].get("setting") or run["setting"]).items()}
-        for row in ranked
+        {
+            "run": history.run["options"]["name"],
+            "trial": best[0]["trial"],
+            "epoch": record.epoch,
+            "member": record.trial,
+        }
+        | {name: getattr(record, column) for name, column in metrics.items()}
+        | first
+        | history.trials[record.trial].fields[record.epoch]
+        | setting_columns(history.run["setting"])
+        for record in line
     ]
+
+
+def _line(history: RunHistory, number: int, epochs: int) -> list[EpochRecord]:
+    """The epochs that led to a member's last one, through its donors, in order."""
+    line = []
+    for epoch in range(epochs, 0, -1):
+        trial = history.trials[number]
+        line.append(trial.records[epoch - 1])
+        number = trial.donors.get(epoch, number)
+    return line[::-1]

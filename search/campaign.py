@@ -1,20 +1,22 @@
-"""The search as the driver sees it: one book of trials, written to the ledger as it happens.
+"""The search as the driver sees it: one history of its trials, written to the ledger as it happens.
 
-Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) registers for the same three.
+Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) is told of the same three.
 """
 
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from records.epoch import EpochRecord
+from records import folder as paths
+from records.epoch import EpochRecord, Row
+from records.events import Asked, Ended, Ending, Epoch, Event, Lost, Member, Placed, Resumed, Started, Tested
 from records.files import write_bytes
-from records.folder import last_checkpoint, remove_checkpoints
-from records.history import Proposal, TrialBook, best_first, proposal_of
+from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import Proposes
+from search.proposers.proposer import Proposer
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -23,120 +25,125 @@ OUT_OF_TIME = "the time budget is spent"
 class Watcher(Protocol):
     """Who is told what happens."""
 
-    def asked(self, book: TrialBook) -> None: ...
-    def epoch(self, book: TrialBook) -> None: ...
-    def ended(self, book: TrialBook) -> None: ...
+    def asked(self, trial: TrialHistory) -> None: ...
+    def epoch(self, trial: TrialHistory) -> None: ...
+    def ended(self, trial: TrialHistory) -> None: ...
     def say(self, text: str) -> None: ...
 
 
 class Campaign:
     """Asks, records and ends trials; keeps the networks of the best few and of the anchors."""
 
-    def __init__(self, folder: Path, proposer: Proposes, keep: int, deadline: float | None, watcher: Watcher):
-        """`deadline` is in seconds of time.monotonic: from then on no trial is asked for."""
+    def __init__(self, folder: Path, run: Row, proposer: Proposer, keep: int, deadline: float | None, watcher: Watcher):
+        """`run`: what run.json says; `deadline` is in seconds of time.monotonic: from then on no trial is asked for."""
         self.folder, self.proposer, self.keep, self.deadline, self.watcher = folder, proposer, keep, deadline, watcher
+        self.history = RunHistory(run)
         self.ledger = Ledger(folder)
-        self.books: dict[int, TrialBook] = {}
         self.reopened: list[int] = []  # trials of an earlier process that are to be gone on with
         self.kept: set[int] = set()  # trials whose networks are kept for being among the best
-        self.tests: dict[int, dict[str, Any]] = {}  # figures of the trials that test has been opened for
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
 
-    def restore(self, events: Iterable[dict[str, Any]], data_root: str | None) -> None:
-        """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again."""
-        for event in events:
-            if event["event"] == "asked":
-                proposal = proposal_of(event, data_root)
-                self.books[proposal.number] = TrialBook(proposal)
-                self.proposer.adopt(proposal)
-                self.watcher.asked(self.books[proposal.number])
-            elif event["event"] == "epoch":
-                self._enter(EpochRecord.from_row(event["record"]))
-            elif event["event"] == "ended" and event["state"] != "interrupted":
-                book = self.books[event["trial"]]
-                book.state, book.reason = event["state"], event["reason"]
-                book.peak_memory_mb = event["peak_memory_mb"]
-                self.proposer.tell(event["trial"], event["state"])
-            elif event["event"] == "test":
-                self.tests[event["trial"]] = event
-        self.kept = {number for number, book in self.books.items() if book.state != "running"}
-        self.reopened = [number for number, book in self.books.items() if book.state == "running"]
+    @property
+    def trials(self) -> dict[int, TrialHistory]:
+        return self.history.trials
 
-    def ask(self) -> Proposal | None:
+    def begin(self) -> None:
+        """The first line of a ledger that has none."""
+        if self.ledger.is_empty():
+            self._write(Started(self.history.kind, time=time.time()))
+
+    def restore(self, events: Iterable[Event], data_root: str | None) -> None:
+        """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again.
+
+        `data_root`: where the data are now; they may have moved.
+        """
+        for event in events:
+            if isinstance(event, Asked) and event.setting:
+                event = replace(event, setting=event.setting.model_copy(update={"data_root": data_root}))
+            self.history.apply(event)
+            self._tell_proposer(event)
+        for trial in self.trials.values():
+            if trial.state == "interrupted":
+                trial.run_again()
+        self.kept = {number for number, trial in self.trials.items() if trial.state != "running"}
+        self.reopened = [number for number, trial in self.trials.items() if trial.state == "running"]
+
+    def resumed(self) -> None:
+        """The run is gone on with by this process."""
+        self._write(Resumed(self.proposer.samples, time=time.time()))
+
+    def _tell_proposer(self, event: Event) -> None:
+        """What has happened, to whoever proposes; of an interrupted trial it still waits to hear."""
+        if isinstance(event, Asked):
+            self.proposer.adopt(event)
+            self.watcher.asked(self.trials[event.trial])
+        elif isinstance(event, Epoch):
+            self.proposer.report(event.record)
+        elif isinstance(event, Ended) and event.state in SAID:
+            self.proposer.tell(self.trials[event.trial])
+
+    def ask(self) -> Asked | None:
         """The next trial to run, or None when there is none."""
         if self.over_time():
             self.stopped = self.stopped or OUT_OF_TIME
         if self.stopped:
             return None
         if self.reopened:
-            return self.books[self.reopened.pop(0)].proposal
+            return self.trials[self.reopened.pop(0)].asked
         proposal = self.proposer.ask()
         if proposal is None:
             return None
-        own = {} if proposal.setting is None else {"setting": proposal.setting.model_dump()}
-        self._write("asked", trial=proposal.number, time=time.time(), anchor=proposal.anchor, **own,
-                           withheld=proposal.withheld, values=proposal.values, config=proposal.config)  # fmt: skip
-        self.books[proposal.number] = TrialBook(proposal)
-        self.watcher.asked(self.books[proposal.number])
-        return proposal
+        asked = replace(proposal, time=time.time())
+        self._write(asked)
+        self.watcher.asked(self.trials[asked.trial])
+        return asked
 
-    def epoch(self, record: EpochRecord, member: dict[str, Any] | None = None) -> None:
+    def epoch(self, record: EpochRecord, member: Member | None = None) -> None:
         """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice.
 
-        `member`, in a population: `fields`, the values that change while a trial runs, and `donor` or None.
+        `member`, in a population: what the epoch was trained with.
         """
-        book = self.books[record.trial]
-        if book.records and record.epoch <= book.records[-1].epoch:
+        trial = self.trials[record.trial]
+        if trial.last and record.epoch <= trial.last.epoch:
             return
-        self._write("epoch", time=time.time(), record=record.row(), **({"member": member} if member else {}))
-        if self.broken:  # it will be trained again
+        if not self._write(Epoch(record, member, time=time.time())):  # it will be trained again
             return
-        self._enter(record)
-        self.watcher.epoch(book)
+        self.proposer.report(record)
+        self.watcher.epoch(trial)
 
-    def placed(self, number: int, where: dict[str, Any]) -> None:
+    def placed(self, number: int, where: Row) -> None:
         """A process has taken a trial up: the node it is on, its GPUs as Ray counts them, its threads."""
-        self._write("placed", trial=number, time=time.time(), **where)
+        self._write(Placed(number, **where | {"gpus": tuple(where["gpus"])}, time=time.time()))
 
     def lost(self, number: int, reason: str, failures: int) -> None:
         """A trial has lost its process, and is started again from its last checkpoint."""
-        self._write("lost", trial=number, time=time.time(), reason=reason, failures=failures)
+        self._write(Lost(number, reason, failures, time=time.time()))
 
     def reopen(self, number: int) -> None:
         """A trial is to be given to a process again."""
-        if self.books[number].state == "running" and number not in self.reopened:
+        if self.trials[number].state == "running" and number not in self.reopened:
             self.reopened.append(number)
 
     def running(self) -> bool:
         """Whether a trial still runs, or waits to be given to a process again."""
-        return not self.stopped and any(book.state == "running" for book in self.books.values())
+        return not self.stopped and any(trial.state == "running" for trial in self.trials.values())
 
-    def _enter(self, record: EpochRecord) -> None:
-        book = self.books[record.trial]
-        book.records.append(record)
-        if record.better_than(book.best):
-            book.best = record
-        self.proposer.report(record)
-
-    def ended(self, number: int, state: str, reason: str = "", peak_memory_mb: float = 0.0) -> None:
-        """A trial is over: complete, pruned, failed or interrupted. Only the first word counts."""
-        book = self.books[number]
-        if book.state != "running":
+    def ended(self, number: int, state: Ending, reason: str = "", peak_memory_mb: float = 0.0) -> None:
+        """A trial is over. Only the first word counts."""
+        trial = self.trials[number]
+        if trial.state != "running":
             return
-        book.state, book.reason, book.peak_memory_mb = state, reason, peak_memory_mb
-        self._write("ended", trial=number, time=time.time(), state=state, reason=reason,
-                    peak_memory_mb=peak_memory_mb)  # fmt: skip
-        if self.broken:
-            return
-        self.proposer.tell(number, state)
+        event = Ended(number, state, reason, peak_memory_mb, time=time.time())
+        if not self._write(event):
+            return trial.end(event)
+        self.proposer.tell(trial)
         self._tidy(number)
-        self.watcher.ended(book)
+        self.watcher.ended(trial)
 
     def failed(self, number: int, reason: str, trace: str) -> None:
         """A trial has failed: one line for the table, the traceback for the log."""
-        log = self.folder / "log" / f"trial-{number:04d}.txt"
-        write_bytes(log, trace.encode())
+        write_bytes(self.folder / "log" / f"trial-{number:04d}.txt", trace.encode())
         self.ended(number, "failed", reason)
         if self._all_fail_alike():
             self.stopped = f"the first {SAME_FAILURES} trials all failed the same way ({reason})"
@@ -147,29 +154,33 @@ class Campaign:
         self.ended(number, "interrupted", self.stopped)
         self.broken = self.stopped
 
-    def _write(self, event: str, **content: Any) -> None:
-        """Into the ledger; a disk that is full, or read-only by now, ends the run and not the process."""
+    def _write(self, event: Event) -> bool:
+        """Into ledger and history; a disk that is full, or read-only by now, ends the run and not the process."""
         if self.broken:
-            return
+            return False
         try:
-            self.ledger.append(event, **content)
+            self.ledger.append(event)
         except OSError as error:
             self.broken = f"{self.folder} cannot be written any more ({error.strerror or error})"
             self.stopped = self.stopped or self.broken
+            if not isinstance(event, Asked | Tested):  # of these, others have heard already
+                return False
+        self.history.apply(event)
+        return not self.broken
 
     def _all_fail_alike(self) -> bool:
         """Whether nothing but one and the same failure has come of this run so far; numbers in its reason may differ."""
-        ended = [book for book in self.books.values() if book.state not in ("running", "interrupted")]
-        if len(ended) < SAME_FAILURES or any(book.state != "failed" or book.records for book in ended):
+        ended = [trial for trial in self.trials.values() if trial.state in SAID]
+        if len(ended) < SAME_FAILURES or any(trial.state != "failed" or trial.records for trial in ended):
             return False
-        return len({re.sub(r"[-+.\d]+", "#", book.reason) for book in ended}) == 1
+        return len({re.sub(r"[-+.\d]+", "#", trial.reason) for trial in ended}) == 1
 
     def over_time(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def past(self) -> dict[int, list[tuple[int, float]]]:
         """{trial: [(images that its updates so far saw, best accuracy so far) by epoch]}: what a scheduler judges by."""
-        return {number: book.progress() for number, book in self.books.items() if book.records}
+        return {number: trial.progress() for number, trial in self.trials.items() if trial.records}
 
     def seconds_left(self) -> float | None:
         return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
@@ -180,30 +191,26 @@ class Campaign:
 
     def unfinished(self) -> bool:
         """Whether trials still run, or are still to be asked for."""
-        return len(self.books) < self.proposer.samples or any(b.state == "running" for b in self.books.values())
+        running = any(trial.state == "running" for trial in self.trials.values())
+        return running or len(self.trials) < self.proposer.samples
 
     def close_open_trials(self, reason: str) -> None:
         """What still runs when the executor has stopped is interrupted."""
-        for number, book in self.books.items():
-            if book.state == "running":
+        for number, trial in self.trials.items():
+            if trial.state == "running":
                 self.ended(number, "interrupted", reason)
 
-    def test(self, number: int, figures: dict[str, Any]) -> None:
-        self._write("test", trial=number, time=time.time(), **figures)
-        self.tests[number] = figures
-
-    def ranked(self) -> list[TrialBook]:
-        """Trials with a result, best first: accuracy, then loss, then the earlier trial."""
-        return best_first(self.books.values())
+    def tested(self, figures: Tested) -> None:
+        """Test has been opened for a trial."""
+        self._write(replace(figures, time=time.time()))
 
     def _tidy(self, number: int) -> None:
         """Remove the networks that nothing will ask for; what was interrupted may be gone on with."""
-        going_on = ("running", "interrupted")
-        if self.books[number].state not in going_on:
-            last_checkpoint(self.folder, number).unlink(missing_ok=True)
+        if self.trials[number].state in SAID:
+            paths.last_checkpoint(self.folder, number).unlink(missing_ok=True)
         rivals = self.kept | {number}  # whoever dropped out stays out: ranking all would cost more with each trial
-        kept = {book.proposal.number for book in best_first(self.books[rival] for rival in rivals)[: self.keep]}
+        kept = {trial.number for trial in best_first(self.trials[rival] for rival in rivals)[: self.keep]}
         for gone in rivals - kept:
-            if self.books[gone].state not in going_on and self.books[gone].proposal.anchor is None:
-                remove_checkpoints(self.folder, gone)
+            if self.trials[gone].state in SAID and self.trials[gone].asked.anchor is None:
+                paths.remove_checkpoints(self.folder, gone)
         self.kept = kept

@@ -57,44 +57,44 @@ def not_installed() -> list[str]:
 
 def show(folder: Path, port: int, stopped: threading.Event) -> int:
     """Serve the dashboards of a run until `stopped`. Raises UsageError before anything is served."""
-    from records.follow import Following
+    from records.follow import LedgerFollower
 
     if not 1 <= port <= 65535:
         raise UsageError(f"--port must lie in 1 to 65535; got {port}.")
     absent = not_installed()
-    following = Following(folder)
+    follower = LedgerFollower(folder)
     with own_place(folder) as place:
-        following.read()
+        follower.read()
         with contextlib.ExitStack() as open_pages:
             updates = []
             if NEEDED["optuna_dashboard"] not in absent:
-                updates.append(open_study(following, place, port, open_pages))
+                updates.append(open_study(follower, place, port, open_pages))
             if NEEDED["tensorboard"] not in absent and not stopped.is_set():
-                updates.append(open_tensorboard(following, place))
+                updates.append(open_tensorboard(follower, place))
             for title in absent:
                 _say(f"{title} is not installed here; {INSTALL} adds it.")
-            following.standing.changed.clear()
+            follower.history.changed.clear()
             while not stopped.wait(LOOK_SECONDS):
-                follow(following, updates)
-            follow(following, updates)  # what the search wrote last, for whoever opens the files later
+                follow(follower, updates)
+            follow(follower, updates)  # what the search wrote last, for whoever opens the files later
     return DONE
 
 
-def follow(following: Any, updates: list[Callable[[], None]]) -> None:
+def follow(follower: Any, updates: list[Callable[[], None]]) -> None:
     """One look at the ledger."""
-    if following.read():
+    if follower.read():
         for update in updates:
             update()
-        following.standing.changed.clear()
+        follower.history.changed.clear()
 
 
-def open_study(following: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:
+def open_study(follower: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:
     """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
     from search.views import serving
-    from search.views.optuna_study import Mirror
+    from search.views.optuna_study import StudyMirror
 
-    mirror = Mirror(following.folder, following.run, place / "study.journal")
-    mirror.update(following.standing)
+    mirror = StudyMirror(follower.folder, follower.run, place / "study.journal")
+    mirror.update(follower.history)
     open_pages.callback(mirror.close)
     gate = serving.ReadOnly(_optuna_dashboard(mirror.storage))
     server = serving.serve(gate, port)
@@ -102,7 +102,7 @@ def open_study(following: Any, place: Path, port: int, open_pages: contextlib.Ex
     _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/0")
 
     def update() -> None:
-        if mirror.update(following.standing):
+        if mirror.update(follower.history):
             gate.app = _optuna_dashboard(mirror.storage)
 
     return update
@@ -117,14 +117,14 @@ def _optuna_dashboard(storage: Any) -> Any:
     return optuna_dashboard.wsgi(storage)
 
 
-def open_tensorboard(following: Any, place: Path) -> Callable[[], None]:
+def open_tensorboard(follower: Any, place: Path) -> Callable[[], None]:
     """Serve TensorBoard on the run; returns what brings it up to date."""
     from search.views.tensorboard import EventFiles, launch
 
-    files = EventFiles(following.run, place / "tensorboard")
-    files.update(following.standing)
+    files = EventFiles(follower.run, place / "tensorboard")
+    files.update(follower.history)
     _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
-    return lambda: files.update(following.standing)
+    return lambda: files.update(follower.history)
 
 
 @contextlib.contextmanager

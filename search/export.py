@@ -6,16 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError, unknown
 from console.progress import track
+from records.epoch import Row
 from records.files import write_bytes, write_json
 from records.folder import read_run
-from records.ledger import read_events
+from records.history import read_history
+from records.tables import UNITS, best_rows, identity
 
-Row = dict[str, Any]
 FORMATS = ("parquet", "csv", "json")
 
 
@@ -92,10 +92,7 @@ def _comparable(runs: list[Path]) -> None:
 
 
 def _best(folder: Path) -> list[Row]:
-    from records.tables import best_rows, final_rows
-
-    run, events = read_run(folder), read_events(folder)
-    return best_rows(run, events, final_rows(run, events))
+    return best_rows(read_history(folder))
 
 
 def choose(rows: list[Row], top: int | None, per_strategy: bool, pareto: bool = False) -> list[Row]:
@@ -132,8 +129,6 @@ def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
     """The rows under "configs", and where they come from beside them."""
-    from records.tables import UNITS, identity
-
     first, more = _about(runs)
     named = [identity(run) for run in (first, *more)]
     write_json(out, {"runs": named, "versions": first["versions"], "units": UNITS, "configs": rows})

@@ -1,6 +1,7 @@
 """After the last trial: open test once for the best and once for the anchor it must beat, write the tables, say it all."""
 
 import textwrap
+from pathlib import Path
 
 from console.wording import clock, columns
 from search.campaign import Campaign
@@ -11,14 +12,14 @@ from search.views.terminal import config_words
 
 def trial_table(campaign: Campaign, most: int = 5) -> str:
     """The best few trials and every anchor, best first."""
-    ranked = campaign.ranked()
-    shown = [book for place, book in enumerate(ranked) if place < most or book.proposal.anchor]
+    ranked = campaign.history.ranked()
+    shown = [trial for place, trial in enumerate(ranked) if place < most or trial.asked.anchor]
     head = ["trial", "anchor", "state", "epoch", "accuracy", "loss", "KNN", "images", "time"]
     rows = [
-        [str(book.proposal.number), book.proposal.anchor or "-", book.state, f"{best.epoch} of {len(book.records)}",
+        [str(trial.number), trial.asked.anchor or "-", trial.state, f"{best.epoch} of {len(trial.records)}",
          f"{best.eval_accuracy:.3f}", _loss(best.eval_loss), f"{best.eval_knn:.3f}",
-         f"{book.records[-1].images_trained:,}", clock(book.records[-1].seconds)]
-        for book in shown if (best := book.best)
+         f"{trial.records[-1].images_trained:,}", clock(trial.records[-1].seconds)]
+        for trial in shown if (best := trial.best)
     ]  # fmt: skip
     return columns([head, *rows])
 
@@ -29,14 +30,14 @@ def _loss(loss: float) -> str:
 
 def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float) -> str:
     """Everything a person wants to know at the end, as plain text."""
-    best, _ = best_of(campaign)
+    best, _ = best_of(campaign.history)
     if best is None:
         return (
             "No trial reached the end of an epoch; the reasons are above and in " + str(campaign.folder / "log") + "."
         )
     assert best.best
     split = best.best.eval_split
-    words = f"Best configuration (trial {best.proposal.number}): {config_words(plan.space, best.proposal)}"
+    words = f"Best configuration (trial {best.number}): {config_words(best.asked)}"
     parts = [
         f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
@@ -56,27 +57,27 @@ def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     if not judged:
         return "Test was not opened."
     lines = [
-        f"  trial {j.book.proposal.number}{f' ({j.book.proposal.anchor})' if j.book.proposal.anchor else ''}: "
-        f"accuracy {j.accuracy:.3f}, loss {j.loss:.3f}, KNN {j.knn:.3f}"
-        + (f", mean average precision {j.map:.3f}" if j.map is not None else "")
+        f"  trial {j.trial.number}{f' ({j.trial.asked.anchor})' if j.trial.asked.anchor else ''}: "
+        f"accuracy {j.figures.accuracy:.3f}, loss {j.figures.loss:.3f}, KNN {j.figures.knn:.3f}"
+        + (f", mean average precision {j.figures.map:.3f}" if j.figures.map is not None else "")
         for j in judged
     ]
-    times = "once" if len(campaign.tests) == 1 else f"{len(campaign.tests)} times"
+    times = "once" if len(campaign.history.tests()) == 1 else f"{len(campaign.history.tests())} times"
     head = f"On the {len(plan.split.test)} held-out test images, opened {times} in this run:"
     return "\n".join([head, *lines])
 
 
 def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
     """Whether the search was worth it, in one sentence."""
-    best, anchor = best_of(campaign)
+    best, anchor = best_of(campaign.history)
     if anchor is None or best is None:
         return "No anchor was run, so there is nothing that the search had to beat."
-    name, split = anchor.proposal.anchor, best.best.eval_split if best.best else ""
-    if all(book.proposal.anchor for book in campaign.books.values()):
+    name, split = anchor.asked.anchor, best.best.eval_split if best.best else ""
+    if all(trial.asked.anchor for trial in campaign.trials.values()):
         return "Only anchors were run, so there was no search to beat them."
-    if best.proposal.anchor:
+    if best.asked.anchor:
         return (
-            f"The search did not beat its anchors: {name} is the best of all {len(campaign.books)} trials on {split}."
+            f"The search did not beat its anchors: {name} is the best of all {len(campaign.trials)} trials on {split}."
         )
     assert best.best and anchor.best
     gain = 100 * (best.best.eval_accuracy - anchor.best.eval_accuracy)
@@ -109,7 +110,5 @@ def next_commands(campaign: Campaign, tables: bool) -> str:
 
 
 def shown_path(campaign: Campaign) -> str:
-    from pathlib import Path
-
     with_cwd = campaign.folder.absolute()
     return str(with_cwd.relative_to(Path.cwd())) if with_cwd.is_relative_to(Path.cwd()) else str(with_cwd)

@@ -33,7 +33,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _search(given: dict[str, Any], dry: bool, resume: bool) -> int:
     from search.session import search  # torch takes seconds to load, and --help and --list need none
 
-    options = options_of(SearchOptions, given, "options") if resume else arguments.read(SearchOptions, given)
+    options = options_of(SearchOptions, given, "search") if resume else arguments.read(SearchOptions, given)
     return search(options, dry, resume)
 
 

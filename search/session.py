@@ -13,9 +13,11 @@ from typing import Any
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.errors import UsageError
 from console.progress import amount, track
-from console.wording import value
+from console.wording import many, value
+from records.epoch import Row
 from records.files import write_json
 from records.folder import read_run
+from records.history import RANKED, SAID
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
@@ -26,7 +28,7 @@ from search.planning.defaults import parse_duration
 from search.planning.plan import Plan, make_plan
 from search.planning.resume import check_same, note
 from search.planning.run_json import describe
-from search.proposers.study import Proposer
+from search.proposers.study import StudyProposer
 from search.testing import open_test
 from search.views.attached import dashboards
 from search.views.terminal import Terminal
@@ -41,25 +43,27 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     if dry:
         return DONE
     started = time.monotonic()
-    proposer = Proposer(plan.space, plan.options.samples, options.seed, options.sampler)
-    terminal = Terminal(plan.space, plan.options.samples, plan.setting.epochs)
+    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler)
+    terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
     about = describe(plan)
     campaign = open_campaign(
-        plan, about, resumes, lambda: Campaign(plan.folder, proposer, options.keep, deadline, terminal)
+        plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )
     with terminal:
         interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
 
 
-def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callable[[], Campaign]) -> Campaign:
+def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Campaign]) -> Campaign:
     """The campaign of a new run folder, or of one that is there, with what its ledger says. Raises UsageError."""
     if plan.options.dashboard:
         not_installed()  # raises where none is
     if not resumes:
         make_folder(plan, about)
-        return make()
+        campaign = make()
+        campaign.begin()
+        return campaign
     read_run(plan.folder)
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
@@ -69,21 +73,23 @@ def open_campaign(plan: Plan, about: dict[str, Any], resumes: bool, make: Callab
         campaign.ledger.close()
         raise
     note(plan.folder, about)
-    campaign.ledger.append("resumed", time=time.time(), samples=campaign.proposer.samples)
+    campaign.begin()
+    campaign.resumed()
     print(_taken_up(campaign), flush=True)
     return campaign
 
 
 def _taken_up(campaign: Campaign) -> str:
-    states = Counter(book.state for book in campaign.books.values())
-    done = ", ".join(f"{states[s]} {s}" for s in ("complete", "pruned", "failed") if states[s]) or "no trial is done"
-    going = f"; {_many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
-    left = campaign.proposer.samples - len(campaign.books)
-    opened = f"; test was opened {_many(len(campaign.tests), 'time')} so far" if campaign.tests else ""
+    states = Counter(trial.state for trial in campaign.trials.values())
+    done = ", ".join(f"{states[s]} {s}" for s in SAID if states[s]) or "no trial is done"
+    going = f"; {many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
+    left = campaign.proposer.samples - len(campaign.trials)
+    tests = len(campaign.history.tests())
+    opened = f"; test was opened {many(tests, 'time')} so far" if tests else ""
     return f"Resumed: {done}{going}, {left} still to be asked for{opened}."
 
 
-def make_folder(plan: Plan, about: dict[str, Any]) -> None:
+def make_folder(plan: Plan, about: Row) -> None:
     """The run folder with its run.json; UsageError where the executor is missing, before anything is left behind."""
     if plan.options.executor == "ray" and find_spec("ray") is None:
         raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
@@ -103,7 +109,7 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
         except KeyboardInterrupt:
             interrupted = True
         except UsageError:
-            if not campaign.books:  # nothing has run: the name stays free
+            if not campaign.trials:  # nothing has run: the name stays free
                 campaign.ledger.close()
                 shutil.rmtree(plan.folder)
             raise
@@ -164,7 +170,7 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     if campaign.broken:
         print(f"What was finished is kept in the ledger. Make room, then:\n{resume_line('search.run', plan)}")
         return TOO_FEW
-    ended = sum(book.state in ("complete", "pruned") for book in campaign.books.values())
+    ended = sum(trial.state in RANKED for trial in campaign.trials.values())
     if ended < plan.options.samples:
         print(f"{ended} of {plan.options.samples} trials ended complete or pruned.")
         return TOO_FEW
@@ -195,7 +201,7 @@ def headline(plan: Plan) -> str:
     lines = [
         f"{options.space} on {options.data}: {plan.data.count:,} images of {setting.image_size} px, "
         f"{len(plan.data.classes)} classes ({parts}); {setting.model}, weights {setting.weights}",
-        f"{_many(options.samples, 'trial')} of up to {_many(setting.epochs, 'epoch')}, {options.sampler}, "
+        f"{many(options.samples, 'trial')} of up to {many(setting.epochs, 'epoch')}, {options.sampler}, "
         f"{options.scheduler}; "
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
         f"seed {setting.seed}, protocol {setting.protocol}",
@@ -207,10 +213,6 @@ def headline(plan: Plan) -> str:
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: {why}.")
     return "\n".join(lines)
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _precision(plan: Plan) -> str:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded
 from console.wording import clock
-from records.follow import Following
-from records.history import Followed
+from records.follow import LedgerFollower
+from records.history import SAID, TrialHistory
 from search.views.terminal import Terminal
-from spaces.registry import get_space
 
 SHOWN_ERRORS = 3
 LOOK_SECONDS = 1.0  # between two looks at the ledger
@@ -23,78 +22,79 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, live or finished")
     parser.add_argument("--watch", action="store_true", help="go on until the run ends")
     asked = parser.parse_args(words)
-    return guarded(lambda: watch(Following(asked.run)) if asked.watch else show(Following(asked.run)))
+    return guarded(lambda: watch(LedgerFollower(asked.run)) if asked.watch else show(LedgerFollower(asked.run)))
 
 
-def show(following: Following) -> int:
+def show(follower: LedgerFollower) -> int:
     """Say how far the run is. Raises UsageError for a damaged ledger."""
-    following.read()
-    print("\n".join(lines(following, time.time())), flush=True)
+    follower.read()
+    print("\n".join(lines(follower, time.time())), flush=True)
     return DONE
 
 
-def watch(following: Following) -> int:
+def watch(follower: LedgerFollower) -> int:
     """Say how far it is, then a line for each trial that ends (and a bar on a terminal), then how it ended."""
-    show(following)
-    if not following.live:
+    show(follower)
+    if not follower.live:
         return DONE
-    terminal = terminal_of(following, time.time())
-    said = ended(following)
+    terminal = terminal_of(follower, time.time())
+    said = ended(follower)
     try:
         with terminal:
-            for _ in following.changes(LOOK_SECONDS):
-                terminal.books = following.standing.books  # type: ignore[assignment]
-                for number in sorted(ended(following) - said):
-                    terminal.ended(terminal.books[number])
-                said = ended(following)
-                following.standing.changed.clear()
+            for _ in follower.changes(LOOK_SECONDS):
+                terminal.trials = follower.history.trials
+                for number in sorted(ended(follower) - said):
+                    terminal.ended(terminal.trials[number])
+                said = ended(follower)
+                follower.history.changed.clear()
     except KeyboardInterrupt:
         return DONE
-    print("\n".join(lines(following, time.time())), flush=True)
+    print("\n".join(lines(follower, time.time())), flush=True)
     return DONE
 
 
-def ended(following: Following) -> set[int]:
+def ended(follower: LedgerFollower) -> set[int]:
     """The numbers of the trials that do not run."""
-    return {number for number, book in following.standing.books.items() if book.state != "running"}
+    return {number for number, trial in follower.history.trials.items() if trial.state != "running"}
 
 
-def terminal_of(following: Following, now: float) -> Terminal:
+def terminal_of(follower: LedgerFollower, now: float) -> Terminal:
     """What the search itself would show, from its ledger. `now`: seconds since 1970."""
-    options, standing = following.run["options"], following.standing
-    terminal = Terminal(get_space(following.run["setting"]["strategy"]), options["samples"], options["epochs"])
-    terminal.books = standing.books  # type: ignore[assignment]
-    until = now if following.live else standing.last or now
-    terminal.started = time.monotonic() - standing.seconds(until)
+    options, history = follower.run["options"], follower.history
+    terminal = Terminal(options["samples"], options["epochs"])
+    terminal.trials = history.trials
+    until = now if follower.live else history.last or now
+    terminal.started = time.monotonic() - history.seconds(until)
     return terminal
 
 
-def lines(following: Following, now: float) -> list[str]:
+def lines(follower: LedgerFollower, now: float) -> list[str]:
     """How far the run is. `now`: seconds since 1970."""
-    terminal = terminal_of(following, now)
-    said = [headline(following)]
-    if following.live:
+    terminal = terminal_of(follower, now)
+    said = [headline(follower)]
+    if follower.live:
         said += [*terminal.status(), *_expected_end(terminal, now)]
     else:
         spent = clock(time.monotonic() - terminal.started)
         said += [" · ".join([*terminal.counts(), f"{spent} in all"]), *terminal.best()]
-    return said + errors(following)
+    return said + errors(follower)
 
 
-def headline(following: Following) -> str:
+def headline(follower: LedgerFollower) -> str:
     """'first: self_paced on scenes, 12 trials of up to 12 epochs, finished'."""
-    options, books = following.run["options"], following.standing.books
-    strategies = following.run["compare"]["strategies"] if "compare" in following.run else options["space"]
-    left = options["samples"] - sum(book.state in ("complete", "pruned", "failed") for book in books.values())
+    options, trials = follower.run["options"], follower.history.trials
+    head_to_head = follower.history.kind == "head_to_head"
+    strategies = follower.run["compare"]["strategies"] if head_to_head else options["space"]
+    left = options["samples"] - sum(trial.state in SAID for trial in trials.values())
     state = (
         "running"
-        if following.live
+        if follower.live
         else "finished"
         if left <= 0
         else f"stopped with {left} trial{'s' * (left != 1)} to go"
     )
     return (
-        f"{following.folder.absolute().name}: {strategies} on {options['data']}, {options['samples']} trials of up to "
+        f"{follower.folder.absolute().name}: {strategies} on {options['data']}, {options['samples']} trials of up to "
         f"{options['epochs']} epochs, {state}"
     )
 
@@ -108,18 +108,18 @@ def _expected_end(terminal: Terminal, now: float) -> list[str]:
     return [f"expected end: about {at:%H:%M}{day}"]
 
 
-def errors(following: Following) -> list[str]:
+def errors(follower: LedgerFollower) -> list[str]:
     """The trials that failed last, with their reasons, newest first."""
-    failed = [book for book in following.standing.books.values() if book.state == "failed"]
-    failed.sort(key=lambda book: -(book.over or 0.0))
+    failed = [trial for trial in follower.history.trials.values() if trial.state == "failed"]
+    failed.sort(key=lambda trial: -(trial.over or 0.0))
     more = [f"and {len(failed) - SHOWN_ERRORS} more failed"] if len(failed) > SHOWN_ERRORS else []
-    return [_failure(following.folder, book) for book in failed[:SHOWN_ERRORS]] + more
+    return [_failure(follower.folder, trial) for trial in failed[:SHOWN_ERRORS]] + more
 
 
-def _failure(folder: Path, book: Followed) -> str:
-    log = folder / "log" / f"trial-{book.proposal.number:04d}.txt"
+def _failure(folder: Path, trial: TrialHistory) -> str:
+    log = folder / "log" / f"trial-{trial.number:04d}.txt"
     where = f" ({log})" if log.exists() else ""
-    return f"trial {book.proposal.number} failed: {book.reason}{where}"
+    return f"trial {trial.number} failed: {trial.reason}{where}"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Opening the test split: once for each trial that is reported, of its selected network."""
 
 import math
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from console.progress import track
+from records.events import Tested
 from records.files import read_arrays
 from records.folder import best_weights, predictions_file
-from records.history import TrialBook
+from records.history import RunHistory, TrialHistory
 from search.campaign import Campaign
 from search.planning.plan import Plan
 from trainables.preparation import on_this_machine
@@ -20,47 +21,41 @@ from trainables.trial import Trial, write_predictions
 class Judged:
     """A trial and what its selected network does on test."""
 
-    book: TrialBook
-    accuracy: float
-    loss: float
-    knn: float
-    map: float | None
+    trial: TrialHistory
+    figures: Tested
     correct: np.ndarray  # (n,) bool, by image of the test split
 
 
-def best_of(campaign: Campaign) -> tuple[TrialBook | None, TrialBook | None]:
+def best_of(history: RunHistory) -> tuple[TrialHistory | None, TrialHistory | None]:
     """The best trial, and the best anchor, by the split that epochs are judged on."""
-    ranked = campaign.ranked()
-    anchors = [book for book in ranked if book.proposal.anchor]
+    ranked = history.ranked()
+    anchors = [trial for trial in ranked if trial.asked.anchor]
     return (ranked[0] if ranked else None), (anchors[0] if anchors else None)
 
 
 def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
     """Test figures of the best trial and of the best anchor, each measured once and entered in the ledger."""
-    books = [book for book in best_of(campaign) if book is not None]
-    unique = {book.proposal.number: book for book in books}
-    return [judge(plan, campaign, book) for book in track(list(unique.values()), "opening test", unit="trials")]
+    unique = {trial.number: trial for trial in best_of(campaign.history) if trial is not None}
+    return [judge(plan, campaign, trial) for trial in track(list(unique.values()), "opening test", unit="trials")]
 
 
-def judge(plan: Plan, campaign: Campaign, book: TrialBook) -> Judged:
+def judge(plan: Plan, campaign: Campaign, trial: TrialHistory) -> Judged:
     """Open test for a trial, unless a run that is resumed has done so before."""
-    number = book.proposal.number
-    if number not in campaign.tests:
-        _open(plan, campaign, book)
-    said, _ = read_arrays(predictions_file(campaign.folder, number, "test"))
-    figures = campaign.tests[number]
-    return Judged(book, figures["accuracy"], figures["loss"], figures["knn"], figures.get("map"), said["correct"])
+    if trial.test is None:
+        _open(plan, campaign, trial)
+    assert trial.test
+    said, _ = read_arrays(predictions_file(campaign.folder, trial.number, "test"))
+    return Judged(trial, trial.test, said["correct"])
 
 
-def _open(plan: Plan, campaign: Campaign, book: TrialBook) -> None:
-    number = book.proposal.number
-    setting = book.proposal.setting or plan.setting
-    config = get_strategy(setting.strategy).config(**book.proposal.config)
+def _open(plan: Plan, campaign: Campaign, history: TrialHistory) -> None:
+    number, setting = history.number, history.setting or plan.setting
+    config = get_strategy(setting.strategy).config(**history.asked.config)
     trial = Trial(on_this_machine(setting), config, number, campaign.folder)
     test = trial.open_test(best_weights(campaign.folder, number))
-    assert book.best
-    write_predictions(campaign.folder, trial, "test", book.best.epoch, test)
-    campaign.test(number, {"accuracy": test.accuracy, "loss": test.loss, "knn": test.knn, "map": test.map})
+    assert history.best
+    write_predictions(campaign.folder, trial, "test", history.best.epoch, test)
+    campaign.tested(Tested(number, test.accuracy, test.loss, test.knn, test.map))
 
 
 def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> tuple[float, float]:

@@ -1,12 +1,19 @@
 """What a trial needs beside its hyperparameters: data, network, protocol, seed and the hardware it was given."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from spaces.arm import Arm
 
 KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 KNOWN_DIFFICULTIES = ("true", "head", "reference")
+
+
+def _arm(given: Any) -> Any:
+    """Runs of format 1 have arms as texts, and so have the tables of configs."""
+    return Arm.read(given) if isinstance(given, str) else given
 
 
 class Setting(BaseModel):
@@ -15,7 +22,7 @@ class Setting(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: str
-    arm: str | None = Field(None, description="what records call it, where one strategy has several arms")
+    arm: Annotated[Arm | None, BeforeValidator(_arm)] = Field(None, description="of a head-to-head: who competes")
     data: str = "scenes"
     data_root: str | None = None
     split: str | None = Field(
@@ -42,6 +49,11 @@ class Setting(BaseModel):
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     data_digest: str | None = Field(None, description="what the data must hash to; None: not checked")
+
+    @property
+    def contestant(self) -> Arm:
+        """Who the trial stands for: its arm, or in a search its strategy alone."""
+        return self.arm or Arm(self.strategy)
 
 
 def absolute_unless(path: str, words: tuple[str, ...]) -> str:

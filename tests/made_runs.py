@@ -14,8 +14,10 @@ import numpy as np
 from optuna.distributions import distribution_to_json
 
 from records.epoch import EpochRecord
+from records.events import FORMAT, from_line
 from records.files import write_json
-from records.folder import FORMAT, ledger_file
+from records.folder import ledger_file
+from records.ledger import Ledger
 from spaces.registry import get_space
 from spaces.space import Space
 
@@ -112,6 +114,13 @@ def write(folder: Path, run: Row, events: Iterator[Row] | list[Row]) -> Path:
     with ledger_file(folder).open("w") as file:
         file.writelines(json.dumps(event) + "\n" for event in events)
     return folder
+
+
+def put(ledger: Ledger, event: str, **content: Any) -> None:
+    """Append what a line says."""
+    made = from_line({"event": event, **content})
+    assert made
+    ledger.append(made)
 
 
 def append(folder: Path, *events: Row, torn: str = "") -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution, distribution_to_json
 
+from records.events import FORMAT
 from records.files import write_arrays, write_json
-from records.folder import FORMAT, predictions_file
+from records.folder import predictions_file
 from records.ledger import Ledger
+from tests.made_runs import put
 from tests.test_analysis import record
 
 ARMS = ("self_paced", "self_paced/random", "finetune", "transfer")
@@ -45,19 +47,19 @@ def write(folder: Path, name: str, arms=ARMS, seeds=3, epochs=4, predictions=Tru
         strategy, weights = arm.split("/")[0].split("@")[0], arm.partition("@")[2] or made["setting"]["weights"]
         setting = made["setting"] | {"strategy": strategy, "arm": arm, "seed": seed, "weights": weights}
         anchor = {"finetune": "plain", "transfer": "frozen"}.get(strategy, "as_run")
-        ledger.append("asked", trial=trial, anchor=anchor, values={}, config={}, setting=setting)
+        put(ledger, "asked", trial=trial, anchor=anchor, values={}, config={}, setting=setting)
         final = ACCURACY[arm.split("@")[0]][seed % 3]
         for epoch in range(1, epochs + 1):
             pace = 0.1 if strategy == "transfer" else 1.0
             share = 1.0 if strategy in ("finetune", "transfer") else min(1.0, epoch / epochs)
-            ledger.append("epoch", record=record(
+            put(ledger, "epoch", record=record(
                 trial, epoch, final + 0.02 - 0.05 * (epochs - epoch), 0.5, strategy=arm, seed=seed, share=share,
                 images=int(100 * share), class_counts=(4, 3, 3), updates=10 * epoch, train_seconds=pace * epoch,
                 eval_knn=0.6 if strategy == "transfer" else 0.5 + 0.1 * epoch, score_seconds=0.0,
                 finished=epoch == epochs).row())  # fmt: skip
-        ledger.append("ended", trial=trial, state="complete", reason="", peak_memory_mb=1.0)
+        put(ledger, "ended", trial=trial, state="complete", reason="", peak_memory_mb=1.0)
         if tests:
-            ledger.append("test", trial=trial, accuracy=final, loss=0.3, knn=0.9)
+            put(ledger, "test", trial=trial, accuracy=final, loss=0.3, knn=0.9)
         if predictions:
             write_predictions(path, trial, arm)
     ledger.close()

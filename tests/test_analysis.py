@@ -13,10 +13,11 @@ from analysis.runs import load_run
 from analysis.tables import trial_table
 from console.errors import UsageError
 from records.epoch import EpochRecord
+from records.events import FORMAT
 from records.files import write_json
-from records.folder import FORMAT
 from records.ledger import Ledger
 from search import run as command
+from tests.made_runs import put
 
 
 def record(trial: int, epoch: int, accuracy: float, loss: float, **changes) -> EpochRecord:
@@ -44,12 +45,12 @@ def folder(tmp_path):
     ledger = Ledger(path)
     curves = {0: [(0.5, 1.0), (0.6, 0.9)], 1: [(0.8, 0.7), (0.7, 0.8)], 2: [(0.6, 0.9), (0.8, 0.5)], 3: []}
     for trial, curve in curves.items():
-        ledger.append("asked", trial=trial, anchor="as_run" if trial == 0 else None, values={}, config={"gate": 0.5})
+        put(ledger, "asked", trial=trial, anchor="as_run" if trial == 0 else None, values={}, config={"gate": 0.5})
         for epoch, (accuracy, loss) in enumerate(curve, start=1):
-            ledger.append("epoch", record=record(trial, epoch, accuracy, loss).row())
+            put(ledger, "epoch", record=record(trial, epoch, accuracy, loss).row())
         state = "complete" if curve else "failed"
-        ledger.append("ended", trial=trial, state=state, reason="" if curve else "no luck", peak_memory_mb=1.0)
-    ledger.append("test", trial=2, accuracy=0.75, loss=0.6, knn=0.4)
+        put(ledger, "ended", trial=trial, state=state, reason="" if curve else "no luck", peak_memory_mb=1.0)
+    put(ledger, "test", trial=2, accuracy=0.75, loss=0.6, knn=0.4)
     ledger.close()
     return path
 
@@ -71,7 +72,7 @@ def test_the_table_ranks_by_accuracy_then_loss_and_keeps_failures(folder):
 
 def test_a_repeated_epoch_counts_once(folder):
     ledger = Ledger(folder)
-    ledger.append("epoch", record=record(1, 2, 0.99, 0.1).row())
+    put(ledger, "epoch", record=record(1, 2, 0.99, 0.1).row())
     ledger.close()
     assert len(load_run(folder).records) == 6
     assert load_run(folder).finals.set_index("trial").loc[1, "selection_accuracy"] == 0.8
@@ -79,16 +80,16 @@ def test_a_repeated_epoch_counts_once(folder):
 
 def test_of_two_equal_epochs_the_earlier_is_the_best(folder):
     ledger = Ledger(folder)
-    ledger.append("asked", trial=5, anchor=None, values={}, config={})
+    put(ledger, "asked", trial=5, anchor=None, values={}, config={})
     for epoch in (1, 2, 3):
-        ledger.append("epoch", record=record(5, epoch, 0.7, 0.5 if epoch > 1 else 0.6).row())
+        put(ledger, "epoch", record=record(5, epoch, 0.7, 0.5 if epoch > 1 else 0.6).row())
     ledger.close()
     assert load_run(folder).finals.set_index("trial").loc[5, "best_epoch"] == 2
 
 
 def test_a_running_trial_counts_as_interrupted(folder):
     ledger = Ledger(folder)
-    ledger.append("asked", trial=4, anchor=None, values={}, config={})
+    put(ledger, "asked", trial=4, anchor=None, values={}, config={})
     ledger.close()
     assert load_run(folder).finals.set_index("trial").loc[4, "state"] == "interrupted"
 

@@ -14,9 +14,9 @@ import pyarrow.parquet
 import pytest
 
 from console.errors import UsageError
+from records.events import FORMAT
 from records.files import write_json
-from records.folder import FORMAT
-from records.ledger import read_events
+from records.ledger import read_lines
 from search import run
 from search.executors import node_checks
 from search.executors.node_checks import check_nodes
@@ -274,7 +274,7 @@ def test_a_search_outlives_the_loss_of_a_node(cluster, tmp_path, capfd):
     def kill_the_second_node() -> None:
         second = cluster.second.node_id
         while not deaths:
-            events = read_events(tmp_path / "r") if ledger.exists() else []
+            events = read_lines(tmp_path / "r") if ledger.exists() else []
             on_it = {e["trial"] for e in events if e["event"] == "placed" and e["node"] == second}
             if any(e["event"] == "epoch" and e["record"]["trial"] in on_it for e in events):
                 deaths.append(on_it)

@@ -178,7 +178,7 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
     assert "`python -m search.dashboard " in rest and "Interrupted" in rest
     backend = JournalFileBackend(str(tmp_path / "runs" / "live" / "study.journal"))
     trials = optuna.load_study(study_name="live", storage=JournalStorage(backend)).trials
-    asked = [event for event in ledger.read_events(tmp_path / "runs" / "live") if event["event"] == "asked"]
+    asked = [event for event in ledger.read_lines(tmp_path / "runs" / "live") if event["event"] == "asked"]
     assert len(trials) == len(asked) and all(trial.state.is_finished() for trial in trials)
 
 

@@ -9,8 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from records import files
+from records.events import Resumed
 from records.folder import ledger_file
-from records.ledger import RESERVE_BYTES, Ledger, read_events
+from records.ledger import RESERVE_BYTES, Ledger, read_lines
 from search import run
 from search.options import SearchOptions
 from search.planning.defaults import complete
@@ -79,7 +80,7 @@ def test_a_disk_that_fills_up_stops_the_run_cleanly_and_it_goes_on(
         assert run.main([*SEARCH, "--out", str(tmp_path), "--name", "r"]) == run.TOO_FEW
     said = capsys.readouterr().out
     assert "cannot be written any more" in said and "--resume --name r" in said and os.strerror(code) in said
-    read_events(tmp_path / "r")  # every line is whole
+    read_lines(tmp_path / "r")  # every line is whole
     assert run.main(["--resume", "--out", str(tmp_path), "--name", "r"]) == run.DONE
     assert tables(tmp_path / "r") == straight
     assert len(pyarrow.parquet.read_table(tmp_path / "r" / "records.parquet")) == 9
@@ -96,15 +97,15 @@ def test_the_reserve_lets_the_ledger_say_the_last_word(tmp_path, monkeypatch):
         original(self, line, flush)
 
     monkeypatch.setattr(Ledger, "_put", put)
-    ledger.append("ended", trial=0)
-    assert read_events(tmp_path) == [{"event": "ended", "trial": 0}] and not (tmp_path / ".reserve").exists()
+    ledger.append(Resumed(1))
+    assert read_lines(tmp_path) == [{"event": "resumed", "samples": 1}] and not (tmp_path / ".reserve").exists()
 
 
 def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
     ledger = Ledger(tmp_path)
-    ledger.append("asked", trial=0)
+    ledger.append(Resumed(0))
     monkeypatch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
     with pytest.raises(OSError, match="full"):
-        ledger.append("asked", trial=1)
-    assert read_events(tmp_path) == [{"event": "asked", "trial": 0}]
+        ledger.append(Resumed(1))
+    assert read_lines(tmp_path) == [{"event": "resumed", "samples": 0}]
     assert ledger_file(tmp_path).read_bytes().endswith(b"\n")

@@ -8,7 +8,7 @@ import pytest
 
 from console.errors import UsageError
 from records.folder import ledger_file
-from records.follow import Following
+from records.follow import LedgerFollower
 from records.history import LOST
 from records.ledger import Ledger, is_live
 from spaces.registry import get_space
@@ -32,24 +32,24 @@ def held(folder):
 
 
 def test_what_is_new_is_read_once(held):
-    following = Following(held)
-    assert following.read() and list(following.standing.books) == [0]
-    following.standing.changed.clear()
-    assert not following.read()
+    follower = LedgerFollower(held)
+    assert follower.read() and list(follower.history.trials) == [0]
+    follower.history.changed.clear()
+    assert not follower.read()
     append(held, epoch(0, 1, 0.5, 4), asked(1, {}, CONFIG), epoch(1, 1, 0.6, 4))
-    assert following.read() and following.standing.changed == {0, 1}
-    assert [len(book.records) for book in following.standing.books.values()] == [1, 1]
+    assert follower.read() and follower.history.changed == {0, 1}
+    assert [len(book.records) for book in follower.history.trials.values()] == [1, 1]
 
 
 def test_a_torn_last_line_waits_until_it_is_whole(held):
-    following = Following(held)
+    follower = LedgerFollower(held)
     append(held, epoch(0, 1, 0.5, 4), torn='{"event": "epo')
-    following.read()
-    assert len(following.standing.books[0].records) == 1
+    follower.read()
+    assert len(follower.history.trials[0].records) == 1
     rest = made_runs.json.dumps(epoch(0, 2, 0.7, 4))[len('{"event": "epo') :] + "\n"
     append(held, torn=rest)
-    following.read()
-    assert following.standing.books[0].best.epoch == 2
+    follower.read()
+    assert follower.history.trials[0].best.epoch == 2
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_damaged_middle_line_is_named(held, line):
     append(held, torn=line + "\n")
     append(held, epoch(0, 1, 0.5, 4))
     with pytest.raises(UsageError, match=r"ledger.jsonl, line 2 is damaged.*; the run cannot be trusted\.$"):
-        Following(held).read()
+        LedgerFollower(held).read()
 
 
 def test_events_of_unknown_kinds_are_passed_over(held):
@@ -69,54 +69,54 @@ def test_events_of_unknown_kinds_are_passed_over(held):
         {"event": "checkpoint", "time": 1.0, "trial": 7},
     )
     append(held, epoch(0, 1, 0.5, 4))
-    following = Following(held)
-    following.read()
-    assert len(following.standing.books[0].records) == 1 and list(following.standing.books) == [0]
+    follower = LedgerFollower(held)
+    follower.read()
+    assert len(follower.history.trials[0].records) == 1 and list(follower.history.trials) == [0]
 
 
 def test_an_epoch_that_was_trained_twice_counts_as_first_recorded(held):
     append(held, epoch(0, 1, 0.5, 4), epoch(0, 2, 0.6, 4), epoch(0, 2, 0.9, 4))
-    following = Following(held)
-    following.read()
-    assert [r.eval_accuracy for r in following.standing.books[0].records] == [0.5, 0.6]
+    follower = LedgerFollower(held)
+    follower.read()
+    assert [r.eval_accuracy for r in follower.history.trials[0].records] == [0.5, 0.6]
 
 
 def test_what_runs_in_a_ledger_that_nobody_writes_is_interrupted_until_it_is_taken_up_again(folder):
     append(folder, epoch(0, 1, 0.5, 4))
-    following = Following(folder)
-    following.read()
-    book = following.standing.books[0]
-    assert (following.live, book.state, book.reason) == (False, "interrupted", LOST)
+    follower = LedgerFollower(folder)
+    follower.read()
+    book = follower.history.trials[0]
+    assert (follower.live, book.state, book.reason) == (False, "interrupted", LOST)
     with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        append(folder, {"event": "resumed", "time": made_runs.START + 1001}, epoch(0, 2, 0.6, 4))
-        following.read()
-    assert (following.live, book.state, book.reason, len(book.records)) == (True, "running", "", 2)
-    assert following.standing.seconds(made_runs.START + 1010) == pytest.approx(10)  # 1,000 s between the two runs
+        append(folder, {"event": "resumed", "samples": 2, "time": made_runs.START + 1001}, epoch(0, 2, 0.6, 4))
+        follower.read()
+    assert (follower.live, book.state, book.reason, len(book.records)) == (True, "running", "", 2)
+    assert follower.history.seconds(made_runs.START + 1010) == pytest.approx(10)  # 1,000 s between the two runs
 
 
 def test_a_search_that_just_starts_has_no_ledger_yet(folder):
     ledger_file(folder).unlink()
-    following = Following(folder)
-    assert not following.read() and following.live and not following.standing.books
+    follower = LedgerFollower(folder)
+    assert not follower.read() and follower.live and not follower.history.trials
 
 
 def test_a_ledger_that_has_become_shorter_is_read_from_the_start(held):
     append(held, epoch(0, 1, 0.5, 4), ended(0, "complete"))
-    following = Following(held)
-    following.read()
-    before = following.standing
+    follower = LedgerFollower(held)
+    follower.read()
+    before = follower.history
     ledger_file(held).write_text(made_runs.json.dumps(asked(0, {}, CONFIG)) + "\n")
-    following.read()
-    assert following.standing is not before and following.standing.books[0].state == "running"
+    follower.read()
+    assert follower.history is not before and follower.history.trials[0].state == "running"
 
 
 def test_a_folder_that_is_no_run_and_one_of_another_version_are_refused(tmp_path):
     with pytest.raises(UsageError, match="is no run folder"):
-        Following(tmp_path)
+        LedgerFollower(tmp_path)
     made_runs.write(tmp_path / "new", about(1, 1) | {"format": 99}, [])
-    with pytest.raises(UsageError, match="has run format 99; this version reads format"):
-        Following(tmp_path / "new")
+    with pytest.raises(UsageError, match="has run format 99; this version reads the formats"):
+        LedgerFollower(tmp_path / "new")
 
 
 def test_a_search_that_starts_while_somebody_looks_waits_for_an_instant(folder):

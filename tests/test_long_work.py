@@ -4,7 +4,7 @@ import pytest
 
 from console import progress
 from console.arguments import DONE
-from records.follow import Following
+from records.follow import LedgerFollower
 from search import export
 from search.views.optuna_study import Mirror
 from tests import made_runs
@@ -18,9 +18,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_reading_a_ledger_and_making_its_study(folder, capsys):
-    following = Following(folder)
-    following.read()
-    Mirror(folder, following.run, folder / "study.journal").update(following.standing)
+    follower = LedgerFollower(folder)
+    follower.read()
+    Mirror(folder, follower.run, folder / "study.journal").update(follower.history)
     lines = capsys.readouterr().err.splitlines()
     assert any(line.startswith("reading the ledger: ") and " lines" in line for line in lines)
     assert any(line.startswith("preparing the study: ") and " of 60 trials" in line for line in lines)
@@ -30,9 +30,9 @@ def test_event_files(folder, capsys):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed here")
     from search.views.tensorboard import EventFiles
 
-    following = Following(folder)
-    following.read()
-    EventFiles(following.run, folder / "tensorboard").update(following.standing)
+    follower = LedgerFollower(folder)
+    follower.read()
+    EventFiles(follower.run, folder / "tensorboard").update(follower.history)
     assert "writing for TensorBoard: 60 of 60 trials" in capsys.readouterr().err
 
 

@@ -1,4 +1,4 @@
-"""The Optuna study of a run: what is in it, and that following a run and reading a finished one give the same."""
+"""The Optuna study of a run: what is in it, and that follower a run and reading a finished one give the same."""
 
 import fcntl
 from pathlib import Path
@@ -11,9 +11,9 @@ from optuna.trial import TrialState
 
 from records.files import write_bytes
 from records.folder import best_weights, ledger_file
-from records.follow import Following
+from records.follow import LedgerFollower
 from search.options import CompareOptions
-from search.views.optuna_study import Mirror, files
+from search.views.optuna_study import StudyMirror, files
 from spaces.registry import get_space
 from spaces.setting import Setting
 from tests import made_runs
@@ -29,17 +29,17 @@ class Run:
 
     def __init__(self, folder: Path, run: dict):
         self.folder = made_runs.write(folder, run, [])
-        self.following = Following(folder)
-        self.mirror = Mirror(folder, run, folder / "study.journal")
+        self.follower = LedgerFollower(folder)
+        self.mirror = StudyMirror(folder, run, folder / "study.journal")
         self.lock = ledger_file(folder).open("a")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.look()
 
     def look(self, *events: dict) -> bool:
         append(self.folder, *events)
-        self.following.read()
-        anew = self.mirror.update(self.following.standing)
-        self.following.standing.changed.clear()
+        self.follower.read()
+        anew = self.mirror.update(self.follower.history)
+        self.follower.history.changed.clear()
         return anew
 
     def trials(self) -> list[optuna.trial.FrozenTrial]:

@@ -70,7 +70,7 @@ def test_the_schedule_that_is_found_gives_the_same_curve_without_tune(tmp_path, 
     assert run.main([*WORDS, "--scheduler", scheduler, "--out", str(tmp_path), "--name", "p"]) == run.DONE
     said = capsys.readouterr().out
     assert "Anchor as_run is left out: a population changes fields." in said and "schedule.parquet" in said
-    epochs = [e for e in ledger.read_events(tmp_path / "p") if e["event"] == "epoch"]
+    epochs = [e for e in ledger.read_lines(tmp_path / "p") if e["event"] == "epoch"]
     assert sorted((e["record"]["trial"], e["record"]["epoch"]) for e in epochs) == [
         (t, n) for t in range(5) for n in range(1, 9)
     ]

@@ -22,6 +22,7 @@ from records.folder import best_weights, predictions_file
 from records.ledger import Ledger
 from search import run as command
 from tests import made_up
+from tests.made_runs import put
 
 
 @pytest.fixture
@@ -241,8 +242,8 @@ def test_a_run_of_another_version_is_read_and_said(tmp_path):
 def test_failed_trials_are_in_no_average_and_are_said(tmp_path):
     folder = made_up.write(tmp_path, "h")
     ledger = Ledger(folder)
-    ledger.append("asked", trial=99, anchor=None, values={}, config={})
-    ledger.append("ended", trial=99, state="failed", reason="NonFiniteLoss: it diverged", peak_memory_mb=1.0)
+    put(ledger, "asked", trial=99, anchor=None, values={}, config={})
+    put(ledger, "ended", trial=99, state="failed", reason="NonFiniteLoss: it diverged", peak_memory_mb=1.0)
     ledger.close()
     run = load_run(folder)
     assert "1 trial failed: NonFiniteLoss: it diverged." in run.notes

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from records import files
-from records.ledger import Ledger, read_events
+from records.ledger import Ledger, read_lines
 from search import compare, run
 from trainables import trial
 
@@ -143,7 +143,7 @@ def test_a_finished_run_has_nothing_to_go_on_with(straight, tmp_path, capsys):
     after = tables(tmp_path / "r")
     assert after == before | {"best": [row | {"run": "r"} for row in before["best"]]}
     assert "0 still to be asked for" in capsys.readouterr().out
-    tests = [e for e in read_events(tmp_path / "r") if e["event"] == "test"]
+    tests = [e for e in read_lines(tmp_path / "r") if e["event"] == "test"]
     assert len(tests) == 2  # test was not opened again
 
 
@@ -175,7 +175,7 @@ def changed(folder, **parts):
     ({"code": "abc"}, "code was abc and is"),
     ({"data__digest": "abc"}, "data.digest was abc and is"),
     ({"space__search__gate": "{}"}, "space.search.gate was {} and is"),
-    ({"format": 99}, "has run format 99; this version reads format 1"),
+    ({"format": 99}, "has run format 99; this version reads the formats 1 and 2"),
 ])  # fmt: skip
 def test_another_space_data_code_or_version_is_refused_with_the_difference(straight, tmp_path, capsys, parts, said):
     folder, _ = straight
@@ -207,28 +207,28 @@ def test_a_search_whose_trials_all_fail_alike_stops_early(tmp_path, monkeypatch,
     def broken(*arguments):
         raise ZeroDivisionError("by design")
 
-    monkeypatch.setattr("search.local.Trial", broken)
+    monkeypatch.setattr("search.executors.local.Trial", broken)
     words = [*SEARCH, "--samples", "9", "--out", str(tmp_path), "--name", "r"]
     assert run.main(words) == run.TOO_FEW
     said = capsys.readouterr().out
     assert "Stopped early: the first 3 trials all failed the same way (ZeroDivisionError: by design)" in said
-    assert sum(e["event"] == "asked" for e in read_events(tmp_path / "r")) == 3
+    assert sum(e["event"] == "asked" for e in read_lines(tmp_path / "r")) == 3
 
 
 def test_a_trial_that_ray_gives_up_too_early_is_given_out_again(tmp_path):
     from search.campaign import Campaign
-    from search.proposers.study import Proposer
+    from search.proposers.study import StudyProposer
     from search.views.terminal import Terminal
     from spaces.registry import SPACES
 
     space = SPACES["finetune"]
-    campaign = Campaign(tmp_path, Proposer(space, 2, 0, "random"), 3, None, Terminal(space, 2, 1))
+    campaign = Campaign(tmp_path, {"kind": "search"}, StudyProposer(space, 2, 0, "random"), 3, None, Terminal(2, 1))
     first, second = campaign.ask(), campaign.ask()
-    campaign.reopen(first.number), campaign.reopen(first.number)  # one death, reported twice
-    campaign.ended(second.number, "failed", "by design")
-    campaign.reopen(second.number)  # what has ended stays so
+    campaign.reopen(first.trial), campaign.reopen(first.trial)  # one death, reported twice
+    campaign.ended(second.trial, "failed", "by design")
+    campaign.reopen(second.trial)  # what has ended stays so
     assert campaign.running() and campaign.ask() == first and campaign.ask() is None
-    assert [e["trial"] for e in read_events(tmp_path) if e["event"] == "asked"] == [0, 1]
-    campaign.ended(first.number, "failed", "by design")
+    assert [e["trial"] for e in read_lines(tmp_path) if e["event"] == "asked"] == [0, 1]
+    campaign.ended(first.trial, "failed", "by design")
     assert not campaign.running()
     campaign.ledger.close()

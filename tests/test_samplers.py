@@ -11,9 +11,8 @@ from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.space import grid_samples
 from search.proposers.samplers import axis, grid
-from search.proposers.study import Proposer
 from spaces.self_paced import SELF_PACED
-from tests.test_study import record
+from tests.test_study import Spoken, record
 
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2")
 SMALL = replace(SELF_PACED, search={"gate": FloatDistribution(0.5, 0.9), "slow_epochs": IntDistribution(1, 9),
@@ -21,15 +20,15 @@ SMALL = replace(SELF_PACED, search={"gate": FloatDistribution(0.5, 0.9), "slow_e
                                     "rate_gate": FloatDistribution(0.7, 0.9)}, anchors=SELF_PACED.anchors[:1])  # fmt: skip
 
 
-def finish(made: Proposer, proposal) -> None:
+def finish(made: Spoken, proposal) -> None:
     """Told complete, with an accuracy and seconds that depend on the config."""
     config = proposal.config
     accuracy = config["gate"] - 0.01 * config["slow_epochs"]
-    made.report(replace(record(proposal.number, 1, accuracy), train_seconds=10 * config["gate"], score_seconds=0.0))
-    made.tell(proposal.number, "complete")
+    made.report(replace(record(proposal.trial, 1, accuracy), train_seconds=10 * config["gate"], score_seconds=0.0))
+    made.end(proposal.trial, "complete")
 
 
-def run(made: Proposer, most: int) -> list:
+def run(made: Spoken, most: int) -> list:
     proposals = []
     while len(proposals) < most and (proposal := made.ask()):
         proposals.append(proposal)
@@ -39,20 +38,20 @@ def run(made: Proposer, most: int) -> list:
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_draws_are_legal_repeat_and_differ(sampler):
-    first, second = (run(Proposer(SMALL, 12, 3, sampler), 12) for _ in range(2))
+    first, second = (run(Spoken(SMALL, 12, 3, sampler), 12) for _ in range(2))
     assert [p.config for p in first] == [p.config for p in second]
     assert all(SMALL.build(p.config).model_dump() == p.config for p in first)
     # a Gaussian process comes back to what it is sure is best
     assert len({tuple(p.config.items()) for p in first}) == 12 or sampler == "gp"
-    other = run(Proposer(SMALL, 12, 4, sampler), 12)
+    other = run(Spoken(SMALL, 12, 4, sampler), 12)
     assert [p.config for p in other][1:] != [p.config for p in first][1:]
 
 
 @pytest.mark.parametrize("sampler", [*SAMPLERS, "grid"])
 @pytest.mark.parametrize("done", [1, 4, 9])
 def test_a_run_that_is_taken_up_draws_what_it_would_have_drawn(sampler, done):
-    straight = run(Proposer(SMALL, 12, 3, sampler), 12)
-    again = Proposer(SMALL, 12, 3, sampler)
+    straight = run(Spoken(SMALL, 12, 3, sampler), 12)
+    again = Spoken(SMALL, 12, 3, sampler)
     for proposal in straight[:done]:
         again.adopt(proposal)
         finish(again, proposal)
@@ -64,12 +63,12 @@ def test_notes_that_go_from_one_trial_to_the_next_change_no_draw(sampler):
     """Trials that overlap, and one of each kind of end among those that the notes are made of."""
     drawn = []
     for notes in (True, False):
-        made, states = Proposer(SMALL, 16, 3, sampler), ["complete", "pruned", "failed", "complete"]
+        made, states = Spoken(SMALL, 16, 3, sampler), ["complete", "pruned", "failed", "complete"]
         waiting = [made.ask(), made.ask()]
         drawn.append([p.config for p in waiting])
         while waiting:
-            made.report(record(waiting[0].number, 1, waiting[0].config["gate"]))
-            made.tell(waiting[0].number, states[waiting[0].number % 4])
+            made.report(record(waiting[0].trial, 1, waiting[0].config["gate"]))
+            made.end(waiting[0].trial, states[waiting[0].trial % 4])
             made.common = made.common if notes else None
             waiting = [*waiting[1:], *([p] if (p := made.ask()) else [])]
             drawn[-1] += [waiting[-1].config] if waiting else []
@@ -81,7 +80,7 @@ def test_the_grid_is_the_product_of_the_values_that_mean_something():
     plain, stepped = (sum(p["rate"] == rate for p in points) for rate in ("constant", "accuracy_steps"))
     assert (plain, stepped) == (3 * 3, 3 * 3 * 3)  # rate_gate has a say under accuracy_steps only
     assert len({tuple(sorted(p.items())) for p in points}) == 36
-    made = run(Proposer(SMALL, 1 + 36, 0, "grid"), 99)
+    made = run(Spoken(SMALL, 1 + 36, 0, "grid"), 99)
     assert [p.anchor for p in made[:2]] == ["as_run", None] and len(made) == 37
     assert [p.values for p in made[1:]] == points
 
@@ -106,7 +105,7 @@ def test_a_grid_decides_how_many_trials_there_are():
 
 
 def test_nsga2_is_told_accuracy_and_seconds():
-    made = Proposer(SMALL, 6, 0, "nsga2")
+    made = Spoken(SMALL, 6, 0, "nsga2")
     proposals = run(made, 6)
     told = [t.values for t in made.study.trials if t.state == TrialState.COMPLETE]
     expected = [[p.config["gate"] - 0.01 * p.config["slow_epochs"], 10 * p.config["gate"]] for p in proposals]

@@ -24,7 +24,7 @@ def search(out: Path, name: str, *more: str, base: list[str] = LOCAL) -> int:
 
 
 def events(folder: Path, kind: str) -> list[dict]:
-    return [event for event in ledger.read_events(folder) if event["event"] == kind]
+    return [event for event in ledger.read_lines(folder) if event["event"] == kind]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from records.folder import predictions_file, read_run
 from records.ledger import Ledger
 from search import run as command
 from tests import made_up
+from tests.made_runs import put
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_two_searches_of_one_section_are_each_compared_with_their_own_anchor(tmp
         best = load_run(folder).finals.sort_values("selection_accuracy").iloc[-1]["trial"]
         ledger = Ledger(folder)
         for trial in (0, int(best)):
-            ledger.append("test", trial=trial, accuracy=0.5, loss=1.0, knn=0.5)
+            put(ledger, "test", trial=trial, accuracy=0.5, loss=1.0, knn=0.5)
             arrays = {"image": np.arange(6), "true": np.zeros(6, int), "predicted": np.zeros(6, int),
                       "probabilities": np.full((6, 3), 1 / 3, np.float32)}  # fmt: skip
             arrays["predicted"][: wrong if trial == 0 else 0] = 1

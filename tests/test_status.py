@@ -12,7 +12,7 @@ import pytest
 from console.arguments import DONE, WRONG_USAGE
 from records.files import write_bytes
 from records.folder import ledger_file
-from records.follow import Following
+from records.follow import LedgerFollower
 from search import status
 from spaces.registry import get_space
 from tests import made_runs
@@ -32,9 +32,9 @@ def folder(tmp_path) -> Path:
 
 
 def said(folder: Path, now: float) -> list[str]:
-    following = Following(folder)
-    following.read()
-    return status.lines(following, now)
+    follower = LedgerFollower(folder)
+    follower.read()
+    return status.lines(follower, now)
 
 
 def test_a_live_run_has_counts_its_best_trial_and_an_expected_end(folder):
@@ -95,7 +95,7 @@ def test_a_head_to_head_is_called_by_its_strategies(tmp_path):
 def test_a_torn_last_line_is_no_fault_and_a_damaged_one_is(folder, capsys):
     append(folder, torn='{"event": "ep')
     assert status.main([str(folder)]) == DONE
-    append(folder, {"event": "resumed"})
+    append(folder, {"event": "resumed", "samples": 2})
     assert status.main([str(folder)]) == WRONG_USAGE
     assert capsys.readouterr().err.strip().endswith("line 9 is damaged; the run cannot be trusted.")
 

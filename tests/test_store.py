@@ -5,12 +5,14 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from console.errors import UsageError
+from records.events import Asked, Ended, Epoch, Placed, Resumed
 from records.files import read_arrays, write_arrays, write_bytes, write_json
 from records.folder import (
     best_weights,
@@ -23,10 +25,11 @@ from records.folder import (
     trial_folder,
 )
 from records.ledger import Ledger, read_events
+from tests.test_analysis import record
 from tests.test_models import Code, said
 from tests.toy import make_trial
 
-EVENTS = [{"event": "asked", "trial": 0}, {"event": "epoch", "accuracy": 0.1 + 0.2}, {"event": "ended", "trial": 0}]
+EVENTS = [Asked(0, {"gate": 0.1 + 0.2}, {}), Placed(0, "here", "", ("1",), 2), Ended(0, "complete", time=1.5)]
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def folder(tmp_path) -> Path:
     """A run folder whose ledger holds three events."""
     ledger = Ledger(tmp_path)
     for event in EVENTS:
-        ledger.append(**event)
+        ledger.append(event)
     ledger.close()
     return tmp_path
 
@@ -45,16 +48,16 @@ def test_what_was_appended_is_read_in_order_and_exactly(folder):
 
 def test_an_event_is_in_the_file_when_append_returns(tmp_path):
     ledger = Ledger(tmp_path)
-    ledger.append("asked", trial=4)
-    assert read_events(tmp_path) == [{"event": "asked", "trial": 4}]
+    ledger.append(Asked(4, {}, {}))
+    assert read_events(tmp_path) == [Asked(4, {}, {})]
     ledger.close()
 
 
 def test_a_ledger_is_continued_and_not_overwritten(folder):
     ledger = Ledger(folder)
-    ledger.append("more")
+    ledger.append(Resumed(7))
     ledger.close()
-    assert read_events(folder) == [*EVENTS, {"event": "more"}]
+    assert read_events(folder) == [*EVENTS, Resumed(7)]
 
 
 @pytest.mark.parametrize("torn", [b'{"event": "epo', b"{", b'{"event": "whole, but without its newline"}', b"\xff\xfe"])
@@ -72,9 +75,9 @@ def test_a_writer_goes_on_in_a_new_line_after_a_torn_one(folder):
     with ledger_file(folder).open("ab") as file:
         file.write(b'{"event": "epo')
     ledger = Ledger(folder)
-    ledger.append("more")
+    ledger.append(Resumed(7))
     ledger.close()
-    assert read_events(folder) == [*EVENTS, {"event": "more"}]
+    assert read_events(folder) == [*EVENTS, Resumed(7)]
 
 
 def test_a_ledger_that_is_one_torn_line_is_empty(tmp_path):
@@ -95,7 +98,7 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_names_the_line(folder, da
 def test_a_number_that_is_not_finite_is_not_written(folder):
     ledger = Ledger(folder)
     with pytest.raises(ValueError):
-        ledger.append("epoch", loss=float("nan"))
+        ledger.append(Asked(1, {"gate": float("nan")}, {}))
     ledger.close()
     assert read_events(folder) == EVENTS
 
@@ -103,10 +106,11 @@ def test_a_number_that_is_not_finite_is_not_written(folder):
 OTHER_WRITER = """
 import sys
 from pathlib import Path
-from spaces.errors import UsageError
-from trainables.store import Ledger
+from console.errors import UsageError
+from records.events import Resumed
+from records.ledger import Ledger
 try:
-    Ledger(Path(sys.argv[1])).append("stolen")
+    Ledger(Path(sys.argv[1])).append(Resumed(8))
 except UsageError as error:
     print(error)
 """
@@ -126,7 +130,7 @@ def test_a_second_writer_is_refused_while_the_first_is_at_work(folder):
     assert read_events(folder) == EVENTS
     ledger.close()
     assert other_writer(folder) == ""
-    assert read_events(folder) == [*EVENTS, {"event": "stolen"}]
+    assert read_events(folder) == [*EVENTS, Resumed(8)]
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
@@ -213,15 +217,25 @@ def test_a_damaged_run_json_is_named(tmp_path):
     assert said(read_run, tmp_path).startswith(f"{tmp_path / 'run.json'} is damaged (")
 
 
-@pytest.mark.parametrize("run", [{"format": 2}, {}])
+@pytest.mark.parametrize("run", [{"format": 99}, {}])
 def test_a_run_of_another_format_is_refused(tmp_path, run):
     write_json(tmp_path / "run.json", run)
-    assert said(read_run, tmp_path) == f"{tmp_path} has run format {run.get('format')}; this version reads format 1."
+    assert (
+        said(read_run, tmp_path)
+        == f"{tmp_path} has run format {run.get('format')}; this version reads the formats 1 and 2."
+    )
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
-    write_json(tmp_path / "run.json", {"format": 1, "options": {"set": ["gate=0.9"]}})
-    assert read_run(tmp_path) == {"format": 1, "options": {"set": ["gate=0.9"]}}
+    made = {"format": 2, "kind": "search", "options": {"set": ["gate=0.9"]}}
+    write_json(tmp_path / "run.json", made)
+    assert read_run(tmp_path) == made
+
+
+@pytest.mark.parametrize(("more", "kind"), [({}, "search"), ({"compare": {"seeds": 2}}, "head_to_head")])
+def test_the_kind_of_a_run_of_format_1_is_told_by_its_options(tmp_path, more, kind):
+    write_json(tmp_path / "run.json", {"format": 1} | more)
+    assert read_run(tmp_path)["kind"] == kind
 
 
 def test_a_run_without_its_ledger_is_named(tmp_path):
@@ -266,10 +280,10 @@ def test_epochs_in_quick_succession_are_flushed_together_and_all_else_at_once(tm
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda number: flushed.append(True))
     clock = iter([0.0, 0.0, 0.05, 0.2, 0.2, 0.25])  # looked at for an epoch, and after a flush
-    monkeypatch.setattr(folder.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     ledger = Ledger(tmp_path)
     counts = []
-    for event in ("epoch", "epoch", "epoch", "ended"):
+    for event in (*[Epoch(record(0, epoch, 0.5, 0.5)) for epoch in (1, 2, 3)], Ended(0, "complete")):
         ledger.append(event)
         counts.append(len(flushed))
     assert counts == [1, 1, 2, 3]

@@ -10,8 +10,10 @@ import torch
 
 from console.errors import UsageError
 from records import ledger
+from records.history import TrialHistory
 from search import compare, run
-from search.proposers.head_to_head import Lineup, make_arms
+from search.proposers.head_to_head import HeadToHead, make_contestants
+from spaces.arm import Arm
 from spaces.registry import SPACES
 from spaces.setting import Setting
 from spaces.transfer import TransferConfig
@@ -172,11 +174,12 @@ def test_no_label_outside_the_training_split_has_a_say_in_its_difficulty():
 
 
 def test_arms_that_build_on_a_failed_one_are_left_out_and_said():
-    lineup = Lineup(make_arms("self_paced,finetune,transfer", "as_run", True, None), BASE, [0, 1], 5, 9, None)
-    lineup.ask()
-    lineup.tell(0, "failed")
+    lineup = HeadToHead(
+        make_contestants("self_paced,finetune,transfer", "as_run", True, None), BASE, [0, 1], 5, 9, None
+    )
+    lineup.tell(TrialHistory(lineup.ask(), state="failed"))
     following = lineup.ask()
-    assert following.setting.arm == "transfer" and following.setting.seed == 0
+    assert following.setting.arm == Arm("transfer") and following.setting.seed == 0
     assert lineup.skipped == ["finetune, seed 0"]
     assert lineup.ask().setting.seed == 1 and len(lineup.skipped) == 3
 
@@ -184,7 +187,7 @@ def test_arms_that_build_on_a_failed_one_are_left_out_and_said():
 def test_a_table_of_several_arms_gives_a_curriculum_and_not_its_twin():
     rows = [{"setting_strategy": "self_paced", "setting_sizes": [3], "order": "random"},
             {"setting_strategy": "self_paced", "setting_sizes": None, "order": "easy_first"}]  # fmt: skip
-    assert make_arms("self_paced", "as_run", False, rows)[0].config.order == "easy_first"
+    assert make_contestants("self_paced", "as_run", False, rows)[0].config.order == "easy_first"
 
 
 def test_a_staged_twin_keeps_the_stages():
@@ -238,22 +241,24 @@ def test_a_class_without_a_level_and_a_word_that_is_none_are_named(tmp_path):
 
 
 def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
-    arms = make_arms("finetune,self_paced,transfer", "as_run", True, None)
-    assert [arm.name for arm in arms] == [
+    arms = make_contestants("finetune,self_paced,transfer", "as_run", True, None)
+    assert [str(one.arm) for one in arms] == [
         "finetune",
         "self_paced",
         "self_paced/random",
         "self_paced/hard_first",
         "transfer",
     ]
-    lineup = Lineup(arms, BASE, [3], 5, 9, None)
+    lineup = HeadToHead(arms, BASE, [3], 5, 9, None)
     first = lineup.ask()
-    assert first.setting.arm == "self_paced" and first.setting.updates is None and lineup.ask() is None  # others wait
+    assert (
+        first.setting.arm == Arm("self_paced") and first.setting.updates is None and lineup.ask() is None
+    )  # others wait
     _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
     for record in records:
         lineup.report(record)
-    lineup.tell(0, "complete")
-    settings = {p.setting.arm: p.setting for p in iter(lineup.ask, None)}
+    lineup.tell(TrialHistory(first, state="complete"))
+    settings = {str(p.setting.arm): p.setting for p in iter(lineup.ask, None)}
     assert settings["finetune"].updates == records[-1].updates and settings["transfer"].updates is None
     assert settings["transfer"].epochs == 9
     assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
@@ -296,7 +301,7 @@ def test_a_head_to_head_ends_in_a_table(tmp_path, capsys):
     assert text in capsys.readouterr().out and "| self_paced/random | 3 |" in text and "against finetune" in text
     assert not list((tmp_path / "h").glob("checkpoints/*/*"))
     assert json.loads((tmp_path / "h" / "run.json").read_text())["compare"]["twins"]
-    assert len(ledger.read_events(tmp_path / "h")) > 30
+    assert len(ledger.read_lines(tmp_path / "h")) > 30
 
 
 @pytest.mark.ray

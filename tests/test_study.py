@@ -7,7 +7,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from records.epoch import EpochRecord
-from search.proposers.study import Proposer
+from records.events import Asked, Ended, Epoch
+from records.history import TrialHistory
+from search.proposers.study import StudyProposer
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED
 from spaces.space import Anchor
 from tests.toy import make_run
@@ -21,24 +23,43 @@ def record(trial: int, epoch: int, accuracy: float) -> EpochRecord:
     return replace(RECORD, trial=trial, epoch=epoch, eval_accuracy=accuracy)
 
 
-def proposer(samples=6, seed=0, sampler="random", space=SELF_PACED) -> Proposer:
-    return Proposer(space, samples, seed, sampler)
+class Spoken(StudyProposer):
+    """Remembers the epochs that it was told of, so that a trial's end can be told by number."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.told: dict[int, TrialHistory] = {}
+
+    def report(self, record: EpochRecord) -> None:
+        super().report(record)
+        self._of(record.trial).enter(Epoch(record))
+
+    def end(self, number: int, state: str) -> None:
+        self._of(number).end(Ended(number, state))
+        self.tell(self._of(number))
+
+    def _of(self, number: int) -> TrialHistory:
+        return self.told.setdefault(number, TrialHistory(Asked(number, {}, {})))
 
 
-def run_all(made: Proposer) -> list:
+def proposer(samples=6, seed=0, sampler="random", space=SELF_PACED) -> Spoken:
+    return Spoken(space, samples, seed, sampler)
+
+
+def run_all(made: Spoken) -> list:
     """Every proposal, each told complete with an accuracy that depends on its config before the next is asked."""
     proposals = []
     for proposal in iter(made.ask, None):
         proposals.append(proposal)
-        made.report(record(proposal.number, 1, accuracy=proposal.config["share_start"]))
-        made.tell(proposal.number, "complete")
+        made.report(record(proposal.trial, 1, accuracy=proposal.config["share_start"]))
+        made.end(proposal.trial, "complete")
     return proposals
 
 
 def test_anchors_come_first_and_count_as_samples():
     proposals = run_all(proposer(samples=5))
     assert [proposal.anchor for proposal in proposals] == ["as_run", "as_described", None, None, None]
-    assert [proposal.number for proposal in proposals] == [0, 1, 2, 3, 4]
+    assert [proposal.trial for proposal in proposals] == [0, 1, 2, 3, 4]
     assert proposals[0].config == SELF_PACED.anchor_values(AS_RUN)
     assert proposals[1].config == SELF_PACED.anchor_values(AS_DESCRIBED)
 
@@ -113,7 +134,7 @@ def test_tpe_draws_at_most_a_quarter_of_the_samples_blindly(samples, blind):
     assert 1 <= start_up_draws(samples) <= blind
 
 
-def states(made: Proposer) -> list[TrialState]:
+def states(made: Spoken) -> list[TrialState]:
     return [trial.state for trial in made.study.trials]
 
 
@@ -131,7 +152,7 @@ def test_a_trial_ends_in_the_study_as_it_ended(state, expected):
     made.ask()
     made.report(record(0, 1, 0.5))
     assert states(made) == [TrialState.RUNNING]
-    made.tell(0, state)
+    made.end(0, state)
     assert states(made) == [expected]
 
 
@@ -141,7 +162,7 @@ def test_a_complete_trial_is_worth_its_best_epoch_and_a_pruned_one_its_last():
         made.ask()
         for epoch, accuracy in enumerate((0.4, 0.7, 0.6), start=1):
             made.report(record(number, epoch, accuracy))
-        made.tell(number, state)
+        made.end(number, state)
     complete, pruned = made.study.trials
     assert (complete.value, pruned.value) == (0.7, 0.6)
     assert complete.intermediate_values == pruned.intermediate_values == {1: 0.4, 2: 0.7, 3: 0.6}
@@ -150,7 +171,7 @@ def test_a_complete_trial_is_worth_its_best_epoch_and_a_pruned_one_its_last():
 def test_a_trial_pruned_before_its_first_epoch_has_failed():
     made = proposer()
     made.ask()
-    made.tell(0, "pruned")
+    made.end(0, "pruned")
     assert states(made) == [TrialState.FAIL]
 
 
@@ -158,8 +179,8 @@ def test_telling_twice_is_harmless_and_the_first_word_counts():
     made = proposer()
     made.ask()
     made.report(record(0, 1, 0.5))
-    made.tell(0, "complete")
-    made.tell(0, "failed")
+    made.end(0, "complete")
+    made.end(0, "failed")
     made.report(record(0, 2, 0.9))
     assert states(made) == [TrialState.COMPLETE] and made.study.trials[0].value == 0.5
 
@@ -168,7 +189,7 @@ def test_telling_of_a_withheld_trial_is_harmless():
     made = proposer(space=SELF_PACED.with_anchors((STRANGER,)))
     made.ask()
     made.report(record(0, 1, 0.5))
-    made.tell(0, "complete")
+    made.end(0, "complete")
     assert made.study.trials == []
 
 
@@ -178,7 +199,7 @@ def test_trials_may_end_in_another_order_than_they_were_asked():
         made.ask()
     for number in (2, 0, 1):
         made.report(record(number, 1, 0.1 * (number + 1)))
-        made.tell(number, "complete")
+        made.end(number, "complete")
     assert [trial.value for trial in made.study.trials] == pytest.approx([0.1, 0.2, 0.3])
 
 
@@ -191,7 +212,7 @@ def test_tpe_learns_where_the_good_trials_are():
         values = []
         for proposal in iter(made.ask, None):
             values.append(proposal.config["share_start"])
-            made.report(record(proposal.number, 1, 1 - abs(values[-1] - 0.9)))
-            made.tell(proposal.number, "complete")
+            made.report(record(proposal.trial, 1, 1 - abs(values[-1] - 0.9)))
+            made.end(proposal.trial, "complete")
         drawn[sampler] = sum(abs(value - 0.9) < 0.15 for value in values[20:])
     assert drawn["tpe"] >= 12 and drawn["random"] <= 9  # of 20; by chance 0.3 / 0.99 of them, 6

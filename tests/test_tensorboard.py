@@ -9,8 +9,10 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from records.events import Asked
 from records.folder import ledger_file
-from records.follow import Following
+from records.follow import LedgerFollower
+from records.history import TrialHistory
 from search.views.tensorboard import HEAD, EventFiles, hyperparameters, name_of, scalars
 from search.views.tfrecords import crc32c, framed, masked
 from spaces.registry import get_space
@@ -40,16 +42,16 @@ def test_scalars_leave_out_what_is_missing_or_infinite():
 @pytest.fixture
 def files(tmp_path):
     folder = made_runs.write(tmp_path / "run", about(2, 4), [])
-    following = Following(folder)
-    return following, EventFiles(following.run, folder / "tensorboard")
+    follower = LedgerFollower(folder)
+    return follower, EventFiles(follower.run, folder / "tensorboard")
 
 
 def look(files, *events) -> None:
-    following, writer = files
-    append(following.folder, *events)
-    following.read()
-    writer.update(following.standing)
-    following.standing.changed.clear()
+    follower, writer = files
+    append(follower.folder, *events)
+    follower.read()
+    writer.update(follower.history)
+    follower.history.changed.clear()
 
 
 def read(files, name: str) -> EventAccumulator:
@@ -80,7 +82,7 @@ def test_a_trial_has_one_file_that_grows(files):
 
 def test_a_trial_that_is_taken_up_again_after_its_end_gets_a_new_file(files):
     look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), ended(0, "interrupted", "Ctrl-C"))
-    look(files, {"event": "resumed"}, epoch(0, 2, 0.8, 4), ended(0, "complete"))
+    look(files, {"event": "resumed", "samples": 1}, epoch(0, 2, 0.8, 4), ended(0, "complete"))
     reader = read(files, "0000")
     assert [event.step for event in reader.Scalars("accuracy/train")] == [1, 2]
     assert session_end(reader).status == 1  # success
@@ -111,8 +113,6 @@ def test_a_ledger_that_is_another_one_writes_the_folder_anew(files):
 
 def test_an_arm_and_its_seed_name_a_trial_of_a_head_to_head():
     setting = Setting(strategy="self_paced", arm="self_paced/hard_first", seed=3)
-    from records.history import Followed, Proposal
-
-    book = Followed(Proposal(7, CONFIG, {}, "as_run", False, setting))
+    book = TrialHistory(Asked(7, CONFIG, {}, "as_run", False, setting))
     assert name_of(book) == "0007-self_paced-hard_first-seed-3"
     assert hyperparameters(about(1, 1), book) == {"arm": "self_paced/hard_first", "seed": 3}

@@ -5,16 +5,16 @@ import time
 import pytest
 
 from console.wording import clock, columns
-from records.history import Proposal, TrialBook
+from records.events import Asked
+from records.history import TrialHistory
 from search.views.terminal import Terminal
-from spaces.registry import get_space
 from tests.test_analysis import record
 
 VALUES = {"gate": 0.8123, "learning_rate": 1e-4, "rate": "cosine", "ranking": "image", "slow_epochs": 2}
 
 
-def book(number: int, state: str, epochs: int, accuracy: float = 0.5, **proposal) -> TrialBook:
-    made = TrialBook(Proposal(number, {}, VALUES, **proposal), state=state, reason="out of luck" * (state == "failed"))
+def book(number: int, state: str, epochs: int, accuracy: float = 0.5, **proposal) -> TrialHistory:
+    made = TrialHistory(Asked(number, {}, VALUES, **proposal), state=state, reason="out of luck" * (state == "failed"))
     made.records = [record(number, epoch, accuracy, 1.0) for epoch in range(1, epochs + 1)]
     made.best = made.records[0] if epochs else None
     return made
@@ -22,7 +22,7 @@ def book(number: int, state: str, epochs: int, accuracy: float = 0.5, **proposal
 
 @pytest.fixture
 def terminal() -> Terminal:
-    return Terminal(get_space("self_paced"), samples=4, epochs=10)
+    return Terminal(samples=4, epochs=10)
 
 
 def test_a_line_says_what_became_of_a_trial(terminal, capsys):

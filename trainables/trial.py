@@ -53,7 +53,7 @@ class Trial:
             train_index=self.split.train,
             eval_index=eval_index,
             eval_split="test" if report else "validation",
-            strategy=setting.arm or setting.strategy,
+            strategy=str(setting.contestant),
             trial=number,
             seed=setting.seed,
             epochs=setting.epochs,
@@ -96,8 +96,7 @@ class Trial:
         Returns the checkpoint's own record, if any, to be told again: a worker can be one epoch ahead of the ledger.
         """
         assert self.folder
-        rows = recorded_epochs(self.folder, self.number)
-        self.known = {epoch: EpochRecord.from_row(row) for epoch, row in rows.items()}
+        self.known = recorded_epochs(self.folder, self.number)
         kept = read_text(best_weights(self.folder, self.number), "record")
         if kept:
             best = EpochRecord.from_row(json.loads(kept))

@@ -15,6 +15,7 @@ from ray import tune
 
 from console.errors import UsageError
 from records.epoch import EpochRecord
+from records.events import Member
 from records.files import is_full_or_readonly
 from records.folder import trial_folder
 from records.locks import hold_as_worker
@@ -122,7 +123,7 @@ class StrategyTrainable(tune.Trainable):
         if not self.fields:
             return {}
         fresh = self.donor is not None and epoch == self.donor[1] + 1
-        return {"member": {"fields": self.fields, "donor": self.donor if fresh else None}}
+        return {"member": Member(self.fields, tuple(self.donor) if fresh else None)}
 
     def _next(self) -> EpochRecord | None:
         try:

@@ -87,7 +87,7 @@ def worth_it(section: Section, run: LoadedRun) -> str:
     rows = run.finals.dropna(subset="best_epoch").sort_values(
         ["selection_accuracy", "selection_loss"], ascending=[False, True]
     )
-    anchored = rows["trial"].map(lambda trial: bool(run.asked[trial]["anchor"]))
+    anchored = rows["trial"].map(lambda trial: bool(run.asked[trial].anchor))
     best, anchors = rows.iloc[0], rows[anchored]
     said = (
         f"{run.name}: {many(len(run.asked), 'trial')}; the best, trial {best['trial']}, has "
@@ -96,7 +96,7 @@ def worth_it(section: Section, run: LoadedRun) -> str:
     if anchors.empty or anchored.all():
         return f"{said}{_on_test(best)}; there is no draw and anchor to compare."
     anchor = anchors.iloc[0]
-    name = run.asked[anchor["trial"]]["anchor"]
+    name = run.asked[anchor["trial"]].anchor
     if best["trial"] == anchor["trial"]:
         return f"{said}{_on_test(best)}: no draw beat the anchor {name}."
     said += f", its best anchor {name} {anchor['selection_accuracy']:.3f}"

@@ -50,7 +50,7 @@ def _study(trials: list[FrozenTrial]) -> optuna.Study:
 
 
 def _frozen(run: LoadedRun, space: dict[str, BaseDistribution], row: object) -> FrozenTrial | None:
-    values = run.asked[row.trial]["values"]  # type: ignore[attr-defined]
+    values = run.asked[row.trial].values  # type: ignore[attr-defined]
     fits = all(name in space and space[name]._contains(space[name].to_internal_repr(v)) for name, v in values.items())
     if row.state not in STATES or row.best_epoch is None or np.isnan(row.best_epoch) or not values or not fits:  # type: ignore[attr-defined]
         return None
@@ -207,10 +207,10 @@ def expected(run: LoadedRun) -> Figure | None:
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
         best = statistics.expected_best(values)
         axes.plot(np.arange(1, len(best) + 1), best, color=COLOURS[0], label=f"{len(values)} drawn trials")
-        anchors = [row for row in run.finals.itertuples() if run.asked[row.trial]["anchor"] and row.selection_accuracy]
+        anchors = [row for row in run.finals.itertuples() if run.asked[row.trial].anchor and row.selection_accuracy]
         for i, row in enumerate(anchors):
             axes.axhline(row.selection_accuracy, color=COLOURS[1 + i], ls="--", lw=1.2,
-                         label=f"anchor {run.asked[row.trial]['anchor']}")  # fmt: skip
+                         label=f"anchor {run.asked[row.trial].anchor}")  # fmt: skip
         axes.set(xlabel="trials", ylabel=f"expected best {run.eval_split} accuracy", xlim=(1, len(best)))
         legend_below(figure, axes)
         axes.set_title("What a smaller search would have found", fontsize=11)
@@ -220,7 +220,7 @@ def expected(run: LoadedRun) -> Figure | None:
 def drawn_values(run: LoadedRun) -> np.ndarray:
     """Best accuracy of each drawn trial (no anchors); a pruned one counts with what it had reached."""
     rows = run.finals[run.finals["best_epoch"].notna()]
-    drawn = [not run.asked[trial]["anchor"] for trial in rows["trial"]]
+    drawn = [not run.asked[trial].anchor for trial in rows["trial"]]
     return rows[drawn]["selection_accuracy"].to_numpy(float)
 
 
@@ -256,7 +256,7 @@ def space_table(run: LoadedRun) -> pd.DataFrame:
         allowed = ", ".join(map(str, facts["choices"])) if "choices" in facts else (
             f"{facts['low']:g} to {facts['high']:g}" + (" (log)" if facts["log"] else "")
         )  # fmt: skip
-        rows.append({"field": name, "allowed": allowed, "best": _short(run.asked[best]["values"].get(name, "–"))})
+        rows.append({"field": name, "allowed": allowed, "best": _short(run.asked[best].values.get(name, "–"))})
     return pd.DataFrame(rows)
 
 

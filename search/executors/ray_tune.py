@@ -75,7 +75,7 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
             num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
             metric="accuracy" if population else "best_accuracy",
             mode="max",
-            search_alg=_Asker(campaign, setting, space.mutable if population else ()),
+            search_alg=CampaignSearcher(campaign, setting, space.mutable if population else ()),
             scheduler=_scheduler(campaign, space, setting, options, longest),
             # a paused trial counts as one at a time, so that those it waits for could never start
             max_concurrent_trials=None if population or options.scheduler == "hyperband" else options.concurrent,
@@ -86,8 +86,8 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
             name="tune",
             storage_path=str(storage.absolute()),
             verbose=0,
-            callbacks=[_Recorder(campaign, options.max_failures)],
-            stop=_StopAll(campaign),
+            callbacks=[LedgerCallback(campaign, options.max_failures)],
+            stop=CampaignStopper(campaign),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
             failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
         ),
@@ -104,7 +104,7 @@ def _scheduler(
     if options.scheduler in POPULATIONS:
         from search.executors.population import make_population
 
-        furthest = max((len(book.records) for book in campaign.books.values()), default=0)
+        furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
         return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
     return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
 
@@ -116,7 +116,7 @@ class _NotKept:
         return {}
 
 
-class _Asker(_NotKept, Searcher):
+class CampaignSearcher(_NotKept, Searcher):
     """Gives Ray the campaign's proposals."""
 
     def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...]):
@@ -125,17 +125,17 @@ class _Asker(_NotKept, Searcher):
         self.campaign, self.setting, self.fields = campaign, setting, fields
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        proposal = self.campaign.ask()
-        if proposal is None:
+        asked = self.campaign.ask()
+        if asked is None:
             # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
             return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
-        member = read_text(last_checkpoint(self.campaign.folder, proposal.number), "member")
-        now = json.loads(member) if member else {"config": proposal.config, "donor": None}
+        member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
+        now = json.loads(member) if member else {"config": asked.config, "donor": None}
         return {
-            "number": proposal.number,
-            "anchor": proposal.anchor or "",
+            "number": asked.trial,
+            "anchor": asked.anchor or "",
             "config": json.dumps(now["config"]),
-            "setting": (proposal.setting or self.setting).model_dump_json(),
+            "setting": (asked.setting or self.setting).model_dump_json(),
             "folder": str(self.campaign.folder.absolute()),
             "fields": list(self.fields),
             "donor": now["donor"],
@@ -153,7 +153,7 @@ class _Asker(_NotKept, Searcher):
         raise NotImplementedError("a search is resumed from its ledger")
 
 
-class _StopAll(_NotKept, tune.Stopper):
+class CampaignStopper(_NotKept, tune.Stopper):
     """Ends the search where nothing more can come of it: no room to write, or the same failure every time."""
 
     def __init__(self, campaign: Campaign):
@@ -166,7 +166,7 @@ class _StopAll(_NotKept, tune.Stopper):
         return bool(self.campaign.stopped) and self.campaign.stopped != OUT_OF_TIME
 
 
-class _Recorder(_NotKept, tune.Callback):
+class LedgerCallback(_NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
     def __init__(self, campaign: Campaign, max_failures: int):

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from console import arguments
 from console.errors import UsageError
+from records.events import FORMAT, Kind
 from records.files import write_json
 from records.folder import read_run
 
@@ -18,21 +19,25 @@ FREE |= {"dashboard"}
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
+MODULES: dict[Kind, str] = {"search": "search.run", "head_to_head": "search.compare"}
+RECORDED_IN: dict[Kind, str] = {"search": "options", "head_to_head": "compare"}  # parts of run.json
 
 
-def options_of(model: type[BaseModel], given: dict[str, Any], recorded_in: str) -> Any:
-    """The recorded options of the run that `given` names, with what was given anew. Raises UsageError.
-
-    `recorded_in` is the part of run.json that holds them: "options" of a search, "compare" of a head-to-head.
-    """
+def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any:
+    """The recorded options of the run that `given` names, with what was given anew. Raises UsageError."""
     if not given.get("name"):
         raise UsageError("--resume wants the --name of the run (and its --out, if that is not 'runs').")
     folder = Path(given.get("out", model.model_fields["out"].default)).absolute() / given["name"]
     run = read_run(folder)
-    if recorded_in not in run or ("compare" in run) != (recorded_in == "compare"):
-        other = "search.compare" if "compare" in run else "search.run"
+    if run["kind"] != kind:
+        other = MODULES[run["kind"]]
         raise UsageError(f"{folder} was made by {other}; resume it with python -m {other} --resume.")
-    recorded = run[recorded_in] | {"name": run["options"]["name"], "dashboard": False}
+    if run["format"] != FORMAT:
+        raise UsageError(
+            f"{folder} has run format {run['format']}, which is read and not written any more; start a new run (its "
+            f"--configs takes {folder.name}/best.parquet)."
+        )
+    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False}
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
     asked = arguments.read(model, given).model_dump(include=set(given))

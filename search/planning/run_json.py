@@ -6,21 +6,22 @@ import platform
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 from optuna.distributions import distribution_to_json
 
-from records.folder import FORMAT
+from records.epoch import Row
+from records.events import FORMAT, Kind
 from search.planning.plan import Plan
 from search.provenance import DESCRIBED, code_digest, versions
 
 
-def describe(plan: Plan, module: str = "search.run") -> dict[str, Any]:
+def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> Row:
     """run.json: everything needed to know what ran, and to run it again."""
     data, split, space = plan.data, plan.split, plan.space
     return {
         "format": FORMAT,
+        "kind": kind,
         "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": plan.options.model_dump(),

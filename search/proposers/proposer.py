@@ -1,18 +1,26 @@
-"""TODO."""
+"""What is asked of whoever says which trial is run next."""
 
 from typing import Protocol
 
 from records.epoch import EpochRecord
-from records.history import Proposal
+from records.events import Asked
+from records.history import TrialHistory
 
 
-class Proposes(Protocol):
-    """Who says what is run next: a sampler, or the lineup of a head-to-head."""
+class Proposer(Protocol):
+    """A sampler's study, or the queue of a head-to-head; knows nothing of processes or files."""
 
     samples: int
     asked: int
 
-    def ask(self) -> Proposal | None: ...
-    def adopt(self, proposal: Proposal) -> None: ...
-    def report(self, record: EpochRecord) -> None: ...
-    def tell(self, number: int, state: str) -> None: ...
+    def ask(self) -> Asked | None:
+        """The next trial; None while it must wait for another one, or when all have been asked for."""
+
+    def adopt(self, asked: Asked) -> None:
+        """A trial that was asked for in an earlier process."""
+
+    def report(self, record: EpochRecord) -> None:
+        """An epoch of a trial."""
+
+    def tell(self, trial: TrialHistory) -> None:
+        """A trial has ended, or is interrupted."""

@@ -4,6 +4,7 @@ The study lives in memory and can be rebuilt from the ledger. The draws for a tr
 repeat as long as the same results are known when it is asked.
 """
 
+import math
 from typing import Any
 
 import optuna
@@ -12,7 +13,8 @@ from optuna.trial import Trial as StudyTrial
 from optuna.trial import TrialState
 
 from records.epoch import EpochRecord
-from records.history import Proposal
+from records.events import Asked
+from records.history import TrialHistory
 from search.proposers.samplers import REPLAYED, TWO_OBJECTIVES, grid, make_sampler
 from spaces.space import Space
 
@@ -24,7 +26,15 @@ STATES = {
 }
 
 
-class Proposer:
+def values_of(trial: TrialHistory, two: bool) -> list[float] | None:
+    """What a trial is worth to a study: accuracy and, of two objectives, seconds; None where there is no number."""
+    record = trial.worth()
+    if record is None or trial.last is None or not math.isfinite(record.eval_accuracy):
+        return None
+    return [record.eval_accuracy, trial.last.seconds] if two else [record.eval_accuracy]
+
+
+class StudyProposer:
     """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
 
     def __init__(self, space: Space, samples: int, seed: int, sampler: str):
@@ -36,10 +46,8 @@ class Proposer:
         self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
         self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
-        self.best: dict[int, EpochRecord] = {}
-        self.last: dict[int, EpochRecord] = {}
 
-    def ask(self) -> Proposal | None:
+    def ask(self) -> Asked | None:
         """The next proposal, or None when all samples have been asked for."""
         if self.asked == self.samples:
             return None
@@ -50,47 +58,39 @@ class Proposer:
             self.study.enqueue_trial(self.grid[number - len(self.space.anchors)])
         trial = self._open(number)
         values = self._suggest(trial)
-        return Proposal(number, self.space.build(values).model_dump(), values)
+        return Asked(number, self.space.build(values).model_dump(), values)
 
-    def adopt(self, proposal: Proposal) -> None:
+    def adopt(self, asked: Asked) -> None:
         """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
         if self.sampler in REPLAYED:
             drawn = self.ask()
-            assert drawn and drawn.config == proposal.config, f"trial {proposal.number} was drawn otherwise before"
+            assert drawn and drawn.config == asked.config, f"trial {asked.trial} was drawn otherwise before"
             return
         self.asked += 1
-        if not proposal.withheld:
-            self._enqueue(proposal.number, proposal.values, optuna.samplers.RandomSampler(seed=0))
+        if not asked.withheld:
+            self._enqueue(asked.trial, asked.values, optuna.samplers.RandomSampler(seed=0))
 
     def report(self, record: EpochRecord) -> None:
         """An epoch of a running trial."""
-        self.last[record.trial] = record
-        if record.better_than(self.best.get(record.trial)):
-            self.best[record.trial] = record
         if record.trial in self.open and not self.two:
             self.open[record.trial].report(record.eval_accuracy, step=record.epoch)
 
-    def tell(self, number: int, state: str) -> None:
-        """How a trial ended: complete trials are valued by their best epoch, pruned ones by their last."""
-        trial = self.open.pop(number, None)
-        if trial is None:
+    def tell(self, trial: TrialHistory) -> None:
+        """How a trial ended; Optuna takes the value of a pruned one from what was reported last."""
+        told = self.open.pop(trial.number, None)
+        if told is None:
             return
-        if state == "pruned" and number not in self.best:
-            state = "failed"
-        self.study.tell(trial, self._value(number) if state == "complete" else None, state=STATES[state])
+        state = STATES["failed"] if trial.state == "pruned" and not trial.best else STATES[trial.state]
+        self.study.tell(told, values_of(trial, self.two) if trial.state == "complete" else None, state=state)
 
-    def _value(self, number: int) -> float | tuple[float, float]:
-        accuracy = self.best[number].eval_accuracy
-        return (accuracy, self.last[number].seconds) if self.two else accuracy
-
-    def _anchor(self, number: int) -> Proposal:
+    def _anchor(self, number: int) -> Asked:
         anchor = self.space.anchors[number]
         config = self.space.anchor_values(anchor)
         values = {name: config[name] for name in self.space.active(config)}
         withheld = not self.space.contains(config)
         if not withheld:
             self._enqueue(number, values, self._make_sampler(number))
-        return Proposal(number, config, values, anchor.name, withheld)
+        return Asked(number, config, values, anchor.name, withheld)
 
     def _enqueue(self, number: int, values: dict[str, Any], sampler: optuna.samplers.BaseSampler) -> None:
         """These values as the study's next trial; every value is given, so the sampler draws nothing."""

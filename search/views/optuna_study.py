@@ -19,14 +19,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from console.progress import track
+from records.epoch import Row
 from records.files import write_bytes
 from records.folder import best_weights, predictions_file
-from records.history import Followed, Standing
+from records.history import RunHistory, TrialHistory
 from search.proposers.samplers import TWO_OBJECTIVES
-from search.proposers.study import STATES
+from search.proposers.study import STATES, values_of
 from spaces.space import within
 
-Row = dict[str, Any]
 STUDY = 0  # its id: there is one in a journal of ours
 
 
@@ -57,8 +57,8 @@ class Journal(BaseJournalBackend):
             self.file.close()
 
 
-class Mirror:
-    """Keeps a study like a run's standing. `storage` is another object after `update` has said True."""
+class StudyMirror:
+    """Keeps a study like a run's history. `storage` is another object after `update` has said True."""
 
     def __init__(self, folder: Path, run: Row, path: Path):
         """`path`: where the journal goes."""
@@ -67,18 +67,18 @@ class Mirror:
         self.journal = Journal()
         self.storage = JournalStorage(self.journal)
         self.shown: dict[int, tuple[int, FrozenTrial]] = {}  # by our number: Optuna's id, and what it was told
-        self.source: Standing | None = None  # what `shown` was made from
+        self.source: RunHistory | None = None  # what `shown` was made from
         self.arms: list[str] = []
 
-    def update(self, standing: Standing) -> bool:
+    def update(self, history: RunHistory) -> bool:
         """Bring the study up to date; whether it had to be made anew, because an ended trial has changed after all."""
-        arms = arms_of(standing)
-        new = standing is not self.source or arms != self.arms  # every arm is a choice of every trial's parameter
-        self.source, self.arms = standing, arms
-        changed = [] if new else sorted(standing.changed)
-        trials = {n: as_trial(self.run, self.folder, standing.books[n], arms) for n in changed}
+        arms = arms_of(history)
+        new = history is not self.source or arms != self.arms  # every arm is a choice of every trial's parameter
+        self.source, self.arms = history, arms
+        changed = [] if new else sorted(history.changed)
+        trials = {n: as_trial(self.run, self.folder, history.trials[n], arms) for n in changed}
         if new or any(_rewritten(self.shown[n][1], trial) for n, trial in trials.items() if n in self.shown):
-            self._make_anew(standing)
+            self._make_anew(history)
             return True
         for number, trial in trials.items():
             self._follow(number, trial)
@@ -87,7 +87,7 @@ class Mirror:
     def close(self) -> None:
         self.journal.close()
 
-    def _make_anew(self, standing: Standing) -> None:
+    def _make_anew(self, history: RunHistory) -> None:
         self.journal.close()
         self.journal, self.shown = Journal(), {}
         self.storage = JournalStorage(self.journal)
@@ -96,8 +96,8 @@ class Mirror:
         self.storage.set_study_system_attr(study, "study:metric_names", names)
         self.storage.set_study_user_attr(study, "command", self.run["command"])
         _write_note(self.storage, study, note(self.run))
-        for number in track(sorted(standing.books), "preparing the study", unit="trials"):
-            self._add(number, as_trial(self.run, self.folder, standing.books[number], self.arms))
+        for number in track(sorted(history.trials), "preparing the study", unit="trials"):
+            self._add(number, as_trial(self.run, self.folder, history.trials[number], self.arms))
         self.journal.keep(self.path)
 
     def _add(self, number: int, trial: FrozenTrial) -> None:
@@ -134,17 +134,16 @@ def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
     return [split], [StudyDirection.MAXIMIZE]
 
 
-def arms_of(standing: Standing) -> list[str]:
+def arms_of(history: RunHistory) -> list[str]:
     """The arms of a head-to-head that have been asked for so far, in order; none in a search."""
-    settings = [book.proposal.setting for book in standing.books.values()]
-    return list(dict.fromkeys(setting.arm or setting.strategy for setting in settings if setting))
+    return list(dict.fromkeys(str(trial.arm) for trial in history.trials.values() if trial.arm))
 
 
-def as_trial(run: Row, folder: Path, book: Followed, arms: list[str]) -> FrozenTrial:
+def as_trial(run: Row, folder: Path, of: TrialHistory, arms: list[str]) -> FrozenTrial:
     """One trial as Optuna keeps it: numbered, valued by its best epoch, with a value per epoch."""
-    params, distributions, outside = parameters(run, book, arms)
-    state = TrialState.RUNNING if book.state == "running" else STATES[book.state]
-    values = worth(run, book)
+    params, distributions, outside = parameters(run, of, arms)
+    state = TrialState.RUNNING if of.state == "running" else STATES[of.state]
+    values = values_of(of, run["options"]["sampler"] in TWO_OBJECTIVES)
     if state == TrialState.COMPLETE and values is None:
         state = TrialState.FAIL
     trial = create_trial(
@@ -152,64 +151,52 @@ def as_trial(run: Row, folder: Path, book: Followed, arms: list[str]) -> FrozenT
         values=values if state in (TrialState.COMPLETE, TrialState.PRUNED) else None,
         params=params,
         distributions=distributions,
-        user_attrs=attributes(run, folder, book) | outside,
-        intermediate_values={r.epoch: r.eval_accuracy for r in book.records if math.isfinite(r.eval_accuracy)},
+        user_attrs=attributes(run, folder, of) | outside,
+        intermediate_values={r.epoch: r.eval_accuracy for r in of.records if math.isfinite(r.eval_accuracy)},
     )
-    trial.datetime_start = datetime.fromtimestamp(book.asked)
-    trial.datetime_complete = None if book.over is None else datetime.fromtimestamp(book.over)
+    trial.datetime_start = datetime.fromtimestamp(of.begun)
+    trial.datetime_complete = None if of.over is None else datetime.fromtimestamp(of.over)
     return trial
 
 
-def worth(run: Row, book: Followed) -> list[float] | None:
-    """Complete trials are worth their best epoch, pruned ones their last; None where there is no such number."""
-    record = book.best if book.state == "complete" else book.records[-1] if book.records else None
-    if record is None or not math.isfinite(record.eval_accuracy):
-        return None
-    both = [record.eval_accuracy, book.records[-1].seconds]
-    return both[: len(objectives(run)[0])]
-
-
-def parameters(run: Row, book: Followed, arms: list[str]) -> tuple[Row, dict[str, BaseDistribution], Row]:
+def parameters(run: Row, of: TrialHistory, arms: list[str]) -> tuple[Row, dict[str, BaseDistribution], Row]:
     """The searched values with their distributions, and those that lie outside their distribution: an anchor's may.
 
     In a head-to-head nothing is searched: what differs there are arm and seed.
     """
-    setting = book.proposal.setting
-    if setting is not None:
+    if of.setting is not None:
         first = run["options"]["seed"]
         last = first + run.get("compare", {}).get("seeds", 1) - 1
-        seeds = IntDistribution(min(first, setting.seed), max(last, setting.seed))
-        both = {"arm": setting.arm or setting.strategy, "seed": setting.seed}
-        return both, {"arm": CategoricalDistribution(arms), "seed": seeds}, {}
+        seeds = IntDistribution(min(first, of.setting.seed), max(last, of.setting.seed))
+        return {"arm": str(of.arm), "seed": of.setting.seed}, {"arm": CategoricalDistribution(arms), "seed": seeds}, {}
     space = {name: json_to_distribution(text) for name, text in run["space"]["search"].items()}
-    values = book.proposal.values
+    values = of.asked.values
     inside = {name: value for name, value in values.items() if name in space and within(space[name], value)}
     outside = {f"{name} (outside the space)": value for name, value in values.items() if name not in inside}
     return inside, {name: space[name] for name in inside}, outside
 
 
-def attributes(run: Row, folder: Path, book: Followed) -> Row:
+def attributes(run: Row, folder: Path, of: TrialHistory) -> Row:
     """What a person wants to know of a trial beside its parameters, under the names of the parquet columns."""
-    proposal, best = book.proposal, book.best
-    setting = proposal.setting
-    row: Row = {"strategy": setting.strategy if setting else run["setting"]["strategy"]}
-    if proposal.anchor:
-        row["anchor"] = proposal.anchor + (" (the sampler is not told)" if proposal.withheld else "")
+    asked, best = of.asked, of.best
+    row: Row = {"strategy": of.setting.strategy if of.setting else run["setting"]["strategy"]}
+    if asked.anchor:
+        row["anchor"] = asked.anchor + (" (the sampler is not told)" if asked.withheld else "")
     if best is not None:
-        last = book.records[-1]
+        last = of.records[-1]
         row |= {"epochs": last.epoch, "best_epoch": best.epoch, "best_accuracy": best.eval_accuracy,
                 "best_loss": _number(best.eval_loss), "best_knn": best.eval_knn, "seconds": round(last.seconds, 3),
                 "images_trained": last.images_trained, "class_counts": _counts(run, last.class_counts)}  # fmt: skip
         if best.eval_map is not None:
             row["best_map"] = best.eval_map
-    if book.fields:
-        row |= {"schedule": schedule(book.fields), "donors": donors(book.donors)}
-    if book.test is not None:
-        row["test_accuracy"] = book.test["accuracy"]
-    if book.reason:
-        row["reason"] = book.reason
-    if book.state != "running":
-        row["files"] = ", ".join(files(folder, proposal.number)) or "none"
+    if of.fields:
+        row |= {"schedule": schedule(of.fields), "donors": donors(of.donors)}
+    if of.test is not None:
+        row["test_accuracy"] = of.test.accuracy
+    if of.reason:
+        row["reason"] = of.reason
+    if of.state != "running":
+        row["files"] = ", ".join(files(folder, of.number)) or "none"
     return row
 
 

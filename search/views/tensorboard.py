@@ -14,7 +14,7 @@ from optuna.distributions import CategoricalDistribution, json_to_distribution
 
 from console.progress import bar
 from records.epoch import EpochRecord
-from records.history import Followed, Standing
+from records.history import RANKED, RunHistory, TrialHistory
 from search.views.serving import Application, ReadOnly, address, serve
 from search.views.tfrecords import framed
 
@@ -51,44 +51,42 @@ def scalars(record: EpochRecord, best: float, fields: dict[str, float] | None = 
     return {tag: value for tag, value in values.items() if value is not None and math.isfinite(value)}
 
 
-def hyperparameters(run: Row, book: Followed) -> dict[str, float | str | bool]:
+def hyperparameters(run: Row, trial: TrialHistory) -> dict[str, float | str | bool]:
     """What distinguishes the trial: its searched values, or in a head-to-head its arm and seed."""
-    setting = book.proposal.setting
-    if setting is not None:
-        return {"arm": setting.arm or setting.strategy, "seed": setting.seed}
-    anchor = {"anchor": book.proposal.anchor} if book.proposal.anchor else {}
-    values = book.proposal.values
+    if trial.setting is not None:
+        return {"arm": str(trial.arm), "seed": trial.setting.seed}
+    anchor = {"anchor": trial.asked.anchor} if trial.asked.anchor else {}
+    values = trial.asked.values
     return {name: values[name] for name in run["space"]["search"] if name in values} | anchor
 
 
-def name_of(book: Followed) -> str:
+def name_of(trial: TrialHistory) -> str:
     """'0003', '0000-as_run', '0004-finetune-seed-1': the trial's folder, which TensorBoard shows as its name."""
-    setting = book.proposal.setting
-    called = f"{setting.arm or setting.strategy}-seed-{setting.seed}" if setting else book.proposal.anchor or ""
-    return f"{book.proposal.number:04d}" + re.sub(r"[^\w.]+", "-", f"-{called}" if called else "")
+    called = f"{trial.arm}-seed-{trial.setting.seed}" if trial.setting else trial.asked.anchor or ""
+    return f"{trial.number:04d}" + re.sub(r"[^\w.]+", "-", f"-{called}" if called else "")
 
 
 class EventFiles:
-    """Keeps a folder of event files like a run's standing."""
+    """Keeps a folder of event files like a run's history."""
 
     def __init__(self, run: Row, folder: Path):
         """`folder` is ours alone: everything in it is derived, and what does not belong to the run is removed."""
         self.run, self.folder = run, folder
-        self.source: Standing | None = None
+        self.source: RunHistory | None = None
         self.written: dict[int, int] = {}  # epochs of each trial
         self.closed: dict[int, tuple[str, float | None]] = {}  # how and when those ended that have
 
-    def update(self, standing: Standing) -> None:
-        """Add what is new to the files; write them all where they show another standing, or none."""
-        numbers = sorted(standing.changed)
-        if standing is not self.source:
-            self.source, self.written, self.closed = standing, {}, {}
-            self._clear({name_of(book) for book in standing.books.values()})
-            numbers = sorted(standing.books)
+    def update(self, history: RunHistory) -> None:
+        """Add what is new to the files; write them all where they show another history, or none."""
+        numbers = sorted(history.changed)
+        if history is not self.source:
+            self.source, self.written, self.closed = history, {}, {}
+            self._clear({name_of(trial) for trial in history.trials.values()})
+            numbers = sorted(history.trials)
         with bar("writing for TensorBoard", len(numbers), "trials") as advance:
             for start in range(0, len(numbers), AT_ONCE):
-                some = [standing.books[number] for number in numbers[start : start + AT_ONCE]]
-                _append({self._path(book): self._news(book) for book in some})
+                some = [history.trials[number] for number in numbers[start : start + AT_ONCE]]
+                _append({self._path(trial): self._news(trial) for trial in some})
                 advance(len(some))
 
     def _clear(self, names: set[str]) -> None:
@@ -98,34 +96,36 @@ class EventFiles:
             if path.name not in names:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _path(self, book: Followed) -> Path:
-        return self.folder / name_of(book) / _file(f"{book.proposal.number:04d}")
+    def _path(self, trial: TrialHistory) -> Path:
+        return self.folder / name_of(trial) / _file(f"{trial.number:04d}")
 
-    def _news(self, book: Followed) -> list[bytes]:
+    def _news(self, trial: TrialHistory) -> list[bytes]:
         """The events of one trial that are not yet in its file; the file's head among them if it is to be new.
 
         A trial that has been taken up again after its end gets a new file: the first end of a file counts.
         """
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-        number, end, events = book.proposal.number, (book.state, book.over), []
+        number, end, events = trial.number, (trial.state, trial.over), []
         if self.closed.get(number, end) != end:
             del self.closed[number], self.written[number]
         if number not in self.written:
             events.append(HEAD)
-            if not self.written and "compare" not in self.run:  # there, arms and seeds speak for themselves
-                events.append(_event(book.asked, experiment(self.run)))
-            events.append(_event(book.asked, hparams_pb(hyperparameters(self.run, book), name_of(book), book.asked)))
+            if not self.written and self.run["kind"] == "search":  # there, arms and seeds speak for themselves
+                events.append(_event(trial.begun, experiment(self.run)))
+            events.append(
+                _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(trial), trial.begun))
+            )
         done = self.written.get(number, 0)
-        best = max((record.eval_accuracy for record in book.records[:done]), default=0.0)
-        for record in book.records[done:]:
+        best = max((record.eval_accuracy for record in trial.records[:done]), default=0.0)
+        for record in trial.records[done:]:
             best = max(best, record.eval_accuracy)
-            values = scalars(record, best, book.fields.get(record.epoch))
-            events.append(_event(_moment(book, record), _summary(values), record.epoch))
-        if book.over is not None and number not in self.closed:
+            values = scalars(record, best, trial.fields.get(record.epoch))
+            events.append(_event(_moment(trial, record), _summary(values), record.epoch))
+        if trial.over is not None and number not in self.closed:
             self.closed[number] = end
-            events.append(_event(book.over, _session_end(book)))
-        self.written[number] = len(book.records)
+            events.append(_event(trial.over, _session_end(trial)))
+        self.written[number] = len(trial.records)
         return events
 
 
@@ -160,19 +160,19 @@ def _domain(distribution: Any) -> Any:
     return hp.RealInterval(float(distribution.low), float(distribution.high))
 
 
-def _moment(book: Followed, record: EpochRecord) -> float:
+def _moment(trial: TrialHistory, record: EpochRecord) -> float:
     """When the epoch was over, as near as its seconds tell; seconds since 1970."""
-    return book.asked + record.seconds + record.eval_seconds
+    return trial.begun + record.seconds + record.eval_seconds
 
 
-def _session_end(book: Followed) -> Any:
+def _session_end(trial: TrialHistory) -> Any:
     """How the trial ended; tensorboard's own function for it wants TensorFlow."""
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import api_pb2, metadata
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 
-    good = book.state in ("complete", "pruned")
-    end = SessionEndInfo(status=api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE, end_time_secs=book.over)
+    good = trial.state in RANKED
+    end = SessionEndInfo(status=api_pb2.STATUS_SUCCESS if good else api_pb2.STATUS_FAILURE, end_time_secs=trial.over)
     about = metadata.create_summary_metadata(HParamsPluginData(session_end_info=end))
     tag = metadata.SESSION_END_INFO_TAG
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=metadata.NULL_TENSOR)])

@@ -6,17 +6,17 @@ from collections import Counter
 from typing import Any
 
 from console.wording import clock, value
-from records.history import Proposal, TrialBook, rank
-from spaces.space import Space
+from records.events import Asked
+from records.history import TrialHistory, rank
 
 
 class Terminal:
     """Watches a campaign. Without rich, or into a pipe, it prints plain lines only."""
 
-    def __init__(self, space: Space, samples: int, epochs: int):
-        self.space, self.samples, self.epochs = space, samples, epochs
+    def __init__(self, samples: int, epochs: int):
+        self.samples, self.epochs = samples, epochs
         self.started = time.monotonic()
-        self.books: dict[int, TrialBook] = {}
+        self.trials: dict[int, TrialHistory] = {}
         self.live = _live(self)
 
     def __enter__(self) -> "Terminal":
@@ -28,14 +28,14 @@ class Terminal:
         if self.live:
             self.live.stop()
 
-    def asked(self, book: TrialBook) -> None:
-        self.books[book.proposal.number] = book
+    def asked(self, trial: TrialHistory) -> None:
+        self.trials[trial.number] = trial
 
-    def epoch(self, book: TrialBook) -> None:
-        """The live bar reads the book by itself."""
+    def epoch(self, trial: TrialHistory) -> None:
+        """The live bar reads the trial by itself."""
 
-    def ended(self, book: TrialBook) -> None:
-        self.say(self._line(book))
+    def ended(self, trial: TrialHistory) -> None:
+        self.say(self._line(trial))
 
     def say(self, text: str) -> None:
         if self.live:
@@ -43,50 +43,49 @@ class Terminal:
         else:
             print(text, flush=True)
 
-    def _line(self, book: TrialBook) -> str:
-        done = sum(other.state != "running" for other in self.books.values())
-        name = f"trial {book.proposal.number}{_called(book)}"
-        head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {book.state:<11}"
-        if book.state == "failed":
-            return f"{head} {book.reason}"
-        if not book.best:
-            return f"{head} {book.reason or 'no epoch was reached'}"
-        seconds = book.records[-1].seconds
-        best = f"{book.best.eval_split} {book.best.eval_accuracy:.3f} at epoch {book.best.epoch} of {len(book.records)}"
-        return f"{head} {best}, {clock(seconds)}  {config_words(self.space, book.proposal, most=3)}".rstrip()
+    def _line(self, trial: TrialHistory) -> str:
+        done = sum(other.state != "running" for other in self.trials.values())
+        name = f"trial {trial.number}{_called(trial)}"
+        head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {trial.state:<11}"
+        if trial.state == "failed":
+            return f"{head} {trial.reason}"
+        if not trial.best:
+            return f"{head} {trial.reason or 'no epoch was reached'}"
+        seconds = trial.records[-1].seconds
+        best = f"{trial.best.eval_split} {trial.best.eval_accuracy:.3f} at epoch {trial.best.epoch} of {len(trial.records)}"
+        return f"{head} {best}, {clock(seconds)}  {config_words(trial.asked, most=3)}".rstrip()
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""
-        running = [b for b in self.books.values() if b.state == "running"]
-        at = ", ".join(f"trial {b.proposal.number} epoch {len(b.records)}/{self.epochs}" for b in running)
+        running = [b for b in self.trials.values() if b.state == "running"]
+        at = ", ".join(f"trial {b.number} epoch {len(b.records)}/{self.epochs}" for b in running)
         doing = f"running: {at}" if at else self._between()
         return [" · ".join([*self.counts(), doing, self._times()]), *self.best()]
 
     def _between(self) -> str:
         """What goes on while no trial runs."""
         return (
-            "starting" if not self.books else "finishing" if len(self.books) >= self.samples else "between two trials"
+            "starting" if not self.trials else "finishing" if len(self.trials) >= self.samples else "between two trials"
         )
 
     def counts(self) -> list[str]:
         """'7 complete', '2 failed': the trials that have ended, by state."""
-        states = Counter(book.state for book in self.books.values())
+        states = Counter(trial.state for trial in self.trials.values())
         return [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted") if states[s]]
 
     def best(self) -> list[str]:
         """One line about the best trial so far, or none."""
-        done = [book for book in self.books.values() if book.best]
-        if not done:
+        best = min((trial for trial in self.trials.values() if trial.best), key=rank, default=None)
+        if best is None or best.best is None:
             return []
-        best = min(done, key=rank)
-        words = config_words(self.space, best.proposal, most=6)
-        name = f"trial {best.proposal.number}{_called(best)}"
-        return [f"best {best.best.eval_accuracy:.3f} in {name}" + (f": {words}" if words else "")]  # type: ignore[union-attr]
+        words = config_words(best.asked, most=6)
+        name = f"trial {best.number}{_called(best)}"
+        return [f"best {best.best.eval_accuracy:.3f} in {name}" + (f": {words}" if words else "")]
 
     def fraction(self) -> float:
         """Of the planned epochs, counting trials that ended early as whole."""
         done = sum(
-            self.epochs if b.state != "running" else min(self.epochs, len(b.records)) for b in self.books.values()
+            self.epochs if b.state != "running" else min(self.epochs, len(b.records)) for b in self.trials.values()
         )
         return done / (self.samples * self.epochs)
 
@@ -101,12 +100,11 @@ class Terminal:
         return f"{clock(time.monotonic() - self.started)} so far{about}"
 
 
-def _called(book: TrialBook) -> str:
+def _called(trial: TrialHistory) -> str:
     """' (as_run)', or in a head-to-head ' (finetune, seed 1)'."""
-    own = book.proposal.setting
-    if own is not None:
-        return f" ({own.arm or own.strategy}, seed {own.seed})"
-    return f" ({book.proposal.anchor})" if book.proposal.anchor else ""
+    if trial.setting:
+        return f" ({trial.arm}, seed {trial.setting.seed})"
+    return f" ({trial.asked.anchor})" if trial.asked.anchor else ""
 
 
 def _live(terminal: Terminal) -> Any:
@@ -131,10 +129,10 @@ def _live(terminal: Terminal) -> Any:
     return None
 
 
-def config_words(space: Space, proposal: Proposal, most: int | None = None) -> str:
+def config_words(asked: Asked, most: int | None = None) -> str:
     """'learning_rate 0.00098, rate cosine, ...': the searched fields that mean something in this config."""
-    names = list(proposal.values)
+    names = list(asked.values)
     names.sort(key=lambda name: name not in ("learning_rate", "rate", "ranking"))
-    words = [f"{name} {value(proposal.values[name])}" for name in names]
+    words = [f"{name} {value(asked.values[name])}" for name in names]
     more = [f"and {len(words) - most} more"] if most is not None and len(words) > most else []
     return ", ".join(words[:most] + more)

@@ -73,7 +73,7 @@ def resume(folder: Path) -> None:
 
 def check(folder: Path) -> Counter:
     """Exactly the planned trials and epochs, none lost, none twice; returns how often each kind of event is there."""
-    events = ledger.read_events(folder / "r")
+    events = ledger.read_lines(folder / "r")
     records = pyarrow.parquet.read_table(folder / "r" / "records.parquet").to_pylist()
     finals = pyarrow.parquet.read_table(folder / "r" / "finals.parquet").to_pylist()
     planned = [(trial, epoch) for trial in range(TRIALS) for epoch in range(1, EPOCHS + 1)]
@@ -261,7 +261,7 @@ def test_a_real_disk_that_fills_up(tmp_path, straight, executor):
                     break
         out, err = process.communicate(timeout=120)
         assert process.returncode == 1 and "cannot be written any more" in out, out + err
-        assert len([e for e in ledger.read_events(disk / "r") if e["event"] == "epoch"]) >= 20
+        assert len([e for e in ledger.read_lines(disk / "r") if e["event"] == "epoch"]) >= 20
         eaten.unlink()
         resume(disk)
         check(disk)

@@ -1,0 +1,162 @@
+"""What happens in a run: one event is one line of its ledger, and everything else follows from these.
+
+Times are in seconds since 1970; lines of format 1 can lack them.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
+
+from records.epoch import EpochRecord, Row
+from spaces.setting import Setting
+
+FORMAT = 2  # of the run folders that are written
+READ = (1, 2)  # formats that are read; the first has no `Started`, and arms as texts
+
+Kind = Literal["search", "head_to_head"]
+Ending = Literal["complete", "pruned", "failed", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins. The first event of a ledger: what follows is in this format."""
+
+    name: ClassVar = "started"
+    kind: Kind
+    format: int = FORMAT
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run is gone on with, by another process."""
+
+    name: ClassVar = "resumed"
+    samples: int
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial has been asked for."""
+
+    name: ClassVar = "asked"
+    trial: int  # its number, from 0
+    config: Row  # every field
+    values: Row  # the searched fields that mean something in this config
+    anchor: str | None = None
+    withheld: bool = False  # an anchor that no draw could have given: the sampler is not told of it
+    setting: Setting | None = None  # where it is not the run's
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A process has taken a trial up."""
+
+    name: ClassVar = "placed"
+    trial: int
+    host: str
+    node: str  # Ray's id of it
+    gpus: tuple[str, ...]  # as Ray counts them
+    threads: int
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Member:
+    """What a population's member trains an epoch with."""
+
+    fields: dict[str, float]  # those that change while a trial runs
+    donor: tuple[int, int] | None = None  # trial and epoch that its state was taken over from, if just before
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch has been trained."""
+
+    name: ClassVar = "epoch"
+    record: EpochRecord
+    member: Member | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A trial has lost its process, and is started again from its last checkpoint."""
+
+    name: ClassVar = "lost"
+    trial: int
+    reason: str
+    failures: int  # of this trial so far
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial is over, or interrupted: then it may be gone on with."""
+
+    name: ClassVar = "ended"
+    trial: int
+    state: Ending
+    reason: str = ""
+    peak_memory_mb: float = 0.0
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Test has been opened for a trial's selected network."""
+
+    name: ClassVar = "test"
+    trial: int
+    accuracy: float
+    loss: float
+    knn: float
+    map: float | None = None  # mean average precision, of the multi-label task only
+    time: float | None = None
+
+
+Event = Started | Resumed | Asked | Placed | Epoch | Lost | Ended | Tested
+KINDS: dict[str, type[Event]] = {
+    kind.name: kind for kind in (Started, Resumed, Asked, Placed, Epoch, Lost, Ended, Tested)
+}
+NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS.values()}
+BUILT = {  # what a line holds otherwise than as plain values
+    "record": EpochRecord.from_row,
+    "member": lambda row: Member(row["fields"], row["donor"] and tuple(row["donor"])),
+    "setting": lambda row: Setting(**row),
+    "gpus": tuple,
+}
+
+
+def to_line(event: Event) -> Row:
+    """The JSON object of an event's line; what is not there is left out."""
+    line: Row = {"event": event.name}
+    for name in NAMES[type(event)]:
+        value = getattr(event, name)
+        if value is not None or name == "anchor":
+            line[name] = _plain(value)
+    return line
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, EpochRecord):
+        return value.row()
+    if isinstance(value, Member):
+        return dict(vars(value))
+    return value.model_dump(mode="json") if isinstance(value, Setting) else value
+
+
+def from_line(line: Any) -> Event | None:
+    """The event of a line's JSON object; None for a kind that this version does not know.
+
+    Fields that are not known are passed over. Raises KeyError, TypeError or ValueError where the line is not what its
+    kind should be.
+    """
+    kind = KINDS.get(line["event"])
+    if kind is None:
+        return None
+    given = {name: line[name] for name in NAMES[kind] if name in line}
+    for name in BUILT.keys() & given.keys():
+        given[name] = given[name] if given[name] is None else BUILT[name](given[name])
+    return kind(**given)
