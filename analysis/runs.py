@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,9 @@ from console.wording import many
 from records.events import Asked
 from records.files import Arrays
 from records.folder import ledger_file, read_predictions
-from records.history import RunHistory, read_history
+from records.history import PACKAGE, RunHistory, other_version, read_history
 from records.tables import final_rows, record_rows
 from spaces.setting import Setting
-
-PACKAGE = "curriculum-tune"
 
 
 @dataclass(frozen=True)
@@ -124,14 +122,8 @@ def _damage(folder: Path) -> list[str]:
 
 
 def _versions(about: dict[str, Any]) -> list[str]:
-    made = about.get("versions", {}).get(PACKAGE)
-    try:
-        here = version(PACKAGE)
-    except PackageNotFoundError:
-        return []
-    if made in (None, here):
-        return []
-    return [f"The run was made by {PACKAGE} {made} and read by {here}."]
+    made = other_version(about)
+    return [f"The run was made by {PACKAGE} {made} and read by {version(PACKAGE)}."] if made else []
 
 
 def _unfinished(history: RunHistory) -> list[str]:

@@ -1,8 +1,10 @@
 """What a run's events add up to. The one reader: resume, status, dashboards, tables and analysis all ask a RunHistory."""
 
+import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,7 @@ from records.ledger import read_events, read_lines
 from spaces.arm import Arm
 from spaces.setting import Setting
 
+PACKAGE = "curriculum-tune"
 LOST = "its search is no longer running"
 RANKED = ("complete", "pruned")  # states of trials that have a result
 SAID = ("complete", "pruned", "failed")  # states that a trial does not leave again
@@ -180,11 +183,24 @@ class RunHistory:
 
 def read_history(folder: Path) -> RunHistory:
     """What a run folder says. Raises UsageError naming what is damaged or of another version."""
-    run, events = read_run(folder), read_events(folder)
+    run = read_run(folder)
     try:
-        return RunHistory.of(run, events)
+        return RunHistory.of(run, read_events(folder))
+    except UsageError as error:
+        if not (made := other_version(run)):
+            raise
+        raise UsageError(f"{folder} was made by {PACKAGE} {made} and may have other fields than this version knows: "
+                         f"{str(error).rstrip('.')}; read it with that version.") from None  # fmt: skip
     except ValueError as error:
         raise UsageError(f"{ledger_file(folder)} is damaged ({error}); the run cannot be trusted.") from None
+
+
+def other_version(run: Row) -> str | None:
+    """The version of this package that made the run, where that is not the one that reads it."""
+    made = run.get("versions", {}).get(PACKAGE)
+    with contextlib.suppress(PackageNotFoundError):
+        return None if made in (None, version(PACKAGE)) else str(made)
+    return None
 
 
 def recorded_epochs(folder: Path, trial: int) -> dict[int, EpochRecord]:

@@ -9,7 +9,8 @@ from typing import Any
 from console.arguments import DONE, TOO_FEW, Parser, guarded, read
 from console.wording import clock
 from records.epoch import EpochRecord
-from records.parquet import SETTING, _row, read_rows
+from records.parquet import read_rows, row_of
+from records.tables import SETTING
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables.strategies import get_strategy
@@ -35,7 +36,7 @@ def replay(asked: argparse.Namespace) -> int:
     rows = read_rows(asked.table)
     if "member" in rows[0]:
         return replay_schedule(rows, asked)
-    row = _row(rows, asked.table, asked.row)
+    row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))
     epochs = min(asked.epochs or row["epochs"], setting.epochs)
     print(

@@ -193,9 +193,9 @@ def test_the_chapters_stand_in_the_reports_order(written):
 
 
 def test_parquet_tables_say_what_they_are_of(written):
-    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "tables.parquet").metadata[b"curriculum_tune"])
+    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "arms.parquet").metadata[b"curriculum_tune"])
     assert metadata["about"]["runs"][0]["run"] == "h" and metadata["units"]["losses"] == "nats"
-    frame = pd.read_parquet(written / "data" / "tables.parquet")
+    frame = pd.read_parquet(written / "data" / "arms.parquet")
     assert frame["accuracy"].to_numpy() == pytest.approx([0.94, 0.93, 0.91, 0.86])
 
 
@@ -255,9 +255,7 @@ def test_a_running_head_to_head_shows_validation_and_says_so(tmp_path):
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     text = (tmp_path / "out" / "report.md").read_text()
     assert "since test is not open for all of them yet" in text and "Predictions were not kept" in text
-    assert pd.read_parquet(tmp_path / "out" / "data" / "tables.parquet")["judged_on"].unique().tolist() == [
-        "validation"
-    ]
+    assert pd.read_parquet(tmp_path / "out" / "data" / "arms.parquet")["judged_on"].unique().tolist() == ["validation"]
 
 
 def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
@@ -376,7 +374,7 @@ def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
     folders = [str(made_up.write(tmp_path, name)) for name in ("one", "two")]
     out = tmp_path / "out"
     assert report.main([*folders, "--out", str(out)]) == command.DONE
-    assert len(pd.read_parquet(out / "data" / "tables.parquet")) == 8
+    assert len(pd.read_parquet(out / "data" / "arms.parquet")) == 8
     parts = pd.read_parquet(out / "data" / "gain.parquet")
     assert parts["curriculum"].unique().tolist() == ["self_paced [one]", "self_paced [two]"]
     assert "Figures show the first 6" not in (out / "report.md").read_text()
