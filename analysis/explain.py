@@ -110,8 +110,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
-    base = setting_of(run)
-    setting = base.model_copy(update=run.asked[trial]["setting"])
+    setting = Setting(**setting_of(run).model_dump() | run.asked[trial]["setting"])
     torch.set_num_threads(setting.threads)
     data, _ = load_data(setting)
     network, _ = make_network(setting, len(data.classes))

@@ -32,7 +32,7 @@ def trained(setting: Setting, config) -> tuple[Trial, list]:
 
 
 def buffers(trial: Trial) -> dict:
-    return {k: v.clone() for k, v in trial.run.engine.network.backbone.state_dict().items()}
+    return {k: v.clone() for k, v in trial.state.engine.network.backbone.state_dict().items()}
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -116,17 +116,17 @@ def test_position_embeddings_are_interpolated_to_another_image_size(tmp_path):
 
 @pytest.mark.parametrize("updates", [1, 7, 23])
 def test_a_budget_of_updates_is_kept_to_the_update(updates):
-    setting = BASE.model_copy(update={"strategy": "finetune", "updates": updates, "epochs": 1000})
+    setting = BASE.model_copy(update={"strategy": "finetune", "max_updates": updates, "epochs": 1000})
     trial, records = trained(setting, SPACES["finetune"].config(batch_size=8, rate="cosine"))
     assert records[-1].updates == updates and records[-1].finished
-    assert trial.run.progress == 1.0
+    assert trial.state.progress == 1.0
 
 
 def test_the_stages_own_figures_are_those_of_its_images():
     setting = BASE.model_copy(update={"strategy": "manual_division", "epochs": 4})
     trial, records = trained(setting, SPACES["manual_division"].config(easy_part=0.25, medium_part=1 / 3))
     assert [r.stage for r in records] == ["easy", "easy+medium", "all", "all"]
-    last = trial.run.evaluation
+    last = trial.state.evaluation
     assert records[-1].stage_accuracy == records[-1].eval_accuracy
     assert (
         records[-1].stage_loss
@@ -248,13 +248,15 @@ def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
     ]
     lineup = Lineup(arms, BASE, [3], 5, 9, None)
     first = lineup.ask()
-    assert first.setting.arm == "self_paced" and first.setting.updates is None and lineup.ask() is None  # others wait
+    assert (
+        first.setting.arm == "self_paced" and first.setting.max_updates is None and lineup.ask() is None
+    )  # others wait
     _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
     for record in records:
         lineup.report(record)
     lineup.tell(0, "complete")
     settings = {p.setting.arm: p.setting for p in iter(lineup.ask, None)}
-    assert settings["finetune"].updates == records[-1].updates and settings["transfer"].updates is None
+    assert settings["finetune"].max_updates == records[-1].updates and settings["transfer"].max_updates is None
     assert settings["transfer"].epochs == 9
     assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
 

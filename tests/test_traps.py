@@ -17,7 +17,7 @@ from tests.toy import (
     HELD_OUT,
     TRAIN,
     make_engine,
-    make_run,
+    make_state,
     make_trial,
     pictures,
     same_tensors,
@@ -45,10 +45,10 @@ def spy_on(engine, method: str, known=None) -> list[np.ndarray]:
 
 def trained_on(ranking: str, hardness: np.ndarray, share: float) -> np.ndarray:
     """The images of the data set that the first epoch trains on, where scoring finds this hardness (50,)."""
-    run = make_run(SelfPacedConfig(batch_size=8, share_start=share, ranking=ranking), epochs=1)
-    spy_on(run.engine, "score", known=lambda index, mode: hardness[index])
-    seen = spy_on(run.engine, "train")
-    list(train(run))
+    state = make_state(SelfPacedConfig(batch_size=8, share_start=share, ranking=ranking), epochs=1)
+    spy_on(state.engine, "score", known=lambda index, mode: hardness[index])
+    seen = spy_on(state.engine, "train")
+    list(train(state))
     return seen[0]
 
 
@@ -93,15 +93,15 @@ def test_trap_2_evaluating_moves_no_batchnorm():
 @pytest.mark.parametrize("rate", RULES)
 def test_trap_3_the_rule_reaches_the_optimiser_at_every_step(optimizer, rate):
     steps = {"rate_epochs_1": 1, "rate_gate": 0.0, "rate_gap_2": 1.0}  # both kinds of steps fall once, after epoch 1
-    run = make_run(TrialConfig(batch_size=8, optimizer=optimizer, rate=rate, learning_rate=0.01, **steps), epochs=2)
-    used, step = [], run.engine.optimizer.step
+    state = make_state(TrialConfig(batch_size=8, optimizer=optimizer, rate=rate, learning_rate=0.01, **steps), epochs=2)
+    used, step = [], state.engine.optimizer.step
 
     def spy():
-        used.append({group["lr"] for group in run.engine.optimizer.param_groups})
+        used.append({group["lr"] for group in state.engine.optimizer.param_groups})
         return step()
 
-    run.engine.optimizer.step = spy
-    records = list(train(run))
+    state.engine.optimizer.step = spy
+    records = list(train(state))
     assert len(used) == records[-1].updates == 10
     if rate == "cosine":
         expected = [0.01 * (1 + np.cos(np.pi * i / 10)) / 2 for i in range(10)]
@@ -113,9 +113,9 @@ def test_trap_3_the_rule_reaches_the_optimiser_at_every_step(optimizer, rate):
 
 def orders(config, epochs=2) -> list[np.ndarray]:
     """The images in the order they were trained on, epoch by epoch."""
-    run = make_run(config, epochs=epochs)
-    seen = spy_on(run.engine, "train")
-    list(train(run))
+    state = make_state(config, epochs=epochs)
+    seen = spy_on(state.engine, "train")
+    list(train(state))
     return seen
 
 
@@ -144,10 +144,10 @@ def test_trap_4_every_epoch_has_an_order_of_its_own():
 def counts(ranking: str) -> tuple[int, ...]:
     """Class counts in the record of an epoch on half of the images, where class 3 is hardest throughout."""
     labels = pictures()[1]
-    run = make_run(SelfPacedConfig(batch_size=8, share_start=0.5, ranking=ranking), epochs=1)
-    spy_on(run.engine, "score", known=lambda index, mode: labels[index] + HARDNESS[index] / 100)
-    seen = spy_on(run.engine, "train")
-    (record,) = train(run)
+    state = make_state(SelfPacedConfig(batch_size=8, share_start=0.5, ranking=ranking), epochs=1)
+    spy_on(state.engine, "score", known=lambda index, mode: labels[index] + HARDNESS[index] / 100)
+    seen = spy_on(state.engine, "train")
+    (record,) = train(state)
     assert record.class_counts == tuple(np.bincount(labels[seen[0]], minlength=4))
     return record.class_counts
 
@@ -177,8 +177,8 @@ def test_trap_6_labels_features_and_predictions_are_in_step_on_a_shuffled_split(
 
 def test_trap_7_under_holdout_no_test_image_reaches_the_engine_while_training():
     trial = make_trial(protocol="holdout")
-    seen = [spy_on(trial.run.engine, method) for method in ("train", "score", "evaluate")]
-    batches = spy_on(trial.run.engine, "_batch")
+    seen = [spy_on(trial.state.engine, method) for method in ("train", "score", "evaluate")]
+    batches = spy_on(trial.state.engine, "_batch")
     records = list(trial.records())
     met = set(np.concatenate([index for calls in (*seen, batches) for index in calls]).tolist())
     assert met == set(trial.split.train) | set(trial.split.validation)
@@ -188,7 +188,7 @@ def test_trap_7_under_holdout_no_test_image_reaches_the_engine_while_training():
 
 def test_trap_7_under_report_every_record_says_that_it_was_judged_on_test():
     trial = make_trial(protocol="report")
-    judged = spy_on(trial.run.engine, "evaluate")
+    judged = spy_on(trial.state.engine, "evaluate")
     records = list(trial.records())
     assert {record.eval_split for record in records} == {"test"}
     assert len(judged) == 3 and all(np.array_equal(index, trial.split.test) for index in judged)
@@ -196,7 +196,7 @@ def test_trap_7_under_report_every_record_says_that_it_was_judged_on_test():
 
 def test_trap_8_the_share_neither_drifts_nor_overshoots():
     """2,240 images, 70 batches of 32, 0.05 a step; at 0.40 and 0.50 floats lose a batch."""
-    curriculum = make_run(SelfPacedConfig(slow_epochs=1, gate=0.5)).curriculum
+    curriculum = make_state(SelfPacedConfig(slow_epochs=1, gate=0.5)).curriculum
     drifting, state, batches = 0.1, curriculum.begin(), {}
     while state["share"] < 1_000_000:
         batches[state["share"]] = (int(drifting * 70), state["share"] * 70 // 1_000_000)
@@ -219,7 +219,7 @@ def same_setting(seed: int):
 def test_trap_11_one_setting_gives_identical_records_and_parameters():
     (first, records), (second, again) = same_setting(3), same_setting(3)
     assert records == again
-    assert same_tensors(first.run.engine.state(), second.run.engine.state())
+    assert same_tensors(first.state.engine.state(), second.state.engine.state())
 
 
 def test_trap_11_another_seed_changes_the_split():
@@ -238,9 +238,9 @@ def test_trap_11_another_seed_changes_the_initialisation():
 def test_trap_11_another_seed_changes_the_order_of_training_and_of_scoring():
     seen = {}
     for seed in (3, 4):
-        run = make_run(SelfPacedConfig(batch_size=8, share_start=1.0, score_mode="train"), epochs=1, seed=seed)
-        trained, scored = spy_on(run.engine, "train"), spy_on(run.engine, "score")
-        list(train(run))
+        state = make_state(SelfPacedConfig(batch_size=8, share_start=1.0, score_mode="train"), epochs=1, seed=seed)
+        trained, scored = spy_on(state.engine, "train"), spy_on(state.engine, "score")
+        list(train(state))
         seen[seed] = trained[0].tolist(), scored[0].tolist()
     assert seen[3][0] != seen[4][0] and sorted(seen[3][0]) == sorted(seen[4][0])
     assert seen[3][1] != seen[4][1] and sorted(seen[3][1]) == sorted(seen[4][1])

@@ -152,7 +152,7 @@ class Lineup:
             if get_strategy(arm.strategy).starts_from == "random"
             else arm.weights or self.setting.weights,
             "epochs": UNLIMITED if limited else self.epochs if arm.whole_network else self.head_epochs,
-            "updates": updates if limited else None,
+            "max_updates": updates if limited else None,
             "sizes": tuple(self.sizes[arm.partner, seed]) if arm.partner else None,
         }
         return self.setting.model_copy(update=changes)

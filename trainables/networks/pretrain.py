@@ -15,7 +15,7 @@ from trainables.data.cache import cache_folder
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
 from trainables.data.splits import split
-from trainables.loop import Run, Totals
+from trainables.loop import Totals, TrainState
 from trainables.networks import models
 from trainables.networks.engine import Engine
 from trainables.rates import rate_rule
@@ -35,19 +35,19 @@ def pretrained(setting: Setting) -> tuple[models.State, Totals]:
     name = f"textures-{setting.model}-{data.digest[:16]}-{setting.precision}-{setting.device}.safetensors"
     path = cache_folder() / "weights" / name
     if not path.exists():
-        run = _make_run(setting, data)
-        for _ in track(loop.train(run), "pretraining on textures", total=EPOCHS, unit="epochs"):
+        state = _make_state(setting, data)
+        for _ in track(loop.train(state), "pretraining on textures", total=EPOCHS, unit="epochs"):
             pass
-        arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in run.engine.weights().items()}
-        files.write_arrays(path, arrays, json.dumps(asdict(run.totals)))
+        arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in state.engine.weights().items()}
+        files.write_arrays(path, arrays, json.dumps(asdict(state.totals)))
     _, text = files.read_arrays(path)
     return models.read_state(path), Totals(**json.loads(text) | {"eval_seconds": 0.0, "updates": 0})
 
 
-def _make_run(setting: Setting, data: Dataset) -> Run:
+def _make_state(setting: Setting, data: Dataset) -> TrainState:
     parts = split(data.labels, "report", 0)
     network = models.build(setting.model, len(data.classes), "none", integer(0, 0, "initialise"), setting.image_size)
-    return Run(
+    return TrainState(
         engine=Engine(network, data.images, data.labels, CONFIG, setting.device, setting.precision),
         curriculum=Curriculum(np.asarray(data.labels[parts.train])),
         rule=rate_rule(CONFIG),
