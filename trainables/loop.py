@@ -14,8 +14,9 @@ import torch
 
 from records.epoch import EpochRecord
 from spaces.trial import TrialConfig
-from trainables.curricula.base import Curriculum, Difficulty, Feedback, Plan
+from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
 from trainables.curricula.batches import batches
+from trainables.data.dataset import Bools
 from trainables.networks.engine import Engine, Evaluation, Trained
 from trainables.rates import RateRule
 from trainables.seeds import rng
@@ -53,15 +54,15 @@ class TrainState:
     curriculum: Curriculum
     rule: RateRule
     config: TrialConfig
-    train_index: np.ndarray  # (N,) of the training split, in the data set
-    eval_index: np.ndarray
+    train_index: Ints  # (N,) of the training split, in the data set
+    eval_index: Ints
     eval_split: str
     strategy: str
     trial: int
     seed: int
     epochs: int  # at most
     max_updates: int | None = None  # updates after which the trial ends; None: its epochs decide
-    eval_levels: np.ndarray | None = None  # (n,) of the division, for stages that have figures of their own
+    eval_levels: Floats | None = None  # (n,) of the division, for stages that have figures of their own
     epoch: int = 0
     curriculum_state: dict[str, Any] = field(default_factory=dict)
     rule_state: dict[str, Any] = field(default_factory=dict)
@@ -119,7 +120,7 @@ def _score(state: TrainState) -> None:
     state.totals.score_seconds += time.perf_counter() - started
 
 
-def _affordable(state: TrainState, order: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _affordable(state: TrainState, order: Ints, positions: Ints) -> tuple[Ints, Ints]:
     """As much of the epoch as the maximum of updates leaves room for."""
     if state.max_updates is None:
         return order, positions
@@ -128,7 +129,7 @@ def _affordable(state: TrainState, order: np.ndarray, positions: np.ndarray) -> 
     return order[:size], positions[:size]
 
 
-def _train(state: TrainState, plan: Plan, order: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, Trained]:
+def _train(state: TrainState, plan: Plan, order: Ints, positions: Ints) -> tuple[Floats, Trained]:
     """Train on the images of `order`, then let curriculum and rate learn from it."""
     started = time.perf_counter()
     rates = plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, _progress(state, len(order)))
@@ -146,7 +147,7 @@ def _train(state: TrainState, plan: Plan, order: np.ndarray, positions: np.ndarr
     return rates, trained
 
 
-def _progress(state: TrainState, images: int) -> np.ndarray:
+def _progress(state: TrainState, images: int) -> Floats:
     """(B,) how much of the planned training is done before each update of an epoch over so many images."""
     steps = np.arange(len(batches(np.arange(images), state.config.batch_size)))
     if state.max_updates is not None:
@@ -154,7 +155,7 @@ def _progress(state: TrainState, images: int) -> np.ndarray:
     return (state.epoch - 1 + steps / len(steps)) / state.epochs
 
 
-def shuffled(seed: int, epoch: int, images: np.ndarray, total: int) -> tuple[np.ndarray, np.ndarray]:
+def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Ints]:
     """`images` in the epoch's order, and where each of them stood in `images`.
 
     The order is one permutation of all N images, filtered: arms that share a seed meet their common images in the same
@@ -167,14 +168,15 @@ def shuffled(seed: int, epoch: int, images: np.ndarray, total: int) -> tuple[np.
     return order, positions[order]
 
 
-def _flips(state: TrainState, order: np.ndarray) -> np.ndarray | None:
+def _flips(state: TrainState, order: Ints) -> Bools | None:
     """(K, 2) whether each image is flipped; drawn for all N, so that arms flip their common images alike."""
     if state.config.augment == "none":
         return None
-    return rng(state.seed, state.epoch, "augment").integers(0, 2, (len(state.train_index), 2)).astype(bool)[order]
+    drawn: Bools = rng(state.seed, state.epoch, "augment").integers(0, 2, (len(state.train_index), 2)).astype(np.bool_)
+    return drawn[order]
 
 
-def _evaluate(state: TrainState, rates: np.ndarray) -> Evaluation:
+def _evaluate(state: TrainState, rates: Floats) -> Evaluation:
     started = time.perf_counter()
     state.evaluation = state.engine.evaluate(state.eval_index)
     state.totals.eval_seconds += time.perf_counter() - started
@@ -184,7 +186,7 @@ def _evaluate(state: TrainState, rates: np.ndarray) -> Evaluation:
 
 
 def _record(
-    state: TrainState, plan: Plan, order: np.ndarray, rates: np.ndarray, trained: Trained, evaluation: Evaluation
+    state: TrainState, plan: Plan, order: Ints, rates: Floats, trained: Trained, evaluation: Evaluation
 ) -> EpochRecord:
     labels = state.curriculum.labels
     stage_loss, stage_accuracy = _stage_figures(state, plan, evaluation)

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from console.errors import unknown
 from spaces.finetune import FinetuneConfig, ScratchConfig
 from spaces.manual_division import ManualDivisionConfig
@@ -13,7 +11,7 @@ from spaces.paced import PacedConfig
 from spaces.self_paced import SelfPacedConfig
 from spaces.transfer import TransferConfig
 from spaces.trial import HeadConfig, TrialConfig
-from trainables.curricula.base import Curriculum
+from trainables.curricula.base import Curriculum, Floats, Ints
 from trainables.curricula.fixed import ManualDivision, Paced
 from trainables.curricula.self_paced import SelfPaced
 from trainables.curricula.yoked import Yoked
@@ -23,9 +21,9 @@ from trainables.curricula.yoked import Yoked
 class Facts:
     """What a curriculum may know of the training split before it begins. N = its images."""
 
-    labels: np.ndarray  # (N,)
-    fixed: np.ndarray | None = None  # (N,) difficulty or levels, for the strategies that need them beforehand
-    shuffle: np.ndarray | None = None  # (N,) a permutation drawn from the seed
+    labels: Ints  # (N,)
+    fixed: Floats | None = None  # (N,) difficulty or levels, for the strategies that need them beforehand
+    shuffle: Ints | None = None  # (N,) a permutation drawn from the seed
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from records.epoch import EpochRecord
@@ -20,6 +19,7 @@ from records.history import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables import loop, preparation
+from trainables.data.dataset import Ints
 from trainables.loop import Totals, TrainState
 from trainables.networks import models
 from trainables.networks.engine import Evaluation
@@ -158,7 +158,7 @@ class Trial:
         """Judge a kept network on the test split, once."""
         return self._judge(weights, self.split.test)
 
-    def _judge(self, weights: Path, index: np.ndarray) -> Evaluation:
+    def _judge(self, weights: Path, index: Ints) -> Evaluation:
         arrays, _ = read_arrays(weights)
         self.state.engine.network.load_torchvision_state(_tensors(arrays))
         return self.state.engine.evaluate(index)
@@ -176,7 +176,7 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
     evaluation = evaluation or trial.state.evaluation
     assert evaluation
     index = trial.split.test if on == "test" else trial.split.validation
-    arrays = {
+    arrays: Arrays = {
         "image": index,
         "true": evaluation.true,
         "predicted": evaluation.predicted,

@@ -53,6 +53,9 @@ class StrategyTrainable(tune.Trainable):
     must not retry it. What Ray sees fail is a lost worker.
     """
 
+    trial: Trial
+    records: Iterator[EpochRecord]
+
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
         self.failure: dict[str, Any] | None = None
@@ -95,7 +98,8 @@ class StrategyTrainable(tune.Trainable):
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
 
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
+    def load_checkpoint(self, checkpoint_dir: Any) -> None:
+        """Ray declares a dict and passes the path of the folder that was saved into."""
         self.trial.take_over(Path(checkpoint_dir) / CHECKPOINT)
         self.records = self.trial.records()
 
@@ -110,7 +114,7 @@ class StrategyTrainable(tune.Trainable):
         if self.fields:
             self.trial.member = json.dumps({"config": values, "donor": self.donor})
         told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
-        self.records: Iterator[EpochRecord] = chain(told_again, self.trial.records())
+        self.records = chain(told_again, self.trial.records())
 
     def _placed(self) -> dict[str, Any]:
         """Where the trial is, told once."""

@@ -17,7 +17,7 @@ from spaces.setting import Setting
 from trainables import loop
 from trainables.curricula.base import Curriculum
 from trainables.data.cache import cache_folder
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, Ints
 from trainables.difficulty.scorers import Scores
 from trainables.loop import TrainState
 from trainables.networks.engine import Engine
@@ -28,7 +28,7 @@ from trainables.rates import rate_rule
 EPOCHS = 5
 
 
-def reference_scores(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> Scores:
+def reference_scores(network: Network, setting: Setting, data: Dataset, train: Ints) -> Scores:
     """The loss (N,) of every image under `network`, fine-tuned on the training split; from the cache, or computed.
 
     Images that it was fine-tuned on have lower losses than others, so the two are to be ranked apart, as
@@ -50,7 +50,7 @@ def reference_scores(network: Network, setting: Setting, data: Dataset, train: n
     return Scores(arrays["losses"], cost["seconds"], data.count, cost["trained"])
 
 
-def _make_state(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> TrainState:
+def _make_state(network: Network, setting: Setting, data: Dataset, train: Ints) -> TrainState:
     config = _config(setting)
     return TrainState(
         engine=Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets),
@@ -73,7 +73,7 @@ def _config(setting: Setting) -> FinetuneConfig:
     return FinetuneConfig(learning_rate=rate, rate="cosine", augment="flips")
 
 
-def _key(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> str:
+def _key(network: Network, setting: Setting, data: Dataset, train: Ints) -> str:
     """Everything that the losses depend on."""
     about = {
         "config": _config(setting).model_dump(),

@@ -51,7 +51,8 @@ class SmallCnn(nn.Module):
         self.fc = nn.Linear(4 * width, 7)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.blocks(x).mean(dim=(2, 3)))
+        logits: torch.Tensor = self.fc(self.blocks(x).mean(dim=(2, 3)))
+        return logits
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -72,7 +73,9 @@ def _theirs() -> Any:
 
 def _vit_tiny(image_size: int) -> nn.Module:
     """Two blocks of width 48: the same code as ViT-B/16, for tests and for two cores."""
-    return _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=96)
+    widths = {"hidden_dim": 48, "mlp_dim": 96}
+    network: nn.Module = _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, **widths)
+    return network
 
 
 RESNET18 = Architecture(
@@ -121,7 +124,8 @@ class Network(nn.Module):
         self.backbone.set_submodule(self.head_name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(x))
+        logits: torch.Tensor = self.head(self.backbone(x))
+        return logits
 
     def freeze(self, architecture: str, unfreeze: str, batchnorm: str) -> None:
         """Train only the head ("head") or also what comes just before it ("last_block").
@@ -223,7 +227,8 @@ def read_state(path: Path) -> State:
 def _torch_load(path: Path) -> State:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def _first(error: Exception) -> str:
@@ -237,10 +242,11 @@ def imagenet_state(architecture: str) -> State:
         raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
     weights = _theirs().get_weight(name)
     try:
-        return weights.get_state_dict(progress=True, check_hash=True)
+        state: State = weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UsageError(
             f"The ImageNet weights of {architecture} could not be had from {weights.url} ({_first(error)}). "
             f"Put that file into {folder}, or pass --weights FILE or --weights none."
         ) from None
+    return state
