@@ -17,7 +17,7 @@ from spaces.setting import Setting
 from spaces.transfer import TransferConfig
 from trainables.difficulty.division import REPORT_COUNTS, levels_of
 from trainables.difficulty.scorers import head_scores, read_scores
-from trainables.preparation import load_data, make_network
+from trainables.preparation import FeaturesKey, load_data, make_network
 from trainables.trial import Trial
 
 BASE = Setting(strategy="transfer", data="scenes:count=105", image_size=16, model="small_cnn", epochs=3, precision="fp32",
@@ -44,7 +44,7 @@ def test_every_strategy_trains_and_its_totals_grow(name):
     assert {r.strategy for r in records} == {name}
 
 
-def test_trap_9_a_frozen_backbone_does_not_drift_unless_asked_to():
+def test_a_frozen_backbone_does_not_drift_unless_asked_to():
     for batchnorm, augment in (("frozen", "none"), ("frozen", "flips")):
         trial = Trial(BASE, TransferConfig(batchnorm=batchnorm, augment=augment), 0)
         before = buffers(trial)
@@ -75,6 +75,22 @@ def test_cached_features_give_the_numbers_of_the_whole_network(monkeypatch):
     assert [r.eval_accuracy for r in cached] == [r.eval_accuracy for r in whole]
     assert cached[0].images_scored == 105 and whole[0].images_scored == 0  # features are charged for
     assert preparation.make_engine is not slow
+
+
+def test_features_are_shared_by_what_has_no_bearing_on_them():
+    key = FeaturesKey.of(BASE)
+    alike = {"strategy": "paced", "arm": "a", "epochs": 9, "max_updates": 5, "sizes": (1,), "protocol": "report"}
+    assert FeaturesKey.of(BASE.model_copy(update=alike)) == key
+    for name, value in {
+        "data": "scenes",
+        "image_size": 24,
+        "model": "vit_tiny",
+        "precision": "bf16",
+        "seed": 1,
+    }.items():
+        assert FeaturesKey.of(BASE.model_copy(update={name: value})) != key
+    pretrained = BASE.model_copy(update={"weights": "textures"})
+    assert FeaturesKey.of(pretrained) == FeaturesKey.of(pretrained.model_copy(update={"seed": 1}))
 
 
 def test_the_last_block_is_trained_where_asked():
