@@ -131,7 +131,7 @@ def _choice(run: LoadedRun, trial: int) -> str:
 def _facts(run: LoadedRun, trial: int) -> tuple:
     """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
     setting = run.settings[trial]
-    start, limited = initialisation(setting.weights), setting.updates is not None
+    start, limited = initialisation(setting.weights), setting.max_updates is not None
     return setting.strategy, start, setting.model, setting.image_size, run.asked[trial].anchor, limited
 
 

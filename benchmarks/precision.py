@@ -43,7 +43,7 @@ def measure(setting: Setting) -> dict[str, float | int | str]:
     """Train to the end, then open test for the last epoch's network."""
     trial = Trial(setting, CONFIG, setting.seed)
     last = list(trial.records())[-1]
-    test = trial.run.engine.evaluate(trial.split.test)
+    test = trial.state.engine.evaluate(trial.split.test)
     return {"precision": setting.precision, "seed": setting.seed, "test_accuracy": test.accuracy, "test_loss": test.loss,
             "test_knn": test.knn, "validation_accuracy": last.eval_accuracy, "train_loss": last.train_loss,
             "seconds": last.train_seconds, "load": os.getloadavg()[0]}  # fmt: skip

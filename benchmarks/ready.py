@@ -26,7 +26,7 @@ class ReadyTrial:
 
     def __init__(self, setting: Setting, config: TrialConfig, number: int, folder: Path | None = None):
         self.setting, self.number, self.member = setting, number, ""
-        self.run = SimpleNamespace(config=config, train_index=range(IMAGES), best=None)
+        self.state = SimpleNamespace(config=config, train_index=range(IMAGES), best=None)
 
     def accuracy(self, epoch: int) -> float:
         return 0.9 * epoch / self.setting.epochs
@@ -35,11 +35,11 @@ class ReadyTrial:
         return []
 
     def records(self) -> Iterator[EpochRecord]:
-        last, updates = self.setting.epochs, IMAGES // self.run.config.batch_size
+        last, updates = self.setting.epochs, IMAGES // self.state.config.batch_size
         for epoch in range(1, last + 1):
             record = replace(RECORD, trial=self.number, epoch=epoch, eval_accuracy=self.accuracy(epoch),
                              updates=epoch * updates, images_trained=epoch * IMAGES, finished=epoch == last)  # fmt: skip
-            self.run.best = record if record.better_than(self.run.best) else self.run.best
+            self.state.best = record if record.better_than(self.state.best) else self.state.best
             yield record
 
 

@@ -75,9 +75,9 @@ def measure(setting: Setting, way: str, check: int) -> dict[str, Any]:
     trial = Trial(setting, SelfPacedConfig(learning_rate=1e-4, ranking="image_per_class", **WAYS[way]), 0)
     {"seen": remember_losses, "half": score_half, "head": score_by_head}.get(way, lambda trial: None)(trial)
     found = list(compared(trial, check))
-    last = trial.run.last
+    last = trial.state.last
     assert last
-    test = trial.run.engine.evaluate(trial.split.test)
+    test = trial.state.engine.evaluate(trial.split.test)
     correlation, agreement = np.mean(found, axis=0).tolist() if found else (float("nan"),) * 2
     figures = (last.eval_accuracy, test.accuracy, correlation, agreement, last.train_seconds, last.score_seconds)
     return dict(zip(COLUMNS[2:], (*figures, last.images_trained, last.share), strict=True))
@@ -85,17 +85,17 @@ def measure(setting: Setting, way: str, check: int) -> dict[str, Any]:
 
 def compared(trial: Trial, check: int) -> Iterator[tuple[float, float]]:
     """(rank correlation, agreement) of what every `check`-th plan was made by with exact scores of the same network."""
-    run, judge = trial.run, Trial(trial.setting, trial.run.config, 0).run.engine
+    state, judge = trial.state, Trial(trial.setting, trial.state.config, 0).state.engine
     used: list[Difficulty | None] = []  # by each epoch's plan
-    train = run.engine.train
-    run.engine.train = lambda *rest: (used.append(run.difficulty), train(*rest))[1]  # type: ignore[method-assign]
-    epochs = loop.train(run)
-    while not run.finished:
-        judge.network.load_state_dict(run.engine.network.state_dict())
+    train = state.engine.train
+    state.engine.train = lambda *rest: (used.append(state.difficulty), train(*rest))[1]  # type: ignore[method-assign]
+    epochs = loop.train(state)
+    while not state.finished:
+        judge.network.load_state_dict(state.engine.network.state_dict())
         record, ranked = next(epochs), used[-1]
-        if check and ranked is not None and record.share < 1 and run.epoch % check == 0:
-            exact = judge.score(run.train_index, "eval")
-            both = agreement(run.curriculum.labels, record.class_counts, ranked.values, exact)
+        if check and ranked is not None and record.share < 1 and state.epoch % check == 0:
+            exact = judge.score(state.train_index, "eval")
+            both = agreement(state.curriculum.labels, record.class_counts, ranked.values, exact)
             yield float(spearmanr(ranked.values, exact).statistic), both
 
 
@@ -111,29 +111,29 @@ def agreement(labels: np.ndarray, counts: Sequence[int], values: np.ndarray, exa
 
 def remember_losses(trial: Trial) -> None:
     """After an epoch, the images it trained on are ranked by the losses they had in training."""
-    run, train, hits = trial.run, trial.run.engine.train, trial.run.engine.task.hits
+    state, train, hits = trial.state, trial.state.engine.train, trial.state.engine.task.hits
     met: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def watched_hits(logits: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        met.append((at, run.engine.task.loss(logits.detach(), at)))
+        met.append((at, state.engine.task.loss(logits.detach(), at)))
         return hits(logits, at)
 
     def watched_train(order: np.ndarray, *rest: Any) -> Trained:
         met.clear()
         trained = train(order, *rest)
-        if run.difficulty is not None:
-            values = run.difficulty.values.copy()
-            places = np.searchsorted(run.train_index, torch.cat([at for at, _ in met]).numpy())
+        if state.difficulty is not None:
+            values = state.difficulty.values.copy()
+            places = np.searchsorted(state.train_index, torch.cat([at for at, _ in met]).numpy())
             values[places] = torch.cat([losses for _, losses in met]).double().numpy()
-            run.difficulty = Difficulty(values, run.difficulty.order)
+            state.difficulty = Difficulty(values, state.difficulty.order)
         return trained
 
-    run.engine.task.hits, run.engine.train = watched_hits, watched_train  # type: ignore[method-assign]
+    state.engine.task.hits, state.engine.train = watched_hits, watched_train  # type: ignore[method-assign]
 
 
 def score_half(trial: Trial) -> None:
     """Scoring sees images averaged two by two pixels; about a quarter of the arithmetic."""
-    engine, score, batch = trial.run.engine, trial.run.engine.score, trial.run.engine._batch
+    engine, score, batch = trial.state.engine, trial.state.engine.score, trial.state.engine._batch
 
     def score_half_size(order: np.ndarray, mode: str) -> np.ndarray:
         engine._batch = lambda at: functional.avg_pool2d(batch(at), 2)  # type: ignore[method-assign, misc]
@@ -148,8 +148,8 @@ def score_half(trial: Trial) -> None:
 def score_by_head(trial: Trial) -> None:
     """Rank by the head's losses instead of the network's, and charge what they cost once."""
     scores, charged = fixed_difficulty(trial.setting, trial.data, trial.split.train)
-    trial.run.engine.score = lambda order, mode: scores.values[order]  # type: ignore[method-assign]
-    trial.run.totals = trial.run.totals + loop.Totals(score_seconds=charged.score_seconds)
+    trial.state.engine.score = lambda order, mode: scores.values[order]  # type: ignore[method-assign]
+    trial.state.totals = trial.state.totals + loop.Totals(score_seconds=charged.score_seconds)
 
 
 def summary(table: pd.DataFrame) -> str:

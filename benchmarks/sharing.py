@@ -65,8 +65,8 @@ def main() -> None:
     data = load(source, size)
     network = build("small_cnn", len(data.classes), "none", 0)
     engine = Engine(network, data.images, np.asarray(data.labels), TrialConfig(), "cpu", "fp32")
-    assert engine.images.data_ptr() == data.images.ctypes.data, "the engine holds a copy of its own"
-    int(engine.images.sum())
+    assert engine.inputs.data_ptr() == data.images.ctypes.data, "the engine holds a copy of its own"
+    int(engine.inputs.sum())
     print("read", flush=True)
     sys.stdin.readline()
 

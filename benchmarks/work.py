@@ -25,7 +25,7 @@ from trainables import loop
 from trainables.curricula.base import Curriculum
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
-from trainables.loop import Run, shuffled
+from trainables.loop import TrainState, shuffled
 from trainables.networks import models
 from trainables.networks.engine import Engine, bf16_is_fast, keep_memory
 from trainables.rates import rate_rule
@@ -63,10 +63,10 @@ def in_own_process(name: str, work: Work, ours: bool) -> Any:
 
 def by_us(work: Work) -> list[dict[str, float]]:
     """Losses and seconds of each epoch of our own loop over the cached images."""
-    run = make_run(work)
-    warm_up(run.engine, work)
+    state = make_state(work)
+    warm_up(state.engine, work)
     rows, before = [], loop.Totals()
-    for record in loop.train(run):
+    for record in loop.train(state):
         train_seconds = record.train_seconds - before.train_seconds
         row = {"seconds": train_seconds + record.eval_seconds - before.eval_seconds, "train_seconds": train_seconds}
         rows.append(row | {"train_loss": record.train_loss, "held_out_loss": record.eval_loss})
@@ -134,12 +134,12 @@ def warm_up(engine: Engine, work: Work) -> None:
     finish(work.device)
 
 
-def make_run(work: Work) -> Run:
+def make_state(work: Work) -> TrainState:
     """Our loop over the first images of the folder's own order, as a trial of plain fine-tuning would be."""
     data, train, held_out, network, _ = parts(work)
     config = FinetuneConfig(learning_rate=1e-4)
     engine = Engine(network, data.images, data.labels, config, work.device, work.precision)
-    return Run(engine, Curriculum(data.labels[train]), rate_rule(config), config, train, held_out, "validation",
+    return TrainState(engine, Curriculum(data.labels[train]), rate_rule(config), config, train, held_out, "validation",
                "finetune", 0, work.seed, work.epochs)  # fmt: skip
 
 

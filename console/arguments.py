@@ -21,7 +21,7 @@ def guarded(work: Callable[[], int]) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return WRONG_USAGE
     except BrokenPipeError:  # whoever read our output has read enough
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return DONE
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)

@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 QUIET_SECONDS = 2.0
 LINE_SECONDS = 10.0
+Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
@@ -19,7 +20,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def track(iterable: Iterable, description: str, total: int | None = None, unit: str = "images") -> Iterator:
+def track(iterable: Iterable[Item], description: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:
     """The same items, while a bar shows how many have passed; `total` is asked of the iterable if it knows."""
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)

@@ -3,6 +3,7 @@
 Times are in seconds since 1970; lines of format 1 can lack them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
@@ -121,7 +122,7 @@ KINDS: dict[str, type[Event]] = {
     kind.name: kind for kind in (Started, Resumed, Asked, Placed, Epoch, Lost, Ended, Tested)
 }
 NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS.values()}
-BUILT = {  # what a line holds otherwise than as plain values
+BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values
     "record": EpochRecord.from_row,
     "member": lambda row: Member(row["fields"], row["donor"] and tuple(row["donor"])),
     "setting": lambda row: Setting(**row),

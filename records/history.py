@@ -55,7 +55,7 @@ class TrialHistory:
     @property
     def arm(self) -> Arm | None:
         """Of a head-to-head; None in a search."""
-        return self.setting and self.setting.contestant
+        return None if self.setting is None else self.setting.contestant
 
     @property
     def last(self) -> EpochRecord | None:

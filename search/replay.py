@@ -59,7 +59,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
     trial, other = Trial(setting, config, int(rows[0]["trial"])), []
     records = trial.records()
     for row, (_, now) in zip(rows, configs, strict=True):
-        if now != trial.run.config:
+        if now != trial.state.config:
             trial.reconfigure(now)
         record = next(records)
         print(_line(record), flush=True)
@@ -94,7 +94,7 @@ def _line(record: EpochRecord) -> str:
 
 
 def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
-    best = trial.run.best
+    best = trial.state.best
     assert best
     if epochs < row["epochs"]:
         print(f"Stopped after {epochs} of {row['epochs']} epochs; nothing to compare.")

@@ -3,12 +3,22 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from spaces.arm import Arm
 
 KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 KNOWN_DIFFICULTIES = ("true", "head", "reference")
+# fields that run.json, ledgers and tables have known under another name from the start
+RECORDED = {"max_updates": "updates"}
 
 
 def _arm(given: Any) -> Any:
@@ -43,12 +53,24 @@ class Setting(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**31)
     epochs: int = Field(12, ge=1, description="at most")
-    updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
+    max_updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
     sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     data_digest: str | None = Field(None, description="what the data must hash to; None: not checked")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_recorded_names(cls, values: Any) -> Any:
+        """Take a field under its own name or under the one that is recorded."""
+        own = {recorded: name for name, recorded in RECORDED.items()}
+        return {own.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+    @model_serializer(mode="wrap")
+    def _to_recorded_names(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is written today reads like what was written before: one name on disk, whatever the version."""
+        return {RECORDED.get(name, name): value for name, value in dump(self).items()}
 
     @property
     def contestant(self) -> Arm:

@@ -14,24 +14,6 @@ from pydantic import ValidationError
 from console.errors import UsageError, unknown
 from spaces.trial import TrialConfig
 
-ACCURACY_STEPS = ("rate", ("accuracy_steps",))
-EPOCH_STEPS = ("rate", ("epoch_steps",))
-STEPS = ("rate", ("accuracy_steps", "epoch_steps"))
-
-# A field on the left means something only where the field named on the right holds one of these values.
-CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "rate_gate": ACCURACY_STEPS,
-    "rate_gap_2": ACCURACY_STEPS,
-    "rate_gap_3": ACCURACY_STEPS,
-    "rate_reading": ACCURACY_STEPS,
-    "rate_epochs_1": EPOCH_STEPS,
-    "rate_epochs_2": EPOCH_STEPS,
-    "rate_epochs_3": EPOCH_STEPS,
-    "rate_factor_1": STEPS,
-    "rate_factor_2": STEPS,
-    "rate_factor_3": STEPS,
-}
-
 
 @dataclass(frozen=True)
 class Anchor:
@@ -66,17 +48,17 @@ class Space:
 
     def active(self, values: dict[str, Any]) -> list[str]:
         """The searched fields that mean something beside these values, those they depend on first."""
-        names = sorted(self.search, key=lambda name: name in CONDITIONS)
+        names = sorted(self.search, key=lambda name: self.config.condition(name) is not None)
         return [name for name in names if self.matters(name, values)]
 
     def matters(self, name: str, values: dict[str, Any]) -> bool:
         """Whether the field has an effect; True while the field it depends on has no value yet."""
-        if name not in CONDITIONS:
+        condition = self.config.condition(name)
+        if condition is None:
             return True
-        on, wanted = CONDITIONS[name]
-        default = None if on in self.search else {**self._defaults(), **self.fixed}[on]
-        value = values.get(on, default)
-        return value is None or value in wanted
+        default = None if condition.on in self.search else {**self._defaults(), **self.fixed}[condition.on]
+        value = values.get(condition.on, default)
+        return value is None or value in condition.values
 
     def with_fixed(self, values: dict[str, Any]) -> "Space":
         """These fields fixed and no longer searched; anchors that say otherwise are left out."""
@@ -115,8 +97,7 @@ class Space:
     @property
     def mutable(self) -> tuple[str, ...]:
         """The searched fields that may change while a trial runs: what a population finds a schedule of."""
-        extras = {name: self.config.model_fields[name].json_schema_extra for name in self.search}
-        return tuple(name for name, extra in extras.items() if isinstance(extra, dict) and extra.get("mutable"))
+        return tuple(name for name in self.search if self.config.is_mutable(name))
 
     def _defaults(self) -> dict[str, Any]:
         return {name: info.default for name, info in self.config.model_fields.items()}

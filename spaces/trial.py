@@ -4,11 +4,29 @@ One field here is one hyperparameter everywhere: the command line, the ledger an
 Learning rates are a start and factors below one, gates a first gate and positive gaps, so that every draw is legal.
 """
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-MUTABLE: dict[str, JsonValue] = {"mutable": True}  # of a field whose value may change while a trial runs
+Extra = dict[str, JsonValue]  # what a field says of itself beside type, limits and default (json_schema_extra)
+
+
+class Condition(NamedTuple):
+    """A field with it has an effect only where the field `on` holds one of these values."""
+
+    on: str
+    values: tuple[str, ...]
+
+
+def only_where(on: str, *values: str) -> Extra:
+    """Says `Condition(on, values)` of a field."""
+    return {"only_where": {"on": on, "values": list(values)}}
+
+
+MUTABLE: Extra = {"mutable": True}  # of a field whose value may change while a trial runs
+ACCURACY_STEPS = only_where("rate", "accuracy_steps")
+EPOCH_STEPS = only_where("rate", "epoch_steps")
+STEPS = only_where("rate", "accuracy_steps", "epoch_steps")
 
 
 class TrialConfig(BaseModel):
@@ -22,23 +40,84 @@ class TrialConfig(BaseModel):
     rate: Literal["constant", "cosine", "epoch_steps", "accuracy_steps"] = Field(
         "constant", description="learning-rate rule"
     )
-    rate_gate: float = Field(0.85, ge=0, le=1, description="accuracy_steps: train accuracy of the first fall")
-    rate_gap_2: float = Field(0.04, gt=0, le=1, description="accuracy_steps: from the first gate to the second")
-    rate_gap_3: float = Field(0.03, gt=0, le=1, description="accuracy_steps: from the second gate to the third")
-    rate_reading: Literal["never_rise", "fall_back"] = Field(
-        "never_rise", description="accuracy_steps: whether a rate may rise again when accuracy drops (fall_back)"
+    rate_gate: float = Field(
+        0.85,
+        ge=0,
+        le=1,
+        description="accuracy_steps: train accuracy of the first fall",
+        json_schema_extra=ACCURACY_STEPS,
     )
-    rate_epochs_1: int = Field(50, ge=1, description="epoch_steps: epochs before the first fall")
-    rate_epochs_2: int = Field(20, ge=1, description="epoch_steps: epochs from the first fall to the second")
-    rate_epochs_3: int = Field(10, ge=1, description="epoch_steps: epochs from the second fall to the third")
-    rate_factor_1: float = Field(0.5, gt=0, le=1, description="steps: the rate is multiplied by this at the first fall")
-    rate_factor_2: float = Field(0.1, gt=0, le=1, description="steps: and by this at the second")
-    rate_factor_3: float = Field(0.02, gt=0, le=1, description="steps: and by this at the third")
+    rate_gap_2: float = Field(
+        0.04,
+        gt=0,
+        le=1,
+        description="accuracy_steps: from the first gate to the second",
+        json_schema_extra=ACCURACY_STEPS,
+    )
+    rate_gap_3: float = Field(
+        0.03,
+        gt=0,
+        le=1,
+        description="accuracy_steps: from the second gate to the third",
+        json_schema_extra=ACCURACY_STEPS,
+    )
+    rate_reading: Literal["never_rise", "fall_back"] = Field(
+        "never_rise",
+        description="accuracy_steps: whether a rate may rise again when accuracy drops (fall_back)",
+        json_schema_extra=ACCURACY_STEPS,
+    )
+    rate_epochs_1: int = Field(
+        50, ge=1, description="epoch_steps: epochs before the first fall", json_schema_extra=EPOCH_STEPS
+    )
+    rate_epochs_2: int = Field(
+        20, ge=1, description="epoch_steps: epochs from the first fall to the second", json_schema_extra=EPOCH_STEPS
+    )
+    rate_epochs_3: int = Field(
+        10, ge=1, description="epoch_steps: epochs from the second fall to the third", json_schema_extra=EPOCH_STEPS
+    )
+    rate_factor_1: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="steps: the rate is multiplied by this at the first fall",
+        json_schema_extra=STEPS,
+    )
+    rate_factor_2: float = Field(
+        0.1, gt=0, le=1, description="steps: and by this at the second", json_schema_extra=STEPS
+    )
+    rate_factor_3: float = Field(
+        0.02, gt=0, le=1, description="steps: and by this at the third", json_schema_extra=STEPS
+    )
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="optimiser; sgd has Nesterov momentum 0.9")
     weight_decay: float = Field(0.0, ge=0, le=1, description="L2 penalty; decoupled under adamw")
     batch_size: int = Field(32, ge=2, le=4096, description="images per update")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "flips"] = Field("none", description="flips: mirrored and upturned, each with chance 1/2")
+
+    @classmethod
+    def condition(cls, name: str) -> Condition | None:
+        """Where the field of this name has an effect; None: always."""
+        said = _extra(cls, name).get("only_where")
+        return Condition(said["on"], tuple(said["values"])) if said else None
+
+    @classmethod
+    def is_mutable(cls, name: str) -> bool:
+        """Whether the field of this name may change while a trial runs."""
+        return bool(_extra(cls, name).get("mutable"))
+
+
+def _extra(config: type[TrialConfig], name: str) -> dict[str, Any]:
+    extra = config.model_fields[name].json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
+class HeadConfig(TrialConfig):
+    """What is legal for a strategy that trains the head alone, or with the last block; everything else is frozen."""
+
+    batchnorm: Literal["frozen", "batch"] = Field(
+        "frozen", description="frozen layers' BatchNorm: as pretrained, or (the report's way) by the batch and drifting"
+    )
+    unfreeze: Literal["head", "last_block"] = Field("head", description="what is trained")
 
 
 class OrderedConfig(TrialConfig):

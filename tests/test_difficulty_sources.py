@@ -119,7 +119,7 @@ def test_a_division_of_one_class_is_none(divided):
 def test_a_reference_network_is_trained_once_and_charged_every_time(monkeypatch):
     data, parts = load_data(SCENES)
     first, charged = fixed_difficulty(SCENES, data, parts.train)
-    monkeypatch.setattr(reference, "_make_run", None)  # a second training would fail
+    monkeypatch.setattr(reference, "_make_state", None)  # a second training would fail
     second, again = fixed_difficulty(SCENES, data, parts.train)
     assert np.array_equal(first.values, second.values) and charged == again
     assert charged.images_trained == reference.EPOCHS * len(parts.train) and charged.images_scored == 105
@@ -142,5 +142,5 @@ def test_no_label_outside_the_training_split_trains_the_reference(monkeypatch):
 
 
 def test_the_strategies_that_need_a_difficulty_take_the_reference():
-    known, levels, charged = facts(SCENES)
-    assert set(levels) == {0.0, 1.0, 2.0} and len(known.fixed) == len(known.labels) and charged.images_trained > 0
+    told, levels, charged = facts(SCENES)
+    assert set(levels) == {0.0, 1.0, 2.0} and len(told.fixed) == len(told.labels) and charged.images_trained > 0

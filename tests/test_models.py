@@ -10,7 +10,7 @@ import torchvision
 from safetensors.torch import save_file
 
 from console.errors import UsageError
-from trainables.networks.models import SmallCnn, build, imagenet_state, load_backbone, read_state
+from trainables.networks.models import SmallCnn, build, get_architecture, imagenet_state, load_backbone, read_state
 
 
 def said(call, *arguments) -> str:
@@ -182,6 +182,16 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_an_unknown_model_is_named_with_its_nearest():
     assert said(build, "resnet-18", 7, "none", 0).startswith("Unknown model 'resnet-18'. Did you mean 'resnet18'?")
+
+
+def test_an_architecture_is_found_by_name_and_checks_image_sizes():
+    assert get_architecture("vit_tiny").name == "vit_tiny"
+    assert said(get_architecture, "vit").startswith("Unknown model 'vit'.")
+    get_architecture("vit_tiny").check_image_size(24)
+    get_architecture("resnet18").check_image_size(25)
+    assert said(get_architecture("vit_tiny").check_image_size, 20) == (
+        "vit_tiny wants an --image-size that is a multiple of 8; got 20."
+    )
 
 
 def test_there_are_no_imagenet_weights_of_small_cnn():

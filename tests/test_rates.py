@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.trial import TrialConfig
-from trainables.rates import rate_rule
+from trainables.rates import RateRule, rate_rule
 
 START = 1e-3
 # The report: 1e-3, then 5e-4 at 85 %, 5e-5 at 89 % and 1e-6 at 92 %: factors 0.5, 0.1 and 0.02.
@@ -102,6 +102,11 @@ def test_never_rise_never_rises_and_learn_modifies_nothing(accuracies):
     state = made.begin()
     made.learn(state, accuracies[0])
     assert state == made.begin()
+
+
+def test_a_rule_without_rates_is_none():
+    with pytest.raises(TypeError, match="abstract"):
+        RateRule(TrialConfig())
 
 
 def test_gates_above_one_are_never_reached():

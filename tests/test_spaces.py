@@ -11,7 +11,9 @@ from console.errors import UsageError
 from search.planning.space import parse_search, parse_set
 from spaces.registry import SPACES, get_space
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED, SelfPacedConfig
+from spaces.setting import Setting
 from spaces.space import Anchor, Space
+from spaces.transfer import TRANSFER
 from tests.toy import draws
 from trainables.strategies import STRATEGIES
 
@@ -164,6 +166,18 @@ def test_searching_a_fixed_field_frees_it():
     assert "gate" not in space.fixed and space.build({}).gate == SelfPacedConfig().gate
 
 
+def test_the_first_anchor_of_transfer_has_features_that_do_not_drift():
+    assert names(TRANSFER) == ["frozen", "as_described"]
+    assert list(TRANSFER.config.model_fields)[-2:] == ["batchnorm", "unfreeze"]  # best.parquet has its columns so
+
+
+def test_a_setting_takes_and_gives_the_name_under_which_its_limit_of_updates_is_recorded():
+    now, then = Setting(strategy="finetune", max_updates=7), Setting(strategy="finetune", updates=7)
+    assert now == then and now.model_dump()["updates"] == 7 and "max_updates" not in now.model_dump()
+    assert Setting.model_validate_json(now.model_dump_json()) == Setting(**now.model_dump()) == now
+    assert list(now.model_dump()).index("updates") == list(Setting.model_fields).index("max_updates")
+
+
 @pytest.mark.parametrize(
     ("fixed", "left"),
     [
@@ -225,6 +239,14 @@ def test_a_conditional_field_matters_only_under_its_rate(rate, gate, epochs, fac
     matters = [SELF_PACED.matters(name, {"rate": rate}) for name in ("rate_gate", "rate_epochs_1", "rate_factor_2")]
     assert matters == [gate, epochs, factor]
     assert SELF_PACED.matters("gate", {"rate": rate})
+
+
+def test_a_field_says_itself_where_it_has_an_effect():
+    conditional = {name: SelfPacedConfig.condition(name) for name in SelfPacedConfig.model_fields}
+    assert {name for name, condition in conditional.items() if condition} == {
+        name for name in SelfPacedConfig.model_fields if name.startswith("rate_")
+    }
+    assert conditional["rate_factor_2"] == ("rate", ("accuracy_steps", "epoch_steps"))
 
 
 def test_a_fixed_rate_decides_which_fields_matter():

@@ -19,7 +19,7 @@ from spaces.setting import Setting
 from spaces.transfer import TransferConfig
 from trainables.difficulty.division import REPORT_COUNTS, levels_of
 from trainables.difficulty.scorers import head_scores, read_scores
-from trainables.preparation import load_data, make_network
+from trainables.preparation import FeaturesKey, load_data, make_network
 from trainables.trial import Trial
 
 BASE = Setting(strategy="transfer", data="scenes:count=105", image_size=16, model="small_cnn", epochs=3, precision="fp32",
@@ -34,7 +34,7 @@ def trained(setting: Setting, config) -> tuple[Trial, list]:
 
 
 def buffers(trial: Trial) -> dict:
-    return {k: v.clone() for k, v in trial.run.engine.network.backbone.state_dict().items()}
+    return {k: v.clone() for k, v in trial.state.engine.network.backbone.state_dict().items()}
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -46,7 +46,7 @@ def test_every_strategy_trains_and_its_totals_grow(name):
     assert {r.strategy for r in records} == {name}
 
 
-def test_trap_9_a_frozen_backbone_does_not_drift_unless_asked_to():
+def test_a_frozen_backbone_does_not_drift_unless_asked_to():
     for batchnorm, augment in (("frozen", "none"), ("frozen", "flips")):
         trial = Trial(BASE, TransferConfig(batchnorm=batchnorm, augment=augment), 0)
         before = buffers(trial)
@@ -77,6 +77,22 @@ def test_cached_features_give_the_numbers_of_the_whole_network(monkeypatch):
     assert [r.eval_accuracy for r in cached] == [r.eval_accuracy for r in whole]
     assert cached[0].images_scored == 105 and whole[0].images_scored == 0  # features are charged for
     assert preparation.make_engine is not slow
+
+
+def test_features_are_shared_by_what_has_no_bearing_on_them():
+    key = FeaturesKey.of(BASE)
+    alike = {"strategy": "paced", "arm": "a", "epochs": 9, "max_updates": 5, "sizes": (1,), "protocol": "report"}
+    assert FeaturesKey.of(BASE.model_copy(update=alike)) == key
+    for name, value in {
+        "data": "scenes",
+        "image_size": 24,
+        "model": "vit_tiny",
+        "precision": "bf16",
+        "seed": 1,
+    }.items():
+        assert FeaturesKey.of(BASE.model_copy(update={name: value})) != key
+    pretrained = BASE.model_copy(update={"weights": "textures"})
+    assert FeaturesKey.of(pretrained) == FeaturesKey.of(pretrained.model_copy(update={"seed": 1}))
 
 
 def test_the_last_block_is_trained_where_asked():
@@ -118,17 +134,17 @@ def test_position_embeddings_are_interpolated_to_another_image_size(tmp_path):
 
 @pytest.mark.parametrize("updates", [1, 7, 23])
 def test_a_budget_of_updates_is_kept_to_the_update(updates):
-    setting = BASE.model_copy(update={"strategy": "finetune", "updates": updates, "epochs": 1000})
+    setting = BASE.model_copy(update={"strategy": "finetune", "max_updates": updates, "epochs": 1000})
     trial, records = trained(setting, SPACES["finetune"].config(batch_size=8, rate="cosine"))
     assert records[-1].updates == updates and records[-1].finished
-    assert trial.run.progress == 1.0
+    assert trial.state.progress == 1.0
 
 
 def test_the_stages_own_figures_are_those_of_its_images():
     setting = BASE.model_copy(update={"strategy": "manual_division", "epochs": 4})
     trial, records = trained(setting, SPACES["manual_division"].config(easy_part=0.25, medium_part=1 / 3))
     assert [r.stage for r in records] == ["easy", "easy+medium", "all", "all"]
-    last = trial.run.evaluation
+    last = trial.state.evaluation
     assert records[-1].stage_accuracy == records[-1].eval_accuracy
     assert (
         records[-1].stage_loss
@@ -252,14 +268,14 @@ def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
     lineup = HeadToHead(arms, BASE, [3], 5, 9, None)
     first = lineup.ask()
     assert (
-        first.setting.arm == Arm("self_paced") and first.setting.updates is None and lineup.ask() is None
+        first.setting.arm == Arm("self_paced") and first.setting.max_updates is None and lineup.ask() is None
     )  # others wait
     _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
     for record in records:
         lineup.report(record)
     lineup.tell(TrialHistory(first, state="complete"))
     settings = {str(p.setting.arm): p.setting for p in iter(lineup.ask, None)}
-    assert settings["finetune"].updates == records[-1].updates and settings["transfer"].updates is None
+    assert settings["finetune"].max_updates == records[-1].updates and settings["transfer"].max_updates is None
     assert settings["transfer"].epochs == 9
     assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
 

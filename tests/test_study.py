@@ -12,11 +12,11 @@ from records.history import TrialHistory
 from search.proposers.study import StudyProposer
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED
 from spaces.space import Anchor
-from tests.toy import make_run
+from tests.toy import make_state
 from trainables.loop import train
 
 STRANGER = Anchor("stranger", "an optimiser that no draw has", {"optimizer": "sgd"})
-(RECORD,) = train(make_run(epochs=1))
+(RECORD,) = train(make_state(epochs=1))
 
 
 def record(trial: int, epoch: int, accuracy: float) -> EpochRecord:

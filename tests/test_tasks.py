@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, log_loss
 
 from spaces.finetune import ScratchConfig
-from tests.toy import HELD_OUT, TRAIN, make_run, pictures
+from tests.toy import HELD_OUT, TRAIN, make_state, pictures
 from trainables.curricula.base import Curriculum
 from trainables.loop import train
 from trainables.networks.engine import Engine
@@ -78,23 +78,23 @@ def test_one_label_each_makes_hits_those_of_the_single_label_task():
     assert torch.equal(multi_label(labels, one_hot).hits(logits, at), single.hits(logits, at))
 
 
-def make_multi_label_run(epochs=4):
+def make_multi_label_state(epochs=4):
     """The toy pictures, where each image of class 3 is also of class 0."""
     images, labels = pictures()
     targets = np.eye(4, dtype=bool)[labels]
     targets[labels == 3, 0] = True
     config = ScratchConfig(batch_size=8, learning_rate=3e-3)
-    run = make_run(config, epochs=epochs)
-    run.engine = Engine(build("small_cnn", 4, "none", 0), images, labels, config, "cpu", "fp32", targets)
-    run.curriculum = Curriculum(labels[TRAIN])
-    return run, targets
+    state = make_state(config, epochs=epochs)
+    state.engine = Engine(build("small_cnn", 4, "none", 0), images, labels, config, "cpu", "fp32", targets)
+    state.curriculum = Curriculum(labels[TRAIN])
+    return state, targets
 
 
 def test_the_loop_trains_it_and_records_the_mean_average_precision():
-    run, targets = make_multi_label_run()
-    records = list(train(run))
+    state, targets = make_multi_label_state()
+    records = list(train(state))
     assert all(0 <= r.eval_map <= 1 for r in records) and records[-1].train_loss < records[0].train_loss
-    last = run.evaluation
+    last = state.evaluation
     assert last.correct.tolist() == [bool(targets[i, p]) for i, p in zip(HELD_OUT, last.predicted, strict=True)]
     assert records[-1].eval_accuracy == last.correct.mean()
     assert records[-1].eval_loss == pytest.approx(last.losses.mean())
@@ -102,4 +102,4 @@ def test_the_loop_trains_it_and_records_the_mean_average_precision():
 
 
 def test_the_single_label_task_has_no_mean_average_precision():
-    assert next(iter(train(make_run()))).eval_map is None
+    assert next(iter(train(make_state()))).eval_map is None

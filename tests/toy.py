@@ -18,7 +18,7 @@ from spaces.space import Space
 from spaces.trial import TrialConfig
 from trainables.curricula.base import Curriculum
 from trainables.curricula.self_paced import SelfPaced
-from trainables.loop import Run
+from trainables.loop import TrainState
 from trainables.networks.engine import Engine
 from trainables.networks.models import build
 from trainables.rates import rate_rule
@@ -45,13 +45,13 @@ def make_engine(config: TrialConfig | None = None, seed: int = 0, precision: str
     return Engine(network, images, labels, config or TrialConfig(batch_size=8), "cpu", precision)
 
 
-def make_run(config: TrialConfig | None = None, epochs: int = 3, seed: int = 0) -> Run:
-    """A run over 40 training and 10 held-out pictures: self-paced for its config, else the baseline."""
+def make_state(config: TrialConfig | None = None, epochs: int = 3, seed: int = 0) -> TrainState:
+    """A training over 40 training and 10 held-out pictures: self-paced for its config, else the baseline."""
     config = config or SelfPacedConfig(batch_size=8)
     engine = make_engine(config)
     labels = pictures()[1][TRAIN]
     paced = isinstance(config, SelfPacedConfig)
-    return Run(
+    return TrainState(
         engine=engine,
         curriculum=SelfPaced(labels, config) if paced else Curriculum(labels),
         rule=rate_rule(config),

@@ -3,16 +3,14 @@
 A process that runs several trials prepares each thing once; every trial is charged for what it uses all the same.
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from console.errors import UsageError
 from spaces.setting import Setting
-from spaces.transfer import TransferConfig
-from spaces.trial import TrialConfig
-from trainables.data.dataset import Dataset
+from spaces.trial import HeadConfig, TrialConfig
+from trainables.data.dataset import Dataset, Floats, Ints
 from trainables.data.sources import load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.difficulty.division import levels_of
@@ -22,7 +20,7 @@ from trainables.loop import Totals
 from trainables.networks import models
 from trainables.networks.engine import Engine, FeatureEngine, gpus_here
 from trainables.networks.features import Features, frozen_features
-from trainables.networks.pretrain import pretrained
+from trainables.networks.pretrain import WeightsKey, pretrained
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
 
@@ -32,11 +30,45 @@ def on_this_machine(setting: Setting) -> Setting:
     return setting if setting.device == "cpu" or gpus_here() else setting.model_copy(update={"device": "cpu"})
 
 
+@dataclass(frozen=True)
+class DataKey:
+    """What images, labels and their order depend on, and nothing else."""
+
+    data: str
+    image_size: int
+    data_root: str | None
+    skip_bad_images: bool
+    multi_label: bool
+
+    @classmethod
+    def of(cls, setting: Setting) -> "DataKey":
+        several = setting.task == "multi_label"
+        return cls(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images, several)
+
+
+@dataclass(frozen=True)
+class FeaturesKey:
+    """What the features of a frozen backbone depend on, and nothing else: strategies and splits share them."""
+
+    data: DataKey
+    weights: WeightsKey
+    seed: int  # of random weights; 0 for all others
+
+    @classmethod
+    def of(cls, setting: Setting) -> "FeaturesKey":
+        seed = setting.seed if setting.weights == "none" else 0
+        return cls(DataKey.of(setting), WeightsKey.of(setting), seed)
+
+
+@lru_cache(maxsize=2)
+def _dataset(key: DataKey) -> Dataset:
+    return load(key.data, key.image_size, key.data_root, key.skip_bad_images, key.multi_label)
+
+
 @lru_cache(maxsize=2)
 def load_data(setting: Setting) -> tuple[Dataset, Split]:
     """The data set and its split. Raises UsageError, also when the data are not those of `data_digest`."""
-    several = setting.task == "multi_label"
-    data = load(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images, several)
+    data = _dataset(DataKey.of(setting))
     if setting.data_digest not in (None, data.digest):
         raise UsageError(
             f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
@@ -55,64 +87,52 @@ def _split(setting: Setting, data: Dataset) -> Split:
 
 
 @lru_cache(maxsize=1)
-def _state_dict(setting: Setting) -> tuple[models.State, Totals]:
+def _state_dict(key: WeightsKey) -> tuple[models.State, Totals]:
     """The pretrained weights and what it cost to make them, where that was ours to do."""
-    if setting.weights == "textures":
-        return pretrained(setting)
-    if setting.weights == "imagenet":
-        return models.imagenet_state(setting.model), Totals()
-    return models.read_state(Path(setting.weights)), Totals()
+    if key.weights == "textures":
+        return pretrained(key)
+    if key.weights == "imagenet":
+        return models.imagenet_state(key.model), Totals()
+    return models.read_state(Path(key.weights)), Totals()
 
 
 def make_network(setting: Setting, classes: int) -> tuple[models.Network, Totals]:
     """The setting's network with its weights and a new, seeded head, and what that cost. Raises UsageError."""
-    seed = integer(setting.seed, 0, "initialise")
-    network = models.build(setting.model, classes, "none", seed, setting.image_size)
-    if setting.weights == "none":
+    return _network(WeightsKey.of(setting), classes, setting.seed)
+
+
+def _network(key: WeightsKey, classes: int, seed: int) -> tuple[models.Network, Totals]:
+    network = models.build(key.model, classes, "none", integer(seed, 0, "initialise"), key.image_size)
+    if key.weights == "none":
         return network, Totals()
-    state, charged = _state_dict(_weights_only(setting))
-    models.load_backbone(network, setting.model, state, setting.weights)
+    state, charged = _state_dict(key)
+    models.load_backbone(network, key.model, state, key.weights)
     return network, charged
-
-
-def _weights_only(setting: Setting) -> Setting:
-    """The setting without what has no bearing on weights, so that seeds and strategies share one copy."""
-    plain = {"strategy": "finetune", "data": "", "split": None, "seed": 0, "epochs": 1, "updates": None, "sizes": None}
-    return setting.model_copy(update=plain | {"data_digest": None, "protocol": "holdout", "difficulty": ""})
 
 
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
     network, charged = make_network(setting, len(data.classes))
-    if get_strategy(setting.strategy).trains == "head":
-        assert isinstance(config, TransferConfig)
+    if isinstance(config, HeadConfig):
         network.freeze(setting.model, config.unfreeze, config.batchnorm)
         if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
-            known = _features(setting)
-            charged = charged + Totals(score_seconds=known.seconds, images_scored=data.count)
-            return FeatureEngine(network, known.values, data.labels, config, setting.device, data.targets), charged
+            features = _features(FeaturesKey.of(setting))
+            charged = charged + Totals(score_seconds=features.seconds, images_scored=data.count)
+            return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged
     engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return engine, charged
 
 
 @lru_cache(maxsize=1)
-def _features_of(setting: Setting) -> Features:
-    data, _ = load_data(setting)
-    network, _ = make_network(setting, len(data.classes))
-    engine = Engine(network, data.images, data.labels, TrialConfig(), setting.device, setting.precision)
+def _features(key: FeaturesKey) -> Features:
+    data = _dataset(key.data)
+    network, _ = _network(key.weights, len(data.classes), key.seed)
+    engine = Engine(network, data.images, data.labels, TrialConfig(), key.weights.device, key.weights.precision)
     return frozen_features(engine, data.digest)
 
 
-def _features(setting: Setting) -> Features:
-    """Features do not depend on strategy, split or seed; the backbone's own weights do on the seed if there are none."""
-    seed = setting.seed if setting.weights == "none" else 0
-    return _features_of(
-        setting.model_copy(update={"strategy": "finetune", "seed": seed, "updates": None, "sizes": None})
-    )
-
-
 @lru_cache(maxsize=4)
-def facts(setting: Setting) -> tuple[Facts, np.ndarray | None, Totals]:
+def facts(setting: Setting) -> tuple[Facts, Floats | None, Totals]:
     """What the curriculum may know, the levels (N,) of all images where it has stages, and what knowing them cost."""
     data, parts = load_data(setting)
     labels = data.labels[parts.train]
@@ -126,14 +146,14 @@ def facts(setting: Setting) -> tuple[Facts, np.ndarray | None, Totals]:
     return Facts(labels, values[parts.train], shuffle), levels, charged
 
 
-def fixed_difficulty(setting: Setting, data: Dataset, train: np.ndarray) -> tuple[Scores, Totals]:
+def fixed_difficulty(setting: Setting, data: Dataset, train: Ints) -> tuple[Scores, Totals]:
     """The difficulty that --difficulty names, of all images, and its cost. Raises UsageError."""
     if setting.difficulty == "true":
         scores = true_scores(data)
     elif setting.difficulty == "head":
-        known = _features(setting)
-        scores = head_scores(known.values, data.labels, train, setting.seed)
-        scores = Scores(scores.values, scores.seconds + known.seconds, data.count)
+        features = _features(FeaturesKey.of(setting))
+        scores = head_scores(features.values, data.labels, train, setting.seed)
+        scores = replace(scores, seconds=scores.seconds + features.seconds)
     elif setting.difficulty == "reference":
         network, _ = make_network(setting, len(data.classes))
         scores = reference_scores(network, setting, data, train)

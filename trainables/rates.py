@@ -1,9 +1,11 @@
 """Learning-rate rules: pure objects. B = updates in one epoch.
 
 A rule has a state of plain numbers, gives the rate of each update of an epoch and learns from the epoch's train accuracy.
-The loop writes these rates into the optimiser: a rule that only changes a variable is trap 3.
+The loop writes these rates into the optimiser at every update; a rule that only changed a variable, as the report's did,
+would change no training.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,30 +18,39 @@ State = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Constant:
-    """The same rate throughout: the interface, and the rule with nothing overridden."""
+class RateRule(ABC):
+    """What the loop asks of a rule. Methods are pure: same arguments, same answer, nothing modified."""
 
     config: TrialConfig
 
     def begin(self) -> State:
+        """The state before the first epoch; {} for a rule that learns nothing."""
         return {}
 
+    @abstractmethod
     def rates(self, state: State, epoch: int, progress: Floats) -> Floats:
         """(B,) the rate of each update; `progress` (B,) in [0, 1) is how far the planned training is by then."""
-        return np.full(len(progress), self.config.learning_rate)
 
     def learn(self, state: State, accuracy: float) -> State:
+        """The state after an epoch of this train accuracy, in [0, 1]."""
         return state
 
 
-class Cosine(Constant):
+class Constant(RateRule):
+    """The start rate throughout."""
+
+    def rates(self, state: State, epoch: int, progress: Floats) -> Floats:
+        return np.full(len(progress), self.config.learning_rate)
+
+
+class Cosine(RateRule):
     """From the start rate to zero along half a cosine (Loshchilov and Hutter 2017, without restarts), update by update."""
 
     def rates(self, state: State, epoch: int, progress: Floats) -> Floats:
         return np.asarray(self.config.learning_rate * (1 + np.cos(np.pi * progress)) / 2, dtype=np.float64)
 
 
-class EpochSteps(Constant):
+class EpochSteps(RateRule):
     """Falls after planned numbers of epochs: four parts, as in the report's 50, 20, 10 and 10 (section 4.2)."""
 
     def rates(self, state: State, epoch: int, progress: Floats) -> Floats:
@@ -49,7 +60,7 @@ class EpochSteps(Constant):
         return np.full(len(progress), c.learning_rate * _factors(c)[falls])
 
 
-class AccuracySteps(Constant):
+class AccuracySteps(RateRule):
     """Falls when the train accuracy of an epoch reaches a gate (report, sections 7 and 9.2). State: `falls`, 0 to 3.
 
     `fall_back` is the report's listing: the highest gate reached by the last epoch sets the rate, so it rises again
@@ -79,7 +90,7 @@ def _factors(config: TrialConfig) -> Floats:
     return np.cumprod(factors, dtype=np.float64)
 
 
-RULES: dict[str, type[Constant]] = {
+RULES: dict[str, type[RateRule]] = {
     "constant": Constant,
     "cosine": Cosine,
     "epoch_steps": EpochSteps,
@@ -87,6 +98,6 @@ RULES: dict[str, type[Constant]] = {
 }
 
 
-def rate_rule(config: TrialConfig) -> Constant:
+def rate_rule(config: TrialConfig) -> RateRule:
     """The rule that the config names."""
     return RULES[config.rate](config)

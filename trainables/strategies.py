@@ -4,16 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from console.errors import unknown
 from spaces.finetune import FinetuneConfig, ScratchConfig
 from spaces.manual_division import ManualDivisionConfig
 from spaces.paced import PacedConfig
 from spaces.self_paced import SelfPacedConfig
 from spaces.transfer import TransferConfig
-from spaces.trial import TrialConfig
-from trainables.curricula.base import Curriculum
+from spaces.trial import HeadConfig, TrialConfig
+from trainables.curricula.base import Curriculum, Floats, Ints
 from trainables.curricula.fixed import ManualDivision, Paced
 from trainables.curricula.self_paced import SelfPaced
 from trainables.curricula.yoked import Yoked
@@ -23,20 +21,24 @@ from trainables.curricula.yoked import Yoked
 class Facts:
     """What a curriculum may know of the training split before it begins. N = its images."""
 
-    labels: np.ndarray  # (N,)
-    fixed: np.ndarray | None = None  # (N,) difficulty or levels, for the strategies that need them beforehand
-    shuffle: np.ndarray | None = None  # (N,) a permutation drawn from the seed
+    labels: Ints  # (N,)
+    fixed: Floats | None = None  # (N,) difficulty or levels, for the strategies that need them beforehand
+    shuffle: Ints | None = None  # (N,) a permutation drawn from the seed
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """Config, initialisation, trainable part and curriculum; the learning-rate rule is part of every config."""
+    """Config, initialisation and curriculum; the learning-rate rule and what is trained are part of every config."""
 
     config: type[TrialConfig]
     curriculum: Callable[..., Curriculum]  # (facts, config) -> Curriculum
     starts_from: Literal["pretrained", "random"] = "pretrained"
-    trains: Literal["all", "head"] = "all"
     needs: Literal["nothing", "difficulty", "levels"] = "nothing"  # of every image, before the first epoch
+
+    @property
+    def trains(self) -> Literal["all", "head"]:
+        """The whole network, or its head alone (perhaps with the last block)."""
+        return "head" if issubclass(self.config, HeadConfig) else "all"
 
 
 def _everything(facts: Facts, config: TrialConfig) -> Curriculum:
@@ -45,7 +47,7 @@ def _everything(facts: Facts, config: TrialConfig) -> Curriculum:
 
 STRATEGIES = {
     "scratch": Strategy(ScratchConfig, _everything, starts_from="random"),
-    "transfer": Strategy(TransferConfig, _everything, trains="head"),
+    "transfer": Strategy(TransferConfig, _everything),
     "finetune": Strategy(FinetuneConfig, _everything),
     "manual_division": Strategy(
         ManualDivisionConfig, lambda f, c: ManualDivision(f.labels, c, f.fixed, f.shuffle), needs="levels"

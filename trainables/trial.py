@@ -1,4 +1,4 @@
-"""One trial from its setting and config: makes the run, keeps its checkpoints, opens test.
+"""One trial from its setting and config: makes its training state, keeps its checkpoints, opens test.
 
 Ray's trainable, the local executor and replay all go through here, so the three train alike.
 """
@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from records.epoch import EpochRecord
@@ -19,11 +18,12 @@ from records.folder import best_weights, last_checkpoint, predictions_file
 from records.history import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
-from trainables import loop
-from trainables.loop import Run, Totals
+from trainables import loop, preparation
+from trainables.data.dataset import Ints
+from trainables.loop import Totals, TrainState
 from trainables.networks import models
 from trainables.networks.engine import Evaluation
-from trainables.preparation import facts, load_data, make_engine
+from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.strategies import make_curriculum
 
@@ -37,17 +37,17 @@ class Trial:
         """`folder` is the run's; None keeps nothing on disk."""
         torch.set_num_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
-        self.known: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
+        self.recorded: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
         self.member = ""  # what a population's member is at, as JSON; part of every checkpoint
         self.saved_at = time.monotonic()
         self.data, self.split = load_data(setting)
         engine, charged = make_engine(setting, config, self.data)
-        known, levels, scored = facts(setting)
+        facts, levels, scored = preparation.facts(setting)
         report = setting.protocol == "report"
         eval_index = self.split.test if report else self.split.validation
-        self.run = Run(
+        self.state = TrainState(
             engine=engine,
-            curriculum=make_curriculum(setting.strategy, known, config, setting.sizes),
+            curriculum=make_curriculum(setting.strategy, facts, config, setting.sizes),
             rule=rate_rule(config),
             config=config,
             train_index=self.split.train,
@@ -57,7 +57,7 @@ class Trial:
             trial=number,
             seed=setting.seed,
             epochs=setting.epochs,
-            budget=setting.updates,
+            max_updates=setting.max_updates,
             eval_levels=None if levels is None else levels[eval_index],
             totals=charged + scored,
         )
@@ -68,26 +68,26 @@ class Trial:
         A checkpoint is written before the next epoch where one is due. After `resume`, epochs that are trained again give
         what was recorded first.
         """
-        epochs = loop.train(self.run)
-        while not self.run.finished:
-            best = self.run.best
+        epochs = loop.train(self.state)
+        while not self.state.finished:
+            best = self.state.best
             yield self._settled(next(epochs), best)
-            if self.folder and not self.run.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
+            if self.folder and not self.state.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                 self.save(last_checkpoint(self.folder, self.number))
                 self.saved_at = time.monotonic()
 
     def _settled(self, record: EpochRecord, best: EpochRecord | None) -> EpochRecord:
         """The record that counts for this epoch. In bf16 or on a GPU a second training differs in the last digits."""
-        first = self.known.get(record.epoch)
+        first = self.recorded.get(record.epoch)
         if first is None:
             # a machine that went down may have taken this epoch and left a later, better one: that one's network stays
-            outdone = any(known.better_than(record) for known in self.known.values())
-            if self.folder and record == self.run.best and not outdone:
+            outdone = any(other.better_than(record) for other in self.recorded.values())
+            if self.folder and record == self.state.best and not outdone:
                 self._keep_best()
-            self.known[record.epoch] = record
+            self.recorded[record.epoch] = record
             return record
-        self.run.best = first if first.better_than(best) else best
-        self.run.last, self.run.totals = first, Totals.of(first)
+        self.state.best = first if first.better_than(best) else best
+        self.state.last, self.state.totals = first, Totals.of(first)
         return first
 
     def resume(self) -> list[EpochRecord]:
@@ -96,35 +96,35 @@ class Trial:
         Returns the checkpoint's own record, if any, to be told again: a worker can be one epoch ahead of the ledger.
         """
         assert self.folder
-        self.known = recorded_epochs(self.folder, self.number)
+        self.recorded = recorded_epochs(self.folder, self.number)
         kept = read_text(best_weights(self.folder, self.number), "record")
         if kept:
             best = EpochRecord.from_row(json.loads(kept))
-            self.known.setdefault(best.epoch, best)
+            self.recorded.setdefault(best.epoch, best)
             self._mend_predictions(best.epoch)
         last = last_checkpoint(self.folder, self.number)
-        state = read_text(last)
+        saved = read_text(last)
         # a machine that went down may have taken epochs with it: a checkpoint from beyond them would leave a gap
-        if state is None or not self.known.keys() >= set(range(1, json.loads(state)["epoch"])):
+        if saved is None or not self.recorded.keys() >= set(range(1, json.loads(saved)["epoch"])):
             return []
         self.restore(last)
-        assert self.run.last
-        return [self.known.setdefault(self.run.last.epoch, self.run.last)]
+        assert self.state.last
+        return [self.recorded.setdefault(self.state.last.epoch, self.state.last)]
 
     def _mend_predictions(self, epoch: int) -> None:
         """A process that was killed between the two files of the best epoch leaves the predictions of an earlier one."""
         assert self.folder
-        said = read_text(predictions_file(self.folder, self.number, self.run.eval_split))
+        said = read_text(predictions_file(self.folder, self.number, self.state.eval_split))
         if said and json.loads(said)["epoch"] == epoch:
             return
-        as_it_is = {name: tensor.clone() for name, tensor in self.run.engine.state().items()}
-        evaluation = self._judge(best_weights(self.folder, self.number), self.run.eval_index)
-        write_predictions(self.folder, self, self.run.eval_split, epoch, evaluation)
-        self.run.engine.restore(as_it_is)
+        as_it_is = {name: tensor.clone() for name, tensor in self.state.engine.state().items()}
+        evaluation = self._judge(best_weights(self.folder, self.number), self.state.eval_index)
+        write_predictions(self.folder, self, self.state.eval_split, epoch, evaluation)
+        self.state.engine.restore(as_it_is)
 
     def save(self, path: Path) -> None:
         """Everything needed to go on, as one safetensors file."""
-        tensors, text = loop.save(self.run)
+        tensors, text = loop.save(self.state)
         write_arrays(path, _arrays(tensors), text, member=self.member)
 
     def take_over(self, path: Path) -> None:
@@ -134,48 +134,48 @@ class Trial:
         """
         self.restore(path)
         best: EpochRecord | None = None
-        for epoch in sorted(self.known):
-            best = self.known[epoch] if self.known[epoch].better_than(best) else best
-        self.run.best, self.run.last = best, self.known.get(self.run.epoch, self.run.last)
+        for epoch in sorted(self.recorded):
+            best = self.recorded[epoch] if self.recorded[epoch].better_than(best) else best
+        self.state.best, self.state.last = best, self.recorded.get(self.state.epoch, self.state.last)
         if self.folder:
             self.save(last_checkpoint(self.folder, self.number))
             self.saved_at = time.monotonic()
 
     def reconfigure(self, config: TrialConfig) -> None:
         """Other values for fields that may change while a trial runs; its state stays."""
-        known, _, _ = facts(self.setting)
-        self.run.config = self.run.engine.config = config
-        self.run.rule = rate_rule(config)
-        self.run.curriculum = make_curriculum(self.setting.strategy, known, config, self.setting.sizes)
+        facts, _, _ = preparation.facts(self.setting)
+        self.state.config = self.state.engine.config = config
+        self.state.rule = rate_rule(config)
+        self.state.curriculum = make_curriculum(self.setting.strategy, facts, config, self.setting.sizes)
 
     def restore(self, path: Path) -> None:
         """Go on from a saved file of the same trial."""
         arrays, text = read_arrays(path)
-        loop.restore(self.run, _tensors(arrays), text)
+        loop.restore(self.state, _tensors(arrays), text)
 
     def open_test(self, weights: Path) -> Evaluation:
         """Judge a kept network on the test split, once."""
         return self._judge(weights, self.split.test)
 
-    def _judge(self, weights: Path, index: np.ndarray) -> Evaluation:
+    def _judge(self, weights: Path, index: Ints) -> Evaluation:
         arrays, _ = read_arrays(weights)
-        self.run.engine.network.load_torchvision_state(_tensors(arrays))
-        return self.run.engine.evaluate(index)
+        self.state.engine.network.load_torchvision_state(_tensors(arrays))
+        return self.state.engine.evaluate(index)
 
     def _keep_best(self) -> None:
-        assert self.folder and self.run.best
-        state = _arrays(self.run.engine.weights())
+        assert self.folder and self.state.best
+        weights = _arrays(self.state.engine.weights())
         best, about = best_weights(self.folder, self.number), self.setting.model_dump_json()
-        write_arrays(best, state, about, record=json.dumps(self.run.best.row()))
-        write_predictions(self.folder, self, self.run.eval_split, self.run.best.epoch)
+        write_arrays(best, weights, about, record=json.dumps(self.state.best.row()))
+        write_predictions(self.folder, self, self.state.eval_split, self.state.best.epoch)
 
 
 def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None) -> None:
     """What the network says of every image of a split, for the predictions table."""
-    evaluation = evaluation or trial.run.evaluation
+    evaluation = evaluation or trial.state.evaluation
     assert evaluation
     index = trial.split.test if on == "test" else trial.split.validation
-    arrays = {
+    arrays: Arrays = {
         "image": index,
         "true": evaluation.true,
         "predicted": evaluation.predicted,

@@ -54,6 +54,9 @@ class StrategyTrainable(tune.Trainable):
     must not retry it. What Ray sees fail is a lost worker.
     """
 
+    trial: Trial
+    records: Iterator[EpochRecord]
+
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
         self.failure: dict[str, Any] | None = None
@@ -79,7 +82,7 @@ class StrategyTrainable(tune.Trainable):
         if record is None:  # Ray wants its metrics in every result
             nothing = {"best_accuracy": 0.0, "accuracy": 0.0, "images": 0, "passes": 0.0, "epoch": 0}
             return {"done": True, **nothing, **(self.failure or {}), **self._placed()}
-        best, work = self.trial.run.best, record.updates * self.trial.run.config.batch_size
+        best, work = self.trial.state.best, record.updates * self.trial.state.config.batch_size
         return {
             "record": record,  # whole: Ray would keep statistics of every number in a dict
             "epoch": record.epoch,
@@ -88,7 +91,7 @@ class StrategyTrainable(tune.Trainable):
             **self._placed(),
             "best_accuracy": best.eval_accuracy if best else 0.0,
             "images": work,
-            "passes": work / len(self.trial.run.train_index),
+            "passes": work / len(self.trial.state.train_index),
             "peak_memory_mb": peak_memory_mb(self.trial.setting.device),
             "done": record.finished,
         }
@@ -96,7 +99,8 @@ class StrategyTrainable(tune.Trainable):
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
 
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
+    def load_checkpoint(self, checkpoint_dir: Any) -> None:
+        """Ray declares a dict and passes the path of the folder that was saved into."""
         self.trial.take_over(Path(checkpoint_dir) / CHECKPOINT)
         self.records = self.trial.records()
 
@@ -111,7 +115,7 @@ class StrategyTrainable(tune.Trainable):
         if self.fields:
             self.trial.member = json.dumps({"config": values, "donor": self.donor})
         told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
-        self.records: Iterator[EpochRecord] = chain(told_again, self.trial.records())
+        self.records = chain(told_again, self.trial.records())
 
     def _placed(self) -> dict[str, Any]:
         """Where the trial is, told once."""
@@ -123,7 +127,7 @@ class StrategyTrainable(tune.Trainable):
         if not self.fields:
             return {}
         fresh = self.donor is not None and epoch == self.donor[1] + 1
-        return {"member": Member(self.fields, tuple(self.donor) if fresh else None)}
+        return {"member": Member(self.fields, (self.donor[0], self.donor[1]) if self.donor and fresh else None)}
 
     def _next(self) -> EpochRecord | None:
         try:

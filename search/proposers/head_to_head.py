@@ -152,7 +152,7 @@ class HeadToHead:
             "seed": seed,
             "weights": "none" if random else one.weights or self.setting.weights,
             "epochs": UNLIMITED if limited else self.epochs if one.whole_network else self.head_epochs,
-            "updates": updates if limited else None,
+            "max_updates": updates if limited else None,
             "sizes": tuple(self.sizes[one.arm.partner, seed]) if one.arm.is_twin else None,
         }
         return self.setting.model_copy(update=changes)

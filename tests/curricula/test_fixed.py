@@ -84,7 +84,7 @@ def test_a_larger_share_holds_the_smaller_one(order, share, seed):
     assert all(a <= b for a, b in itertools.pairwise(sets)) and len(sets[-1]) == 20
 
 
-def test_trap_10_the_three_orders_are_three():
+def test_the_three_orders_are_three():
     """A control whose name runs the ordinary curriculum would go unnoticed."""
     difficulty, shuffle = np.arange(20.0), np.random.default_rng(1).permutation(20)
     first = {

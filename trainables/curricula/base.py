@@ -16,7 +16,7 @@ State = dict[str, Any]  # plain numbers and lists: survives JSON unchanged
 
 @dataclass(frozen=True)
 class Scoring:
-    """The difficulty a curriculum needs: every `every` epochs, with BatchNorm in this mode, in batches of this size."""
+    """The difficulty a curriculum needs: every `every` epochs, with BatchNorm in this mode."""
 
     every: int
     mode: Literal["eval", "train"]
@@ -62,6 +62,10 @@ class Curriculum:
 
     def scoring(self, state: State) -> Scoring | None:
         """What the loop must score before the next plan, and charge for; None: nothing."""
+        return self.scoring_of(whole=True)
+
+    def scoring_of(self, whole: bool) -> Scoring | None:
+        """What must be scored for a plan of the whole training set, or of a part of it; None: nothing. Asked by twins."""
         return None
 
     def begin(self) -> State:

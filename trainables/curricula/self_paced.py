@@ -21,8 +21,11 @@ class SelfPaced(Curriculum):
     config: SelfPacedConfig
 
     def scoring(self, state: State) -> Scoring | None:
+        return self.scoring_of(whole=state["share"] == WHOLE)
+
+    def scoring_of(self, whole: bool) -> Scoring | None:
         """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network."""
-        if self.config.order == "random" or (state.get("share") == WHOLE and self.config.score_mode == "eval"):
+        if self.config.order == "random" or (whole and self.config.score_mode == "eval"):
             return None
         return Scoring(every=self.config.score_every, mode=self.config.score_mode)
 
@@ -86,7 +89,7 @@ def lowest_per_class(values: Floats, labels: Ints, share: int) -> Ints:
 
 
 def ranked_batches(difficulty: Difficulty, batch_size: int) -> list[Ints]:
-    """The batches as scored, the lowest mean first; the batch that was scored last may be a short one (trap 1)."""
+    """The batches as scored, the lowest mean first; the batch that was scored last may be a short one."""
     cut = batches(difficulty.order, batch_size)
     means = np.array([difficulty.values[batch].mean() for batch in cut])
     return [cut[i] for i in np.argsort(means, kind="stable")]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Ints, Plan, Scoring, State
-from trainables.curricula.share import WHOLE
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class Yoked(Curriculum):
     sizes: tuple[int, ...]  # images of the partner's epochs; the last one holds on
 
     def scoring(self, state: State) -> Scoring | None:
-        whole = self._size(state) == len(self.labels)
-        return self.inner.scoring({"share": WHOLE if whole else 0})
+        return self.inner.scoring_of(whole=self._size(state) == len(self.labels))
 
     def begin(self) -> State:
         return {"epoch": 0, "inner": self.inner.begin()}

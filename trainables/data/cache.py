@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
 from console.errors import UsageError
 from console.progress import amount, say, track
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, Pixels
 
 FORMAT = 1  # of images.u8 and meta.json; part of meta.json, so older caches are rebuilt
 LARGE_BYTES = 100_000_000  # from here on the size is announced before building
@@ -36,7 +36,7 @@ _MARGIN_BYTES = 16_000_000  # left free beside the pixels, for meta.json and eve
 class Item(NamedTuple):
     """One picture on its way into the cache."""
 
-    image: np.ndarray  # (S, S, 3) uint8
+    image: Pixels  # (S, S, 3)
     label: int
     path: str
     difficulty: float | None = None
@@ -178,14 +178,16 @@ def _build(recipe: Recipe, folder: Path) -> None:
         _flush(file)
     digest.update(np.array(labels, dtype="<i8").tobytes())
     digest.update("\0".join(paths).encode("utf-8", "surrogateescape"))
-    shape, graded = [len(labels), recipe.size, recipe.size, 3], None not in difficulty
-    meta = _Meta(FORMAT, shape, list(recipe.classes), labels, paths, difficulty if graded else None, digest.hexdigest())
+    shape = [len(labels), recipe.size, recipe.size, 3]
+    graded = [hardness for hardness in difficulty if hardness is not None]
+    of_all = graded if len(graded) == len(labels) else None
+    meta = _Meta(FORMAT, shape, list(recipe.classes), labels, paths, of_all, digest.hexdigest())
     with open(folder / "meta.json", "w", encoding="ascii") as file:
         json.dump(asdict(meta), file)
         _flush(file)
 
 
-def _flush(file) -> None:
+def _flush(file: IO[Any]) -> None:
     file.flush()
     os.fsync(file.fileno())
 

@@ -1,4 +1,4 @@
-"""What a data set is to everything else: one array of images and what belongs to each.
+"""What a data set is to everything else: one array of images and what belongs to each; and the kinds of array there are.
 
 N = images, H = W = image size in pixels, C = classes.
 """
@@ -6,6 +6,13 @@ N = images, H = W = image size in pixels, C = classes.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Floats32 = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -13,13 +20,13 @@ class Dataset:
     """N labelled images; index i means the same image in every field."""
 
     name: str  # what was asked for: "scenes", "rsscn7", or the folder
-    images: np.ndarray  # (N, H, W, 3) uint8, C-contiguous, a read-only memory map shared by all processes
-    labels: np.ndarray  # (N,) int64, in [0, C)
+    images: Pixels  # (N, H, W, 3), C-contiguous, a read-only memory map shared by all processes
+    labels: Ints  # (N,), in [0, C)
     classes: tuple[str, ...]  # (C,)
     paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the source, with forward slashes
-    difficulty: np.ndarray | None  # (N,) float64 in [0, 1], the true difficulty, where the images were drawn by us
+    difficulty: Floats | None  # (N,) in [0, 1], the true difficulty, where the images were drawn by us
     digest: str  # sha256 over images, labels and paths: two data sets with one digest are the same data
-    targets: np.ndarray | None = None  # (N, C) bool, every label of each image, where the task is multi-label
+    targets: Bools | None = None  # (N, C), every label of each image, where the task is multi-label
 
     @property
     def count(self) -> int:

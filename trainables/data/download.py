@@ -12,7 +12,7 @@ import urllib.request
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from console.errors import UsageError
 from console.progress import amount, bar
@@ -63,7 +63,7 @@ def _fetch(url: str, archive: Path, name: str, advice: str) -> None:
         raise UsageError(f"{url} broke off after {came} of {amount(expected)}; try again, or {advice}.")
 
 
-def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
     while piece := stream.read(_PIECE_BYTES):
         yield piece
 

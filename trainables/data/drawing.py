@@ -6,12 +6,16 @@ any size. A finished picture is (S, S, 3) uint8. All randomness comes from the g
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from trainables.data.dataset import Floats, Ints, Pixels
+
 Colour = tuple[int, int, int]
+Field = npt.NDArray[np.floating[Any]]  # (S, S) of float32
 
 # Part of the cache key: raise it when any drawing changes, or old caches would be taken for the new pictures.
 DRAWING_VERSION = 1
@@ -23,9 +27,9 @@ _MIXED_FROM = 0.3  # the difficulty from which another class shines through; eas
 class Drawn(NamedTuple):
     """N pictures: the iterator draws them one by one in index order, the arrays are known before."""
 
-    images: Iterator[np.ndarray]  # N of (S, S, 3) uint8
-    labels: np.ndarray  # (N,) int64
-    difficulty: np.ndarray  # (N,) float64 in [0, 1]
+    images: Iterator[Pixels]  # N of (S, S, 3)
+    labels: Ints  # (N,)
+    difficulty: Floats  # (N,) in [0, 1]
 
 
 def picture_rng(seed: int, index: int) -> np.random.Generator:
@@ -33,8 +37,8 @@ def picture_rng(seed: int, index: int) -> np.random.Generator:
     return np.random.default_rng([seed, index])
 
 
-def difficulties(count: int, seed: int) -> np.ndarray:
-    """(count,) float64 in [0, 1): what each picture's own generator gives first."""
+def difficulties(count: int, seed: int) -> Floats:
+    """(count,) in [0, 1): what each picture's own generator gives first."""
     return np.array([picture_rng(seed, index).random() for index in range(count)])
 
 
@@ -56,29 +60,27 @@ def vary(rng: np.random.Generator, colour: Colour, amount: float = 0.12) -> Colo
     return shade(colour, between(rng, 1 - amount, 1 + amount))
 
 
-def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Field:
     """(S, S) float32 in about [0, 1]: random values on a grid of `cells` x `cells`, smoothly enlarged."""
     grid = rng.random((cells, cells), dtype=np.float32)
     return np.asarray(Image.fromarray(grid).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def fractal_noise(
-    rng: np.random.Generator, size: int, cells: int, octaves: int = 3, falloff: float = 0.6
-) -> np.ndarray:
+def fractal_noise(rng: np.random.Generator, size: int, cells: int, octaves: int = 3, falloff: float = 0.6) -> Field:
     """(S, S) float32 in about [0, 1]: smooth noise of `cells` and of its doublings, each `falloff` times the last."""
     weights = [falloff**octave for octave in range(octaves)]
     layers = [weight * smooth_noise(rng, size, cells * 2**octave) for octave, weight in enumerate(weights)]
     return sum(layers[1:], layers[0]) / sum(weights)
 
 
-def two_tone(field: np.ndarray, low: Colour, high: Colour) -> Image.Image:
+def two_tone(field: Field, low: Colour, high: Colour) -> Image.Image:
     """The field's 0 painted `low`, its 1 painted `high`, and between them a blend; (S, S) in, an RGB picture out."""
     start, end = np.asarray(low, dtype=np.float32), np.asarray(high, dtype=np.float32)
     pixels = start + np.clip(field, 0, 1)[..., None] * (end - start)
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def turned_grid(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+def turned_grid(rng: np.random.Generator, size: int) -> tuple[Field, Field]:
     """Two (S, S) float32 coordinate fields across and along a random direction, in image sides, randomly shifted."""
     angle = between(rng, 0, math.pi)
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
@@ -130,8 +132,8 @@ class Sketch:
 
 def degrade(
     rng: np.random.Generator, picture: Image.Image, paint_other: Callable[[], Image.Image], difficulty: float
-) -> np.ndarray:
-    """The picture made as hard to name as `difficulty` in [0, 1] says: (S, S, 3) uint8.
+) -> Pixels:
+    """The picture made as hard to name as `difficulty` in [0, 1] says: (S, S, 3).
 
     Each of these grows from nothing (or little) at 0: scattered objects that belong to no class lie on top, the whole
     is blurred, flattened and grainy, and, from _MIXED_FROM on, another class's picture shines through.
@@ -145,10 +147,11 @@ def degrade(
     pixels = pixels.mean() + (pixels - pixels.mean()) * (1 - 0.45 * difficulty)
     light = rng.uniform(0.92, 1.08, size=3).astype(np.float32)
     grain = rng.standard_normal(pixels.shape, dtype=np.float32) * (3 + 8 * difficulty)
-    return np.clip(pixels * light + grain, 0, 255).astype(np.uint8)
+    worn: Pixels = np.clip(pixels * light + grain, 0, 255).astype(np.uint8)
+    return worn
 
 
-def _mix(rng: np.random.Generator, pixels: np.ndarray, other: np.ndarray, difficulty: float) -> Image.Image:
+def _mix(rng: np.random.Generator, pixels: Pixels, other: Pixels, difficulty: float) -> Image.Image:
     """Let `other` shine through in cloud-like patches, never so far that it outweighs the picture itself."""
     strength = (difficulty - _MIXED_FROM) / (1 - _MIXED_FROM)
     patches = np.clip(smooth_noise(rng, len(pixels), 4) * 1.6 - 0.3, 0, 1)

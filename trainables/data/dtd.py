@@ -18,6 +18,7 @@ from console.errors import UsageError
 from console.progress import say
 from trainables import pairing
 from trainables.data.cache import cache_folder, put_in_place, temporary_folder, writing
+from trainables.data.dataset import Bools
 
 PARTITIONS = 10
 ANNOTATIONS = "labels_joint_anno.txt"
@@ -63,8 +64,8 @@ def official_parts(images: Path, partition: int) -> dict[str, str]:
     return parts
 
 
-def multi_hot(images: Path, paths: Sequence[str], classes: Sequence[str]) -> np.ndarray:
-    """(N, C) bool, every label of each image; those of classes that have no folder here are left out and counted.
+def multi_hot(images: Path, paths: Sequence[str], classes: Sequence[str]) -> Bools:
+    """(N, C), every label of each image; those of classes that have no folder here are left out and counted.
 
     Raises UsageError for an image without a line, and for one whose own class is not among its labels.
     """
@@ -84,7 +85,7 @@ def multi_hot(images: Path, paths: Sequence[str], classes: Sequence[str]) -> np.
     return targets
 
 
-def _check_own_class(targets: np.ndarray, paths: Sequence[str], number: dict[str, int]) -> None:
+def _check_own_class(targets: Bools, paths: Sequence[str], number: dict[str, int]) -> None:
     own = targets[np.arange(len(paths)), [number[path.partition("/")[0]] for path in paths]]
     if not own.all():
         first = paths[int(np.argmin(own))]

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from console.errors import UsageError
 from console.progress import say
 from trainables.data.cache import Item
+from trainables.data.dataset import Ints, Pixels
 
 DECODING_THREADS = 4
 LOOKAHEAD = 32  # decoded pictures waiting at most
@@ -32,7 +33,7 @@ class Listing:
     root: Path
     classes: tuple[str, ...]  # (C,) the class folders' names, sorted
     paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the root; of a division "easy/class/file.jpg"
-    labels: np.ndarray  # (N,) int64
+    labels: Ints  # (N,)
 
     def fingerprint(self) -> str:
         """sha256 over the root and every file's path, size and modification time: another one after any change."""
@@ -159,7 +160,7 @@ def decode(listing: Listing, size: int, skip_bad_images: bool) -> Iterator[Item]
         _report(listing, bad, kept, skip_bad_images)
 
 
-def _report(listing: Listing, bad: list[str], kept: np.ndarray, skip_bad_images: bool) -> None:
+def _report(listing: Listing, bad: list[str], kept: Ints, skip_bad_images: bool) -> None:
     more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
     counted = f"{len(bad)} of {len(listing.paths)} files in {listing.root} cannot be read as images"
     named = ", ".join(bad[:_NAMED]) + more
@@ -171,10 +172,10 @@ def _report(listing: Listing, bad: list[str], kept: np.ndarray, skip_bad_images:
     say(f"{counted} and are left out: {named}.")
 
 
-def _decoded(listing: Listing, size: int) -> Iterator[np.ndarray | str]:
+def _decoded(listing: Listing, size: int) -> Iterator[Pixels | str]:
     """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
     pool = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decode")
-    waiting: deque[Future[np.ndarray | str]] = deque()
+    waiting: deque[Future[Pixels | str]] = deque()
     try:
         for path in listing.paths:
             waiting.append(pool.submit(_read, listing.root / path, size))
@@ -186,7 +187,7 @@ def _decoded(listing: Listing, size: int) -> Iterator[np.ndarray | str]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read(path: Path, size: int) -> np.ndarray | str:
+def _read(path: Path, size: int) -> Pixels | str:
     """(S, S, 3) uint8, or why there is no such picture. Orientation tags are not followed (the report did not)."""
     try:
         with Image.open(path) as image:
@@ -201,7 +202,7 @@ def _read(path: Path, size: int) -> np.ndarray | str:
 
 
 def _reason(error: Exception, path: Path) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "an empty file" if path.stat().st_size == 0 else "not an image"
     if isinstance(error, Image.DecompressionBombError):
         return "suspiciously many pixels"

@@ -11,7 +11,9 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from trainables.data.dataset import Pixels
 from trainables.data.drawing import (
+    Colour,
     Drawn,
     Sketch,
     between,
@@ -108,7 +110,7 @@ def _river(rng: np.random.Generator, size: int) -> Image.Image:
     return sketch.picture()
 
 
-def _crown(rng: np.random.Generator, sketch: Sketch, x: float, y: float, radius: float, leaf: tuple) -> None:
+def _crown(rng: np.random.Generator, sketch: Sketch, x: float, y: float, radius: float, leaf: Colour) -> None:
     sketch.disc(x + 0.35 * radius, y + 0.35 * radius, radius, shade(leaf, 0.55))
     sketch.disc(x, y, 0.85 * radius, vary(rng, leaf, 0.25))
 
@@ -181,7 +183,7 @@ def draw(count: int, size: int, seed: int) -> Drawn:
     return Drawn(_pictures(count, size, seed), labels, difficulties(count, seed))
 
 
-def _pictures(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
+def _pictures(count: int, size: int, seed: int) -> Iterator[Pixels]:
     painters = list(_PAINTERS.values())
     for index in range(count):
         rng = picture_rng(seed, index)

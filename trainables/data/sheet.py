@@ -1,12 +1,14 @@
-"""TODO."""
+"""A sheet of pictures that shows what a difficulty calls easy and hard. values (N,), higher is harder."""
 
 import numpy as np
 from PIL import Image
 
+from trainables.data.dataset import Dataset, Floats
+
 SHOWN = 4  # images of each level and class on the sheet
 
 
-def sheet(data, values: np.ndarray) -> Image.Image:  # type: ignore[no-untyped-def]
+def sheet(data: Dataset, values: Floats) -> Image.Image:
     """One row per class: its easiest, its median and its hardest images, from left to right."""
     size, gap = min(96, data.image_size), 4
     picture = Image.new("RGB", (3 * (SHOWN * (size + gap) + 2 * gap), len(data.classes) * (size + gap) + gap), "white")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from console.errors import UsageError, unknown
+from trainables.data.dataset import Ints
 
 PROTOCOLS = ("holdout", "report")
 PARTS = ("train", "validation", "test")
@@ -24,11 +25,11 @@ _PURPOSE = 7919  # keeps the splits' random numbers apart from everything else d
 
 @dataclass(frozen=True)
 class Split:
-    """Three disjoint sets of image indices that together are all images; each (.,) int64, ascending."""
+    """Three disjoint sets of image indices that together are all images; each ascending."""
 
-    train: np.ndarray
-    validation: np.ndarray  # empty under "report"
-    test: np.ndarray
+    train: Ints
+    validation: Ints  # empty under "report"
+    test: Ints
 
 
 def official_partition(text: str) -> int | None:
@@ -37,7 +38,7 @@ def official_partition(text: str) -> int | None:
     return int(match[1] or 1) if match else None
 
 
-def split(labels: np.ndarray, protocol: str, seed: int, classes: Sequence[str] | None = None) -> Split:
+def split(labels: Ints, protocol: str, seed: int, classes: Sequence[str] | None = None) -> Split:
     """Stratified and seeded. Each class's parts are within one image of the fractions, and none is empty.
 
     The test part is drawn first: one seed gives one test part under both protocols. labels: (N,) int64 in [0, C);
@@ -45,7 +46,7 @@ def split(labels: np.ndarray, protocol: str, seed: int, classes: Sequence[str] |
     there are parts.
     """
     _check_protocol(protocol)
-    parts: dict[str, list[np.ndarray]] = {part: [] for part in PARTS}
+    parts: dict[str, list[Ints]] = {part: [] for part in PARTS}
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         shuffled = np.random.default_rng([seed, int(label), _PURPOSE]).permutation(members)

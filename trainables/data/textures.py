@@ -10,9 +10,11 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from trainables.data.dataset import Pixels
 from trainables.data.drawing import (
     Colour,
     Drawn,
+    Field,
     between,
     degrade,
     difficulties,
@@ -23,55 +25,56 @@ from trainables.data.drawing import (
     two_tone,
 )
 
-Pattern = Callable[[np.random.Generator, int], np.ndarray]  # -> (S, S) float32 in about [0, 1]
+Pattern = Callable[[np.random.Generator, int], Field]  # -> (S, S) in about [0, 1]
 
 
-def _edge(field: np.ndarray) -> np.ndarray:
+def _edge(field: Field) -> Field:
     """A field in [-1, 1] pushed towards 0 and 1, with soft edges."""
-    return np.clip(0.5 + 2.5 * field, 0, 1)
+    soft: Field = np.clip(0.5 + 2.5 * field, 0, 1)
+    return soft
 
 
-def _stripes(rng: np.random.Generator, size: int) -> np.ndarray:
+def _stripes(rng: np.random.Generator, size: int) -> Field:
     across, _ = turned_grid(rng, size)
     return _edge(np.sin(2 * math.pi * across * between(rng, 5, 9)))
 
 
-def _waves(rng: np.random.Generator, size: int) -> np.ndarray:
+def _waves(rng: np.random.Generator, size: int) -> Field:
     across, along = turned_grid(rng, size)
     bend = between(rng, 0.08, 0.13) * np.sin(2 * math.pi * along * between(rng, 1.5, 3))
     return _edge(np.sin(2 * math.pi * (across + bend) * between(rng, 4, 8)))
 
 
-def _cells(rng: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _cells(rng: np.random.Generator, size: int) -> tuple[Field, Field]:
     """Two fields in [-0.5, 0.5]: the place within the cells of a turned square lattice."""
     across, along = turned_grid(rng, size)
     number = between(rng, 4, 8)
     return (across * number) % 1 - 0.5, (along * number) % 1 - 0.5
 
 
-def _dots(rng: np.random.Generator, size: int) -> np.ndarray:
+def _dots(rng: np.random.Generator, size: int) -> Field:
     x, y = _cells(rng, size)
     return _edge(4 * (between(rng, 0.22, 0.38) - np.hypot(x, y)))
 
 
-def _checks(rng: np.random.Generator, size: int) -> np.ndarray:
+def _checks(rng: np.random.Generator, size: int) -> Field:
     across, along = turned_grid(rng, size)
     number = between(rng, 2, 4)
     return _edge(3 * np.sin(2 * math.pi * across * number) * np.sin(2 * math.pi * along * number))
 
 
-def _net(rng: np.random.Generator, size: int) -> np.ndarray:
+def _net(rng: np.random.Generator, size: int) -> Field:
     x, y = _cells(rng, size)
     return _edge(6 * (np.maximum(np.abs(x), np.abs(y)) - between(rng, 0.36, 0.44)))
 
 
-def _rings(rng: np.random.Generator, size: int) -> np.ndarray:
+def _rings(rng: np.random.Generator, size: int) -> Field:
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
     distance = np.hypot(axis - between(rng, 0.2, 0.8), (axis - between(rng, 0.2, 0.8))[:, None])
     return _edge(np.sin(2 * math.pi * (distance * between(rng, 5, 10) + rng.random())))
 
 
-def _bricks(rng: np.random.Generator, size: int) -> np.ndarray:
+def _bricks(rng: np.random.Generator, size: int) -> Field:
     across, along = turned_grid(rng, size)
     courses = between(rng, 5, 8)
     course = np.floor(across * courses)
@@ -80,7 +83,7 @@ def _bricks(rng: np.random.Generator, size: int) -> np.ndarray:
     return _edge(8 * np.minimum(0.44 - joint_along, 0.38 - joint_across))
 
 
-def _grain(rng: np.random.Generator, size: int) -> np.ndarray:
+def _grain(rng: np.random.Generator, size: int) -> Field:
     return _edge(4 * (smooth_noise(rng, size, int(rng.integers(10, 24))) - 0.5))
 
 
@@ -104,7 +107,7 @@ def draw(count: int, size: int, seed: int) -> Drawn:
     return Drawn(_pictures(count, size, seed), labels, difficulties(count, seed))
 
 
-def _pictures(count: int, size: int, seed: int) -> Iterator[np.ndarray]:
+def _pictures(count: int, size: int, seed: int) -> Iterator[Pixels]:
     patterns = list(_PATTERNS.values())
     for index in range(count):
         rng = picture_rng(seed, index)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from console.errors import UsageError
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Bools, Dataset, Floats, Ints
 from trainables.data.folder import LEVELS
 
 # easy and medium images of each class in the report (section 8), of 400; its counts sum to 2,785 of 2,800 images,
@@ -29,7 +29,7 @@ def fractions(data: Dataset, label: int) -> tuple[float, float]:
     return ELSEWHERE
 
 
-def levels_of(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarray:
+def levels_of(values: Floats, data: Dataset, train: Ints) -> Floats:
     """(N,) 0, 1 or 2 for each image: its class's easiest part, the next one, and the rest. Ties go by image number.
 
     The training split is cut on its own and so is the rest: no training image's level depends on an image outside it.
@@ -47,7 +47,7 @@ def levels_of(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarra
     return levels
 
 
-def _cut_both(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarray:
+def _cut_both(values: Floats, data: Dataset, train: Ints) -> Floats:
     inside = np.isin(np.arange(len(values)), train)
     levels = np.full(len(values), 2.0)
     for part in (inside, ~inside):
@@ -55,7 +55,7 @@ def _cut_both(values: np.ndarray, data: Dataset, train: np.ndarray) -> np.ndarra
     return levels
 
 
-def _cut(levels: np.ndarray, values: np.ndarray, data: Dataset, part: np.ndarray) -> None:
+def _cut(levels: Floats, values: Floats, data: Dataset, part: Bools) -> None:
     """Write the levels of the images of one part."""
     for label in range(len(data.classes)):
         ranked = np.flatnonzero((data.labels == label) & part)

@@ -17,9 +17,9 @@ from spaces.setting import Setting
 from trainables import loop
 from trainables.curricula.base import Curriculum
 from trainables.data.cache import cache_folder
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, Ints
 from trainables.difficulty.scorers import Scores
-from trainables.loop import Run
+from trainables.loop import TrainState
 from trainables.networks.engine import Engine
 from trainables.networks.features import backbone_digest
 from trainables.networks.models import Network
@@ -28,7 +28,7 @@ from trainables.rates import rate_rule
 EPOCHS = 5
 
 
-def reference_scores(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> Scores:
+def reference_scores(network: Network, setting: Setting, data: Dataset, train: Ints) -> Scores:
     """The loss (N,) of every image under `network`, fine-tuned on the training split; from the cache, or computed.
 
     Images that it was fine-tuned on have lower losses than others, so the two are to be ranked apart, as
@@ -37,22 +37,22 @@ def reference_scores(network: Network, setting: Setting, data: Dataset, train: n
     path = cache_folder() / "difficulty" / f"{_key(network, setting, data, train)}.safetensors"
     if not path.exists():
         started = time.perf_counter()
-        run = _make_run(network, setting, data, train)
-        for _ in track(loop.train(run), "fine-tuning a reference network", total=EPOCHS, unit="epochs"):
+        state = _make_state(network, setting, data, train)
+        for _ in track(loop.train(state), "fine-tuning a reference network", total=EPOCHS, unit="epochs"):
             pass
-        values = run.engine.score(np.arange(data.count), "eval")
-        spent = time.perf_counter() - started - run.totals.eval_seconds
+        values = state.engine.score(np.arange(data.count), "eval")
+        spent = time.perf_counter() - started - state.totals.eval_seconds
         files.write_arrays(
-            path, {"losses": values}, json.dumps({"seconds": spent, "trained": run.totals.images_trained})
+            path, {"losses": values}, json.dumps({"seconds": spent, "trained": state.totals.images_trained})
         )
     arrays, text = files.read_arrays(path)
     cost = json.loads(text)
     return Scores(arrays["losses"], cost["seconds"], data.count, cost["trained"])
 
 
-def _make_run(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> Run:
+def _make_state(network: Network, setting: Setting, data: Dataset, train: Ints) -> TrainState:
     config = _config(setting)
-    return Run(
+    return TrainState(
         engine=Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets),
         curriculum=Curriculum(np.asarray(data.labels[train])),
         rule=rate_rule(config),
@@ -73,7 +73,7 @@ def _config(setting: Setting) -> FinetuneConfig:
     return FinetuneConfig(learning_rate=rate, rate="cosine", augment="flips")
 
 
-def _key(network: Network, setting: Setting, data: Dataset, train: np.ndarray) -> str:
+def _key(network: Network, setting: Setting, data: Dataset, train: Ints) -> str:
     """Everything that the losses depend on."""
     about = {
         "config": _config(setting).model_dump(),

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from console.errors import UsageError, unknown
 from console.progress import track
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, Floats, Floats32, Ints
 from trainables.data.folder import LEVELS, division_levels, is_division
 from trainables.seeds import rng
 
@@ -23,13 +23,13 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Scores:
-    values: np.ndarray  # (N,) float64
+    values: Floats  # (N,)
     seconds: float  # charged to whoever uses them
     images_scored: int
     images_trained: int = 0
 
 
-def head_scores(features: np.ndarray, labels: np.ndarray, train: np.ndarray, seed: int) -> Scores:
+def head_scores(features: Floats32, labels: Ints, train: Ints, seed: int) -> Scores:
     """The loss of each image under a linear head that has not seen it. Features (N, F), labels (N,).
 
     Images of the training split are cross-validated; the others are judged by a head trained on all of it, so that

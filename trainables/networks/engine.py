@@ -2,20 +2,23 @@
 
 N = images of the data set, K = images of one epoch, B = updates of one epoch, n = images evaluated, C = classes.
 Images are uint8 (N, H, W, 3); a batch is taken by index, moved to the device and normalised there. On a GPU the whole
-array is on the device; on a CPU it stays the memory map.
+array is on the device; on a CPU it stays the memory map. `index` is always of images in the data set.
 """
 
 import ctypes
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from console.progress import track
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import batches
+from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.knn import knn_metric
 from trainables.networks.models import Network
 from trainables.networks.tasks import MultiLabel, SingleLabel
@@ -38,11 +41,11 @@ class Evaluation:
     loss: float
     accuracy: float
     knn: float
-    true: np.ndarray  # (n,) int64; of several labels, the main one
-    predicted: np.ndarray  # (n,) int64, the likeliest class
-    probabilities: np.ndarray  # (n, C) float32
-    losses: np.ndarray  # (n,) float64, of each image, in nats
-    correct: np.ndarray  # (n,) bool
+    true: Ints  # (n,); of several labels, the main one
+    predicted: Ints  # (n,), the likeliest class
+    probabilities: Floats32  # (n, C)
+    losses: Floats  # (n,), of each image, in nats
+    correct: Bools  # (n,)
     map: float | None = None  # mean average precision, of the multi-label task only
 
 
@@ -60,26 +63,26 @@ def gpus_here() -> int:
 
 
 class Engine:
-    """A network, its optimiser and the images they work on."""
+    """A network, its optimiser and what they work on: images here, other inputs where `_batch` says so."""
 
     def __init__(
         self,
         network: Network,
-        images: np.ndarray,
-        labels: np.ndarray,
+        inputs: Pixels | Floats32,
+        labels: Ints,
         config: TrialConfig,
         device: str,
         precision: str,
-        targets: np.ndarray | None = None,
+        targets: Bools | None = None,
     ):
-        """images (N, H, W, 3) uint8, labels (N,); targets (N, C) bool make it the multi-label task."""
+        """inputs (N, H, W, 3) uint8 images, labels (N,); targets (N, C) make it the multi-label task."""
         self.device = torch.device(device)
         if self.device.type == "cpu":
             keep_memory()
         self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.config = config
-        self.images = _tensor(images) if self.device.type == "cpu" else _tensor(images).to(self.device)
+        self.inputs = _tensor(inputs) if self.device.type == "cpu" else _tensor(inputs).to(self.device)
         self.task = make_task(labels, targets, self.device)
         scale = 255 * torch.tensor(STD, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
@@ -88,50 +91,53 @@ class Engine:
 
     def train(
         self,
-        order: np.ndarray,
-        rates: np.ndarray,
-        weights: np.ndarray | None = None,
-        flips: np.ndarray | None = None,
+        order: Ints,
+        rates: Floats,
+        weights: Floats | None = None,
+        flips: Bools | None = None,
     ) -> Trained:
-        """One epoch over the images in this order. rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
+        """One epoch over the images of `order` (K,). rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
         self.network.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         cut = batches(np.arange(len(order)), self.config.batch_size)
-        epoch = [self._cut(values, cut) for values in (order, weights, flips)]  # on the device before the first update
-        for at, share, flip, rate in zip(*epoch, rates.tolist(), strict=True):
-            loss, hits = self._update(at, rate, share, flip)
-            total += loss.double() * len(at)
+        # all of it on the device before the first update
+        epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_if_any(flips, cut)
+        for index, weight, flip, rate in zip(*epoch, rates.tolist(), strict=True):
+            loss, hits = self._update(index, rate, weight, flip)
+            total += loss.double() * len(index)
             correct += hits
         return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
 
-    def score(self, order: np.ndarray, mode: str) -> np.ndarray:
-        """The loss (K,) float64 of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
+    def score(self, order: Ints, mode: str) -> Floats:
+        """The loss (K,) of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
         self.network.train(mode == "train")
+        size = self.config.batch_size if mode == "train" else EVALUATION_BATCH
         losses = []
         with torch.no_grad():
-            for at in self._cut(order, batches(order, self.config.batch_size if mode == "train" else EVALUATION_BATCH)):
-                losses.append(self.task.loss(self.network.head(self._features(at)).float(), at))
+            for index in self._cut(order, batches(order, size)):
+                losses.append(self.task.loss(self.network.head(self._features(index)).float(), index))
         return torch.cat(losses).double().cpu().numpy()
 
-    def evaluate(self, index: np.ndarray) -> Evaluation:
-        """Loss, accuracy and KNN on these images, in eval mode; predictions in the same order."""
+    def evaluate(self, images: Ints) -> Evaluation:
+        """Loss, accuracy and KNN on these images (n,) of the data set, in eval mode; predictions in the same order."""
         self.network.eval()
         with torch.no_grad():
-            features = torch.cat([self._features(at) for at in self._cut(index, batches(index, EVALUATION_BATCH))])
+            cut = self._cut(images, batches(images, EVALUATION_BATCH))
+            features = torch.cat([self._features(part) for part in cut])
             logits = self.network.head(features).float()
-        at = torch.from_numpy(index).to(self.device)
-        correct = self.task.hits(logits, at)
+        index = torch.from_numpy(images).to(self.device)
+        correct = self.task.hits(logits, index)
         return Evaluation(
-            loss=float(self.task.loss(logits.double(), at, reduction="mean")),
+            loss=float(self.task.loss(logits.double(), index, reduction="mean")),
             accuracy=float(correct.double().mean()),
-            knn=knn_metric(features, self.task.labels[at]),
-            true=self.task.labels[at].cpu().numpy(),
+            knn=knn_metric(features, self.task.labels[index]),
+            true=self.task.labels[index].cpu().numpy(),
             predicted=logits.argmax(dim=1).cpu().numpy(),
             probabilities=self.task.probabilities(logits).cpu().numpy(),
-            losses=self.task.loss(logits.double(), at).cpu().numpy(),
+            losses=self.task.loss(logits.double(), index).cpu().numpy(),
             correct=correct.cpu().numpy(),
-            map=self.task.mean_average_precision(logits, at),
+            map=self.task.mean_average_precision(logits, index),
         )
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -158,24 +164,24 @@ class Engine:
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
-        self, at: torch.Tensor, rate: float, share: torch.Tensor | None, flip: torch.Tensor | None
+        self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, flip: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step on the images `at`: the loss and the number of hits before it. Nothing here waits for the device."""
+        """One step on the images `index`: the loss and the number of hits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        logits = self._logits(at, flip).float()
-        loss = self._loss(logits, at, share)
+        logits = self._logits(index, flip).float()
+        loss = self._loss(logits, index, weight)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), self.task.hits(logits, at).sum()
+        return loss.detach(), self.task.hits(logits, index).sum()
 
-    def _loss(self, logits: torch.Tensor, at: torch.Tensor, share: torch.Tensor | None) -> torch.Tensor:
-        if share is None:
-            return self.task.loss(logits, at, self.config.label_smoothing, "mean")
-        each = self.task.loss(logits, at, self.config.label_smoothing)
-        share = share.to(each)
-        return (each * share).sum() / share.sum()
+    def _loss(self, logits: torch.Tensor, index: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
+        if weight is None:
+            return self.task.loss(logits, index, self.config.label_smoothing, "mean")
+        each = self.task.loss(logits, index, self.config.label_smoothing)
+        weight = weight.to(each)
+        return (each * weight).sum() / weight.sum()
 
     def weights(self) -> dict[str, torch.Tensor]:
         """What is kept of the best epoch: a state dict under torchvision's names."""
@@ -185,32 +191,37 @@ class Engine:
         """Forget what the optimiser has gathered."""
         self.optimizer = make_optimizer(self.network, self.config)
 
-    def all_features(self) -> np.ndarray:
-        """(N, F) float32, the features before the head of every image, in eval mode."""
+    def all_features(self) -> Floats32:
+        """(N, F), the features before the head of every image, in eval mode."""
         self.network.eval()
-        index = np.arange(len(self.images))
-        cut = self._cut(index, batches(index, EVALUATION_BATCH))
+        images = np.arange(len(self.inputs))
+        cut = self._cut(images, batches(images, EVALUATION_BATCH))
         with torch.no_grad():
-            return torch.cat([self._features(at) for at in track(cut, "features", unit="batches")]).cpu().numpy()
+            return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()
 
-    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+    def _logits(self, index: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
         with self._autocast():
-            return self.network(self._batch(at, flip))
+            logits: torch.Tensor = self.network(self._batch(index, flip))
+            return logits
 
-    def _features(self, at: torch.Tensor) -> torch.Tensor:
+    def _features(self, index: torch.Tensor) -> torch.Tensor:
+        """What the head is given, (B, F) float32."""
         with self._autocast():
-            return self.network.backbone(self._batch(at)).float()
+            features: torch.Tensor = self.network.backbone(self._batch(index))
+            return features.float()
 
-    def _batch(self, at: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
+    def _batch(self, index: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
         """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
-        x = self.images[at].permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
+        x = self.inputs[index].permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
         return x if flip is None else _flip(x, flip)
 
-    def _cut(self, values: np.ndarray | None, cut: list[np.ndarray]) -> list[torch.Tensor | None]:
-        """values (K, ...) in batches of these lengths, moved to the device in one piece; of nothing, nothing for each."""
-        if values is None:
-            return [None] * len(cut)
+    def _cut(self, values: npt.NDArray[Any], cut: list[Ints]) -> list[torch.Tensor]:
+        """values (K, ...) in batches of these lengths, moved to the device in one piece."""
         return list(torch.from_numpy(values).to(self.device).split([len(batch) for batch in cut]))
+
+    def _cut_if_any(self, values: npt.NDArray[Any] | None, cut: list[Ints]) -> Sequence[torch.Tensor | None]:
+        """As `_cut`; of nothing, nothing for each batch."""
+        return [None] * len(cut) if values is None else self._cut(values, cut)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -222,26 +233,32 @@ class FeatureEngine(Engine):
     def __init__(
         self,
         network: Network,
-        features: np.ndarray,
-        labels: np.ndarray,
+        features: Floats32,
+        labels: Ints,
         config: TrialConfig,
         device: str,
-        targets: np.ndarray | None = None,
+        targets: Bools | None = None,
     ):
-        """features: (N, F) float32."""
+        """features: (N, F), of each image by the network's backbone as it is."""
         super().__init__(network, features, labels, config, device, "fp32", targets)
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
 
-    def _logits(self, at: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
-        return self.network.head(self.images[at])
+    def _logits(self, index: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+        logits: torch.Tensor = self.network.head(self._batch(index, flip))
+        return logits
 
-    def _features(self, at: torch.Tensor) -> torch.Tensor:
-        return self.images[at]
+    def _features(self, index: torch.Tensor) -> torch.Tensor:
+        return self._batch(index)
+
+    def _batch(self, index: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
+        """(B, F) float32; features are of images that were not flipped."""
+        assert flip is None
+        return self.inputs[index]
 
 
-def make_task(labels: np.ndarray, targets: np.ndarray | None, device: torch.device) -> SingleLabel:
+def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> SingleLabel:
     """The task of labels (N,), or of targets (N, C) beside them, on the device."""
     main = torch.from_numpy(labels).to(device)
     return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))
@@ -250,16 +267,17 @@ def make_task(labels: np.ndarray, targets: np.ndarray | None, device: torch.devi
 def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
     """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
     parameters = [p for p in network.parameters() if p.requires_grad]
-    shared = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
+    shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
-    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer](parameters, **shared)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, **shared)
 
 
-def _tensor(images: np.ndarray) -> torch.Tensor:
+def _tensor(inputs: npt.NDArray[Any]) -> torch.Tensor:
     with warnings.catch_warnings():  # the map is read-only and nothing here writes to it
         warnings.filterwarnings("ignore", message=".*not writable.*")
-        return torch.from_numpy(images)
+        return torch.from_numpy(inputs)
 
 
 def keep_memory() -> None:

@@ -8,17 +8,16 @@ import json
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from records import files
 from trainables.data.cache import cache_folder
+from trainables.data.dataset import Floats32
 from trainables.networks.engine import Engine
 from trainables.networks.models import Network
 
 
 @dataclass(frozen=True)
 class Features:
-    values: np.ndarray  # (N, F) float32
+    values: Floats32  # (N, F)
     seconds: float  # that computing them took, when they were computed: what each trial that uses them is charged
 
 

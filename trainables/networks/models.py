@@ -24,11 +24,19 @@ State = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Architecture:
+    """One network: everything that is known of it before it is built."""
+
+    name: str
     build: Callable[[int], nn.Module]  # image size in pixels -> the network with random weights
     head: str  # the name of its last linear layer, "." between levels
     last_block: tuple[str, ...]  # the names of what comes just before it
     imagenet: str | None = None  # torchvision's name of its weights
     patch: int | None = None  # of a vision transformer: image sizes are multiples of it
+
+    def check_image_size(self, pixels: int) -> None:
+        """Raises UsageError where the network takes no images of so many pixels a side."""
+        if self.patch and pixels % self.patch:
+            raise UsageError(f"{self.name} wants an --image-size that is a multiple of {self.patch}; got {pixels}.")
 
 
 class SmallCnn(nn.Module):
@@ -43,7 +51,8 @@ class SmallCnn(nn.Module):
         self.fc = nn.Linear(4 * width, 7)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(self.blocks(x).mean(dim=(2, 3)))
+        logits: torch.Tensor = self.fc(self.blocks(x).mean(dim=(2, 3)))
+        return logits
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
@@ -64,26 +73,42 @@ def _theirs() -> Any:
 
 def _vit_tiny(image_size: int) -> nn.Module:
     """Two blocks of width 48: the same code as ViT-B/16, for tests and for two cores."""
-    return _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, hidden_dim=48, mlp_dim=96)
+    widths = {"hidden_dim": 48, "mlp_dim": 96}
+    network: nn.Module = _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, **widths)
+    return network
 
 
-ARCHITECTURES = {
-    "resnet18": Architecture(
-        lambda size: _theirs().resnet18(),
-        "fc",
-        ("layer4",),
-        "ResNet18_Weights.IMAGENET1K_V1",
-    ),
-    "vit_b_16": Architecture(
-        lambda size: _theirs().vit_b_16(image_size=size),
-        "heads.head",
-        ("encoder.layers.encoder_layer_11", "encoder.ln"),
-        "ViT_B_16_Weights.IMAGENET1K_V1",
-        patch=16,
-    ),
-    "vit_tiny": Architecture(_vit_tiny, "heads.head", ("encoder.layers.encoder_layer_1", "encoder.ln"), patch=8),
-    "small_cnn": Architecture(lambda size: SmallCnn(), "fc", ("blocks.2",)),
-}
+RESNET18 = Architecture(
+    "resnet18",
+    build=lambda size: _theirs().resnet18(),
+    head="fc",
+    last_block=("layer4",),
+    imagenet="ResNet18_Weights.IMAGENET1K_V1",
+)
+VIT_B_16 = Architecture(
+    "vit_b_16",
+    build=lambda size: _theirs().vit_b_16(image_size=size),
+    head="heads.head",
+    last_block=("encoder.layers.encoder_layer_11", "encoder.ln"),
+    imagenet="ViT_B_16_Weights.IMAGENET1K_V1",
+    patch=16,
+)
+VIT_TINY = Architecture(
+    "vit_tiny",
+    build=_vit_tiny,
+    head="heads.head",
+    last_block=("encoder.layers.encoder_layer_1", "encoder.ln"),
+    patch=8,
+)
+SMALL_CNN = Architecture("small_cnn", build=lambda size: SmallCnn(), head="fc", last_block=("blocks.2",))
+ARCHITECTURES = {architecture.name: architecture for architecture in (RESNET18, VIT_B_16, VIT_TINY, SMALL_CNN)}
+
+
+def get_architecture(name: str) -> Architecture:
+    """The network of this name, or UsageError with the nearest name."""
+    if name not in ARCHITECTURES:
+        raise unknown("model", name, ARCHITECTURES)
+    return ARCHITECTURES[name]
 
 
 class Network(nn.Module):
@@ -92,21 +117,23 @@ class Network(nn.Module):
     def __init__(self, architecture: str, classes: int, image_size: int = 224):
         super().__init__()
         self.still: list[nn.Module] = []  # frozen modules whose BatchNorm stays as pretrained
-        self.head_name = ARCHITECTURES[architecture].head
-        self.backbone = ARCHITECTURES[architecture].build(image_size)
-        self.head = nn.Linear(self.backbone.get_submodule(self.head_name).in_features, classes)
+        made_of = get_architecture(architecture)
+        self.head_name = made_of.head
+        self.backbone = made_of.build(image_size)
+        self.head = nn.Linear(_features_of(self.backbone, self.head_name), classes)
         self.backbone.set_submodule(self.head_name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.backbone(x))
+        logits: torch.Tensor = self.head(self.backbone(x))
+        return logits
 
     def freeze(self, architecture: str, unfreeze: str, batchnorm: str) -> None:
         """Train only the head ("head") or also what comes just before it ("last_block").
 
-        batchnorm "frozen" keeps frozen BatchNorm layers as pretrained (trap 9); "batch" lets them normalise by the
-        batch and drift while training, as the report's did.
+        batchnorm "frozen" keeps frozen BatchNorm layers as pretrained: in train mode they would drift though nothing of
+        them is trained. "batch" lets them normalise by the batch and drift, as the report's did.
         """
-        trained = ARCHITECTURES[architecture].last_block if unfreeze == "last_block" else ()
+        trained = get_architecture(architecture).last_block if unfreeze == "last_block" else ()
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad = name.startswith(tuple(f"{block}." for block in trained))
         if batchnorm == "frozen":
@@ -134,13 +161,16 @@ class Network(nn.Module):
         self.head.load_state_dict(head)
 
 
+def _features_of(backbone: nn.Module, head: str) -> int:
+    """F, of a network whose head is the linear layer of this name."""
+    layer = backbone.get_submodule(head)
+    assert isinstance(layer, nn.Linear)
+    return layer.in_features
+
+
 def build(architecture: str, classes: int, weights: str, seed: int, image_size: int = 224) -> Network:
     """A network with these weights ("imagenet", "none" or a file) and a new, seeded head. Raises UsageError."""
-    if architecture not in ARCHITECTURES:
-        raise unknown("model", architecture, ARCHITECTURES)
-    patch = ARCHITECTURES[architecture].patch
-    if patch and image_size % patch:
-        raise UsageError(f"{architecture} wants an --image-size that is a multiple of {patch}; got {image_size}.")
+    get_architecture(architecture).check_image_size(image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(architecture, classes, image_size)
@@ -158,7 +188,8 @@ def load_backbone(network: Network, architecture: str, state: State, source: str
     wanted = network.backbone.state_dict()
     place = "encoder.pos_embedding"
     if place in wanted and place in state and state[place].shape[1] != wanted[place].shape[1]:
-        patch = ARCHITECTURES[architecture].patch
+        patch = get_architecture(architecture).patch
+        assert patch
         side = patch * round((wanted[place].shape[1] - 1) ** 0.5)
         state = dict(_theirs().vision_transformer.interpolate_embeddings(side, patch, OrderedDict(state)))
     # files from before torch 0.4.1 lack the batch counters, which no forward pass reads
@@ -196,7 +227,8 @@ def read_state(path: Path) -> State:
 def _torch_load(path: Path) -> State:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    return state
 
 
 def _first(error: Exception) -> str:
@@ -205,15 +237,16 @@ def _first(error: Exception) -> str:
 
 def imagenet_state(architecture: str) -> State:
     """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
-    name = ARCHITECTURES[architecture].imagenet
+    name = get_architecture(architecture).imagenet
     if name is None:
         raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
     weights = _theirs().get_weight(name)
     try:
-        return weights.get_state_dict(progress=True, check_hash=True)
+        state: State = weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
         raise UsageError(
             f"The ImageNet weights of {architecture} could not be had from {weights.url} ({_first(error)}). "
             f"Put that file into {folder}, or pass --weights FILE or --weights none."
         ) from None
+    return state

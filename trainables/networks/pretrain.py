@@ -1,7 +1,7 @@
 """A small checkpoint trained on the embedded textures: what transfer starts from where there are no weights."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from trainables.data.cache import cache_folder
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
 from trainables.data.splits import split
-from trainables.loop import Run, Totals
+from trainables.loop import Totals, TrainState
 from trainables.networks import models
 from trainables.networks.engine import Engine
 from trainables.rates import rate_rule
@@ -25,30 +25,45 @@ EPOCHS = 10
 CONFIG = ScratchConfig(learning_rate=1e-3, rate="cosine", augment="flips")
 
 
-def pretrained(setting: Setting) -> tuple[models.State, Totals]:
-    """The state dict of the setting's model after the textures, from the cache or trained, and what training it cost.
+@dataclass(frozen=True)
+class WeightsKey:
+    """What the weights that a network starts from depend on, and nothing else: neither seed nor strategy nor data."""
+
+    weights: str  # imagenet, textures, or the path of a state dict
+    model: str
+    image_size: int  # of the textures, as are device and precision
+    device: str
+    precision: str
+
+    @classmethod
+    def of(cls, setting: Setting) -> "WeightsKey":
+        return cls(setting.weights, setting.model, setting.image_size, setting.device, setting.precision)
+
+
+def pretrained(key: WeightsKey) -> tuple[models.State, Totals]:
+    """The state dict of the key's model after the textures, from the cache or trained, and what training it cost.
 
     Its images and seconds are charged; its updates are not the trial's, whose schedules and budget begin at none. The
     textures are others than those of `--data textures`, so no test image is among them.
     """
-    data = load("textures:seed=1000", setting.image_size)
-    name = f"textures-{setting.model}-{data.digest[:16]}-{setting.precision}-{setting.device}.safetensors"
+    data = load("textures:seed=1000", key.image_size)
+    name = f"textures-{key.model}-{data.digest[:16]}-{key.precision}-{key.device}.safetensors"
     path = cache_folder() / "weights" / name
     if not path.exists():
-        run = _make_run(setting, data)
-        for _ in track(loop.train(run), "pretraining on textures", total=EPOCHS, unit="epochs"):
+        state = _make_state(key, data)
+        for _ in track(loop.train(state), "pretraining on textures", total=EPOCHS, unit="epochs"):
             pass
-        arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in run.engine.weights().items()}
-        files.write_arrays(path, arrays, json.dumps(asdict(run.totals)))
+        arrays = {k: v.detach().cpu().contiguous().numpy() for k, v in state.engine.weights().items()}
+        files.write_arrays(path, arrays, json.dumps(asdict(state.totals)))
     _, text = files.read_arrays(path)
     return models.read_state(path), Totals(**json.loads(text) | {"eval_seconds": 0.0, "updates": 0})
 
 
-def _make_run(setting: Setting, data: Dataset) -> Run:
+def _make_state(key: WeightsKey, data: Dataset) -> TrainState:
     parts = split(data.labels, "report", 0)
-    network = models.build(setting.model, len(data.classes), "none", integer(0, 0, "initialise"), setting.image_size)
-    return Run(
-        engine=Engine(network, data.images, data.labels, CONFIG, setting.device, setting.precision),
+    network = models.build(key.model, len(data.classes), "none", integer(0, 0, "initialise"), key.image_size)
+    return TrainState(
+        engine=Engine(network, data.images, data.labels, CONFIG, key.device, key.precision),
         curriculum=Curriculum(np.asarray(data.labels[parts.train])),
         rule=rate_rule(CONFIG),
         config=CONFIG,

@@ -15,19 +15,19 @@ class SingleLabel:
         self.labels = labels
 
     def loss(
-        self, logits: torch.Tensor, at: torch.Tensor, smoothing: float = 0.0, reduction: str = "none"
+        self, logits: torch.Tensor, index: torch.Tensor, smoothing: float = 0.0, reduction: str = "none"
     ) -> torch.Tensor:
-        """Loss in nats of logits (n, C) of the images `at` (n,): (n,), or their mean ("mean")."""
-        return functional.cross_entropy(logits, self.labels[at], label_smoothing=smoothing, reduction=reduction)
+        """Loss in nats of logits (n, C) of the images `index` (n,): (n,), or their mean ("mean")."""
+        return functional.cross_entropy(logits, self.labels[index], label_smoothing=smoothing, reduction=reduction)
 
-    def hits(self, logits: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    def hits(self, logits: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """(n,) bool: whether the likeliest class is right."""
-        return logits.argmax(dim=1) == self.labels[at]
+        return logits.argmax(dim=1) == self.labels[index]
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(dim=1)
 
-    def mean_average_precision(self, logits: torch.Tensor, at: torch.Tensor) -> float | None:
+    def mean_average_precision(self, logits: torch.Tensor, index: torch.Tensor) -> float | None:
         """Only asked of the multi-label task."""
         return None
 
@@ -46,22 +46,22 @@ class MultiLabel(SingleLabel):
         self.targets = targets
 
     def loss(
-        self, logits: torch.Tensor, at: torch.Tensor, smoothing: float = 0.0, reduction: str = "none"
+        self, logits: torch.Tensor, index: torch.Tensor, smoothing: float = 0.0, reduction: str = "none"
     ) -> torch.Tensor:
         """The mean over classes of the binary cross-entropy; smoothing pulls each target towards a half."""
-        wanted = self.targets[at].to(logits.dtype) * (1 - smoothing) + smoothing / 2
+        wanted = self.targets[index].to(logits.dtype) * (1 - smoothing) + smoothing / 2
         each = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
         return each.mean() if reduction == "mean" else each
 
-    def hits(self, logits: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-        return self.targets[at].gather(1, logits.argmax(dim=1, keepdim=True)).squeeze(1)
+    def hits(self, logits: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+        return self.targets[index].gather(1, logits.argmax(dim=1, keepdim=True)).squeeze(1)
 
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.sigmoid()
 
-    def mean_average_precision(self, logits: torch.Tensor, at: torch.Tensor) -> float | None:
+    def mean_average_precision(self, logits: torch.Tensor, index: torch.Tensor) -> float | None:
         """The mean over the classes that occur among these images of `average_precision`; None where none occurs."""
-        wanted = self.targets[at]
+        wanted = self.targets[index]
         occurring = torch.nonzero(wanted.any(dim=0)).flatten().tolist()
         each = [average_precision(logits[:, label].double(), wanted[:, label]) for label in occurring]
         return sum(each) / len(each) if each else None
