@@ -3,10 +3,11 @@
 Epochs count from 1; accuracies and shares lie in [0, 1]; losses are in nats; times in seconds of wall clock.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 Row = dict[str, Any]  # of a table, or a JSON object
+EVALUATED = "eval_"  # what the columns of an evaluation begin with
 
 
 @dataclass(frozen=True)
@@ -37,23 +38,33 @@ class EpochRecord:
     score_seconds: float
     eval_seconds: float
     finished: bool  # the trial has reached its planned end
-    eval_map: float | None = None  # mean average precision, of the multi-label task only
+    # every further metric of the evaluation, by name; None where the task has no such figure
+    metrics: dict[str, float | None] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
         """What the trial has cost: training and scoring. Evaluation is ours, not the strategy's."""
         return self.train_seconds + self.score_seconds
 
-    def row(self) -> dict[str, Any]:
-        return dict(vars(self))  # asdict would copy every value, which takes forty times as long
+    def row(self) -> Row:
+        """One flat row: a metric is the column eval_<name>."""
+        row = dict(vars(self))  # asdict would copy every value, which takes forty times as long
+        del row["metrics"]
+        return row | {f"{EVALUATED}{name}": value for name, value in self.metrics.items()}
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> "EpochRecord":
-        return cls(**{**row, "class_counts": tuple(row["class_counts"])})
+    def from_row(cls, row: Row) -> "EpochRecord":
+        """The inverse. Raises TypeError or KeyError where a field is missing or unknown."""
+        own = {name: value for name, value in row.items() if name in FIELDS or not name.startswith(EVALUATED)}
+        metrics = {name.removeprefix(EVALUATED): value for name, value in row.items() if name not in own}
+        return cls(**own | {"class_counts": tuple(row["class_counts"])}, metrics=metrics)
 
     def better_than(self, other: "EpochRecord | None") -> bool:
         """Higher accuracy, then lower loss; the earlier epoch keeps a full tie."""
         return other is None or (self.eval_accuracy, -self.eval_loss) > (other.eval_accuracy, -other.eval_loss)
+
+
+FIELDS = frozenset(each.name for each in fields(EpochRecord))
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,6 @@ class Final:
     test_opened: int  # times the test split has been opened in this run so far; under "report", once per epoch
     seconds: float  # of training and scoring
     peak_memory_mb: float  # resident memory of the process; on a GPU, of the device
-    selection_map: float | None = None  # mean average precision, of the multi-label task only
-    test_map: float | None = None
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> Row:
         return asdict(self)

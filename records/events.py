@@ -4,7 +4,7 @@ Times are in seconds since 1970; lines of format 1 can lack them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
 from records.epoch import EpochRecord, Row
@@ -113,7 +113,7 @@ class Tested:
     accuracy: float
     loss: float
     knn: float
-    map: float | None = None  # mean average precision, of the multi-label task only
+    metrics: dict[str, float | None] = field(default_factory=dict)  # every further one, by name
     time: float | None = None
 
 
@@ -121,7 +121,7 @@ Event = Started | Resumed | Asked | Placed | Epoch | Lost | Ended | Tested
 KINDS: dict[str, type[Event]] = {
     kind.name: kind for kind in (Started, Resumed, Asked, Placed, Epoch, Lost, Ended, Tested)
 }
-NAMES = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS.values()}
+NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
 BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values
     "record": EpochRecord.from_row,
     "member": lambda row: Member(row["fields"], row["donor"] and tuple(row["donor"])),
@@ -158,6 +158,8 @@ def from_line(line: Any) -> Event | None:
     if kind is None:
         return None
     given = {name: line[name] for name in NAMES[kind] if name in line}
+    if kind is Tested and "map" in line:  # as format 1 has it
+        given["metrics"] = {"map": line["map"]}
     for name in BUILT.keys() & given.keys():
         given[name] = given[name] if given[name] is None else BUILT[name](given[name])
     return kind(**given)

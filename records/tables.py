@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from records.epoch import EpochRecord, Final, Row
+from records.epoch import EVALUATED, EpochRecord, Final, Row
+from records.events import Tested
 from records.folder import read_predictions
 from records.history import RunHistory, TrialHistory
 from spaces.arm import Arm
@@ -51,27 +52,32 @@ def _final(own: Row, trial: TrialHistory, opened: int) -> Row:
         seed=trial.setting.seed if trial.setting else own["seed"],
         state="interrupted" if trial.state == "running" else trial.state,
         epochs=last.epoch if last else 0,
-        best_epoch=best and best.epoch,
+        best_epoch=best.epoch if best else None,
         selected_on="test" if report else "validation",
-        selection_accuracy=best and best.eval_accuracy,
-        selection_loss=best and best.eval_loss,
-        selection_knn=best and best.eval_knn,
-        selection_map=best and best.eval_map,
-        **_on_test(trial, best if report else None),
+        **_figures("selection", best),
+        **_figures("test", trial.test or (best if report else None)),
         test_opened=opened,
         seconds=last.seconds if last else 0.0,
         peak_memory_mb=trial.peak_memory_mb,
     ).row()
-    return row | {"reason": trial.reason} | arm_columns(arm)
+    return row | _metrics(trial, report) | {"reason": trial.reason} | arm_columns(arm)
 
 
-def _on_test(trial: TrialHistory, best: EpochRecord | None) -> dict[str, float | None]:
-    """Test figures: as opened, or under protocol report those of the best epoch."""
-    test = trial.test
-    if test:
-        return {"test_accuracy": test.accuracy, "test_loss": test.loss, "test_knn": test.knn, "test_map": test.map}
-    return {"test_accuracy": best and best.eval_accuracy, "test_loss": best and best.eval_loss,
-            "test_knn": best and best.eval_knn, "test_map": best and best.eval_map}  # fmt: skip
+def _figures(prefix: str, of: EpochRecord | Tested | None) -> dict[str, float | None]:
+    """Accuracy, loss and KNN of a selected epoch or of test; None where there are none."""
+    names = ("accuracy", "loss", "knn")
+    of_epoch = EVALUATED if isinstance(of, EpochRecord) else ""
+    return {f"{prefix}_{name}": None if of is None else getattr(of, of_epoch + name) for name in names}
+
+
+def _metrics(trial: TrialHistory, report: bool) -> Row:
+    """Every further metric, of the selected epoch and of test."""
+    selected = trial.best.metrics if trial.best else {}
+    tested = trial.test.metrics if trial.test else selected if report else {}
+    names = dict.fromkeys((*selected, *tested))
+    return {
+        f"{prefix}_{name}": of.get(name) for name in names for prefix, of in (("selection", selected), ("test", tested))
+    }
 
 
 def arm_columns(arm: Arm) -> Row:

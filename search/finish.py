@@ -8,6 +8,7 @@ from search.campaign import Campaign
 from search.planning.plan import Plan
 from search.testing import Judged, best_of, paired_difference
 from search.views.terminal import config_words
+from trainables.metrics import titled
 
 
 def trial_table(campaign: Campaign, most: int = 5) -> str:
@@ -59,7 +60,7 @@ def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     lines = [
         f"  trial {j.trial.number}{f' ({j.trial.asked.anchor})' if j.trial.asked.anchor else ''}: "
         f"accuracy {j.figures.accuracy:.3f}, loss {j.figures.loss:.3f}, KNN {j.figures.knn:.3f}"
-        + (f", mean average precision {j.figures.map:.3f}" if j.figures.map is not None else "")
+        + "".join(f", {title} {value}" for title, value in titled(j.figures.metrics))
         for j in judged
     ]
     times = "once" if len(campaign.history.tests()) == 1 else f"{len(campaign.history.tests())} times"

@@ -55,7 +55,7 @@ def _open(plan: Plan, campaign: Campaign, history: TrialHistory) -> None:
     test = trial.open_test(best_weights(campaign.folder, number))
     assert history.best
     write_predictions(campaign.folder, trial, "test", history.best.epoch, test)
-    campaign.tested(Tested(number, test.accuracy, test.loss, test.knn, test.map))
+    campaign.tested(Tested(number, test.accuracy, test.loss, test.knn, test.metrics))
 
 
 def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> tuple[float, float]:

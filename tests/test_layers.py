@@ -96,7 +96,7 @@ def test_spaces_know_only_pydantic_and_optuna(file):
     assert tops(imports_of(file)) - STDLIB <= {"console", "spaces", "pydantic", "optuna"}
 
 
-@each("file", files("trainables/curricula", "trainables/rates.py"))
+@each("file", files("trainables/curricula", "trainables/rates.py", "trainables/metrics.py"))
 def test_curricula_and_rates_are_pure(file):
     names = imports_of(file)
     assert tops(names) - STDLIB <= {"console", "numpy", "spaces", "trainables"}

@@ -11,9 +11,10 @@ from spaces.finetune import ScratchConfig
 from tests.toy import HELD_OUT, TRAIN, make_state, pictures
 from trainables.curricula.base import Curriculum
 from trainables.loop import train
+from trainables.metrics import average_precision, mean_average_precision
 from trainables.networks.engine import Engine
 from trainables.networks.models import build
-from trainables.networks.tasks import MultiLabel, SingleLabel, average_precision
+from trainables.networks.tasks import MultiLabel, SingleLabel
 
 SCORES = st.lists(st.sampled_from([-2.0, -0.5, 0.0, 0.1, 0.7, 3.0]), min_size=1, max_size=30)
 
@@ -21,7 +22,7 @@ SCORES = st.lists(st.sampled_from([-2.0, -0.5, 0.0, 0.1, 0.7, 3.0]), min_size=1,
 @given(SCORES, st.data())
 def test_average_precision_is_scikit_learns_ties_included(scores, data):
     relevant = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)).filter(any))
-    ours = average_precision(torch.tensor(scores), torch.tensor(relevant))
+    ours = average_precision(np.array(scores), np.array(relevant))
     assert ours == pytest.approx(average_precision_score(relevant, scores), abs=1e-12)
 
 
@@ -43,8 +44,8 @@ def test_the_mean_over_the_classes_that_occur():
     targets[:, 4] = False
     task, at = multi_label(labels, targets), torch.arange(40)
     expected = np.mean([average_precision_score(targets[:, c], logits[:, c].numpy()) for c in range(4)])
-    assert task.mean_average_precision(logits, at) == pytest.approx(expected, abs=1e-12)
-    assert multi_label(labels, np.zeros_like(targets)).mean_average_precision(logits, at) is None
+    assert mean_average_precision(task.judged(logits, at)) == pytest.approx(expected, abs=1e-12)
+    assert mean_average_precision(multi_label(labels, np.zeros_like(targets)).judged(logits, at)) is None
 
 
 def test_the_loss_is_binary_cross_entropy_on_logits():
@@ -93,7 +94,7 @@ def make_multi_label_state(epochs=4):
 def test_the_loop_trains_it_and_records_the_mean_average_precision():
     state, targets = make_multi_label_state()
     records = list(train(state))
-    assert all(0 <= r.eval_map <= 1 for r in records) and records[-1].train_loss < records[0].train_loss
+    assert all(0 <= r.metrics["map"] <= 1 for r in records) and records[-1].train_loss < records[0].train_loss
     last = state.evaluation
     assert last.correct.tolist() == [bool(targets[i, p]) for i, p in zip(HELD_OUT, last.predicted, strict=True)]
     assert records[-1].eval_accuracy == last.correct.mean()
@@ -102,4 +103,4 @@ def test_the_loop_trains_it_and_records_the_mean_average_precision():
 
 
 def test_the_single_label_task_has_no_mean_average_precision():
-    assert next(iter(train(make_state()))).eval_map is None
+    assert next(iter(train(make_state()))).metrics == {"map": None}

@@ -209,7 +209,7 @@ def _record(
         stage_loss=stage_loss,
         stage_accuracy=stage_accuracy,
         finished=state.finished,
-        eval_map=evaluation.map,
+        metrics=evaluation.metrics,
         **asdict(state.totals),
     )
 

@@ -187,8 +187,7 @@ def attributes(run: Row, folder: Path, of: TrialHistory) -> Row:
         row |= {"epochs": last.epoch, "best_epoch": best.epoch, "best_accuracy": best.eval_accuracy,
                 "best_loss": _number(best.eval_loss), "best_knn": best.eval_knn, "seconds": round(last.seconds, 3),
                 "images_trained": last.images_trained, "class_counts": _counts(run, last.class_counts)}  # fmt: skip
-        if best.eval_map is not None:
-            row["best_map"] = best.eval_map
+        row |= {f"best_{name}": value for name, value in best.metrics.items() if value is not None}
     if of.fields:
         row |= {"schedule": schedule(of.fields), "donors": donors(of.donors)}
     if of.test is not None:

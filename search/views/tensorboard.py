@@ -40,7 +40,7 @@ def scalars(record: EpochRecord, best: float, fields: dict[str, float] | None = 
         f"loss/{on}": record.eval_loss,
         "loss/train": record.train_loss,
         f"knn/{on}": record.eval_knn,
-        f"map/{on}": record.eval_map,  # of the multi-label task only
+        **{f"{name}/{on}": value for name, value in record.metrics.items()},
         "curriculum/share": record.share,
         "curriculum/images": record.images,
         "curriculum/learning_rate": record.learning_rate,

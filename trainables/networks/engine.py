@@ -17,6 +17,7 @@ import torch
 
 from console.progress import track
 from spaces.trial import TrialConfig
+from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.knn import knn_metric
@@ -46,7 +47,7 @@ class Evaluation:
     probabilities: Floats32  # (n, C)
     losses: Floats  # (n,), of each image, in nats
     correct: Bools  # (n,)
-    map: float | None = None  # mean average precision, of the multi-label task only
+    metrics: dict[str, float | None]  # every further one, by name
 
 
 def bf16_is_fast(device: str) -> bool:
@@ -137,7 +138,7 @@ class Engine:
             probabilities=self.task.probabilities(logits).cpu().numpy(),
             losses=self.task.loss(logits.double(), index).cpu().numpy(),
             correct=correct.cpu().numpy(),
-            map=self.task.mean_average_precision(logits, index),
+            metrics=metrics.compute(self.task.judged(logits, index)),
         )
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -3,8 +3,12 @@
 N = images of the data set, n = images of one call, C = classes. Everything that treats the two tasks differently is here.
 """
 
+from dataclasses import replace
+
 import torch
 from torch.nn import functional
+
+from trainables.metrics import Judged
 
 
 class SingleLabel:
@@ -27,9 +31,9 @@ class SingleLabel:
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.softmax(dim=1)
 
-    def mean_average_precision(self, logits: torch.Tensor, index: torch.Tensor) -> float | None:
-        """Only asked of the multi-label task."""
-        return None
+    def judged(self, logits: torch.Tensor, index: torch.Tensor) -> Judged:
+        """What metrics are computed from: logits (n, C) of the images `index` (n,)."""
+        return Judged(logits.double().cpu().numpy(), self.labels[index].cpu().numpy())
 
 
 class MultiLabel(SingleLabel):
@@ -59,24 +63,5 @@ class MultiLabel(SingleLabel):
     def probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.sigmoid()
 
-    def mean_average_precision(self, logits: torch.Tensor, index: torch.Tensor) -> float | None:
-        """The mean over the classes that occur among these images of `average_precision`; None where none occurs."""
-        wanted = self.targets[index]
-        occurring = torch.nonzero(wanted.any(dim=0)).flatten().tolist()
-        each = [average_precision(logits[:, label].double(), wanted[:, label]) for label in occurring]
-        return sum(each) / len(each) if each else None
-
-
-def average_precision(scores: torch.Tensor, relevant: torch.Tensor) -> float:
-    """The sum over thresholds of (recall gained) x (precision there), without interpolation.
-
-    Equal scores are one threshold. scores (n,), relevant (n,) bool with at least one True. The definition of
-    scikit-learn's average_precision_score.
-    """
-    order = scores.argsort(descending=True, stable=True)
-    ranked, right = scores[order], relevant[order].double().cumsum(0)
-    last = torch.ones(len(ranked), dtype=torch.bool, device=ranked.device)  # of the images with its score
-    last[:-1] = ranked[1:] != ranked[:-1]
-    right, taken = right[last], torch.nonzero(last).flatten() + 1
-    gained = right.diff(prepend=right.new_zeros(1))
-    return float((gained * right / taken).sum() / right[-1])
+    def judged(self, logits: torch.Tensor, index: torch.Tensor) -> Judged:
+        return replace(super().judged(logits, index), targets=self.targets[index].cpu().numpy())
