@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
@@ -118,9 +119,9 @@ def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
     opened = finals[finals["test_accuracy"].notna()]
     if len(opened) and run.eval_split != "test":
         return opened
-    ranked = finals.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])
-    anchored = [n for n in ranked["trial"] if run.asked[n]["anchor"]]
-    return finals[finals["trial"].isin([*ranked["trial"][:1], *anchored])]
+    best_first = ranked(finals)["trial"]
+    anchored = [n for n in best_first if run.asked[n]["anchor"]]
+    return finals[finals["trial"].isin([*best_first[:1], *anchored])]
 
 
 def _choice(run: LoadedRun, trial: int) -> str:

@@ -20,6 +20,7 @@ from skimage.segmentation import quickshift
 from analysis.document.parts import Chapter, Picture, Sentences, Table
 from analysis.document.write import write_report
 from analysis.figures import images
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun, load_with_epochs, right, setting_of
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
@@ -135,7 +136,7 @@ def best_kept(run: LoadedRun) -> int:
     if rows.empty:
         raise UsageError(f"{run.folder} keeps no network: a head-to-head removes them once test is opened, and a search "
                          f"keeps its best --keep. Pass a search's run folder.")  # fmt: skip
-    return int(rows.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])["trial"].iloc[0])
+    return int(ranked(rows)["trial"].iloc[0])
 
 
 def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int) -> list[int]:

@@ -6,6 +6,7 @@ import pandas as pd
 from analysis import statistics
 from analysis.comparable import COSTS, MEASURES, Section
 from analysis.original import published
+from analysis.ranking import ranked
 from analysis.statistics import FEWEST_SEEDS
 
 
@@ -105,15 +106,12 @@ COLUMNS = {
 
 
 def trial_table(finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial, best first: the figures of its best epoch and what the whole trial has cost.
+    """One row per trial, best first (`ranked`): the figures of its best epoch and what the whole trial has cost.
 
     Accuracy, loss and KNN are those of the split the epochs were judged on; the test columns are empty where test was
-    not opened. Ties are broken by loss, then by trial number.
+    not opened.
     """
     used = records.groupby("trial")[["images_trained", "images_scored"]].max()
     anchors = configs.set_index("trial")["anchor"].astype(object)
     table = finals.join(used, on="trial").assign(anchor=finals["trial"].map(anchors.where(anchors.notna(), None)))
-    table = table.sort_values(
-        ["selection_accuracy", "selection_loss", "trial"], ascending=[False, True, True], na_position="last"
-    )
-    return table[list(COLUMNS)].rename(columns=COLUMNS).reset_index(drop=True)
+    return ranked(table)[list(COLUMNS)].rename(columns=COLUMNS).reset_index(drop=True)

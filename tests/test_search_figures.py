@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from analysis.chapters.search import worth_it
 from analysis.comparable import sections
 from analysis.figures import search
 from analysis.runs import load_run
+from analysis.tables import trial_table
 from records.files import write_arrays, write_json
 from records.folder import predictions_file, read_run
 from records.ledger import Ledger
@@ -80,6 +82,16 @@ def test_a_search_of_one_trial_has_curves_and_no_empty_panel(tmp_path):
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     names = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
     assert "curves" in names and not any(name.startswith("search") for name in names)
+
+
+def test_the_best_trial_is_the_tables_where_accuracies_are_equal(loaded):
+    losses = loaded.finals["trial"].map({4: 0.1, 9: 0.1}).fillna(0.2)
+    tied = replace(loaded, finals=loaded.finals.assign(selection_accuracy=0.5, selection_loss=losses))
+    table = trial_table(tied.finals, tied.records, tied.configs)
+    shown = search.space_table(tied).set_index("field")["best"]
+    assert table["trial"][0] == 4
+    assert shown["learning_rate"] == f"{tied.asked[4]['values']['learning_rate']:.3g}"
+    assert "the best, trial 4, has 0.500" in worth_it(sections([tied])[0], tied)
 
 
 def test_whether_it_was_worth_it_is_one_sentence(loaded):

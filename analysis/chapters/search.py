@@ -7,6 +7,7 @@ from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
 from analysis.figures import search, trials
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from analysis.tables import trial_table
 from console.wording import many
@@ -84,9 +85,7 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
 
 def worth_it(section: Section, run: LoadedRun) -> str:
     """The best drawn trial against the best anchor, on validation and, image by image, on test."""
-    rows = run.finals.dropna(subset="best_epoch").sort_values(
-        ["selection_accuracy", "selection_loss"], ascending=[False, True]
-    )
+    rows = ranked(run.finals.dropna(subset="best_epoch"))
     anchored = rows["trial"].map(lambda trial: bool(run.asked[trial]["anchor"]))
     best, anchors = rows.iloc[0], rows[anchored]
     said = (

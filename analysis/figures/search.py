@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis import statistics
 from analysis.figures.style import COLOURS, OTHERS, STYLE, legend_below, plt, styled
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
@@ -249,7 +250,7 @@ def _finished(figure: Figure, title: str, size: tuple[float, float], layout: str
 
 def space_table(run: LoadedRun) -> pd.DataFrame:
     """The searched fields: what was allowed, and what the best trial has."""
-    best = run.finals.dropna(subset="best_epoch").sort_values("selection_accuracy").iloc[-1]["trial"]
+    best = ranked(run.finals.dropna(subset="best_epoch")).iloc[0]["trial"]
     rows = []
     for name, text in run.about["space"]["search"].items():
         facts = json.loads(text)["attributes"]
