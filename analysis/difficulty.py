@@ -26,7 +26,6 @@ from trainables.difficulty.scorers import LEVELS, read_scores
 from trainables.preparation import fixed_difficulty, load_data
 
 SHARES = (0.1, 0.3, 0.65)  # of the training set: what a curriculum that starts easy sees first
-SHOWN = 24  # misclassified images on a sheet
 
 
 def main(words: Sequence[str] | None = None) -> int:

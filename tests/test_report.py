@@ -14,7 +14,9 @@ from analysis.comparable import initialisation, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
 from analysis.figures import arms, errors
+from analysis.figures.differences import forest
 from analysis.original import claims
+from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
 from records.files import read_arrays, write_arrays
@@ -49,7 +51,7 @@ def test_one_seed_has_no_interval_in_the_table(tmp_path):
 
 
 def test_part_one_says_not_run(section):
-    table = tables.part_one([section])
+    table = part_one([section])
     assert table["ours"].tolist() == ["not run", "not run", "transfer", "not run", "not run", "not run"]
     row = table[table["ours"] == "transfer"].iloc[0]
     assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
@@ -268,7 +270,7 @@ def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
 
 def test_intervals_of_the_forest_figure_are_in_points(section):
     rows = pd.DataFrame([{"mean": 0.01, "low": -0.02, "high": 0.04, "boot_low": 0.0, "boot_high": 0.02}])
-    figure = arms.forest(rows, lambda row: "a - b", "title")
+    figure = forest(rows, lambda row: "a - b", "title")
     lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
     assert [0.0, 2.0] in lines and [-2.0, 4.0] in lines and [1.0] in lines
 

@@ -1,22 +1,61 @@
 """What the selected networks get wrong: by class, and class against class. Seeds pooled or averaged, and said so."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from analysis.comparable import Section
-from analysis.figures.arms import Styles
+from analysis.comparable import SINGLE, Section
+from analysis.figures.arms import Arms, Styles
+from analysis.figures.drawing import Drawing
 from analysis.figures.style import legend_below, plt, styled
 from analysis.runs import right
+from analysis.verdict import BASELINE
 from console.wording import many
+
+CONFUSIONS = 2  # matrices side by side
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What the shown arms of a head-to-head get wrong."""
+
+    arms: Arms
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {"on": judged_on(self.arms.section)}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Of errors_by_class; empty where no predictions were kept."""
+        return errors_by_class(self.arms.section, self.arms.shown)
+
+    @property
+    def confused(self) -> list[str]:
+        """The arms with a confusion matrix: the report's, and the baseline, before others.
+
+        None of the multi-label task, where another class than the main one can be right.
+        """
+        if self.table.empty or self.arms.section.task != SINGLE:
+            return []
+        first = ("self_paced", BASELINE)
+        kept = dict.fromkeys(self.table["arm"])
+        return sorted(kept, key=lambda name: name.split("@")[0] not in first)[:CONFUSIONS]
+
+
+def judged_on(section: Section) -> str:
+    """The split whose errors are shown: test, or the one epochs are judged on while test is closed."""
+    return "test" if section.judged_on == "test" else section.eval_split
 
 
 def said_by(section: Section, arm: str) -> list[tuple[int, dict[str, np.ndarray]]]:
-    """(seed, predictions) of an arm on test, or on the split epochs are judged on while test is closed."""
+    """(seed, predictions) of an arm on the split whose errors are shown, where they were kept."""
     rows = section.arms[section.arms["arm"] == arm]
-    split = "test" if section.judged_on == "test" else section.eval_split
-    found = [(row["seed"], section.predictions(row, split)) for _, row in rows.iterrows()]
+    found = [(row["seed"], section.predictions(row, judged_on(section))) for _, row in rows.iterrows()]
     return [(seed, said) for seed, said in found if said is not None]
 
 
@@ -106,3 +145,19 @@ def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
     names = dict(enumerate(section.classes))
     table = table.assign(seed=seed, true=table["true"].map(names), predicted=table["predicted"].map(names))
     return table.sort_values(["confidence", "image"], ascending=[False, True]).reset_index(drop=True)
+
+
+OF_ERRORS: tuple[Drawing[Errors], ...] = (
+    Drawing(
+        "errors_classes",
+        "Share of each class misclassified on {on}.",
+        lambda of: misclassified_share(of.table, of.arms.styles),
+        wants=lambda of: not of.table.empty,
+    ),
+    Drawing(
+        "errors_confusion",
+        "Confusion on {on}, seeds pooled.",
+        lambda of: confusions(of.arms.section, of.confused),
+        wants=lambda of: len(of.confused) > 0,
+    ),
+)
