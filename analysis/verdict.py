@@ -11,11 +11,21 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
 from analysis.comparable import Section
 from analysis.document.display import signed
 from analysis.runs import right
-from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
+from analysis.statistics import (
+    ALPHA,
+    FEWEST_SEEDS,
+    MOST_SEEDS,
+    Paired,
+    holm,
+    mcnemar,
+    paired,
+    seeds_to_detect,
+    seeds_to_tie,
+    t_interval,
+)
 from console.wording import many
 
 MARGIN = 0.01  # an interval within ± one point is called a tie
@@ -84,10 +94,11 @@ def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, 
     known = differences[~np.isnan(differences)]
     left_out = len(differences) - len(known)
     on = section.eval_split if on == "selection" else on
-    return row | {"judged_on": on, "left_out": left_out} | vars(statistics.paired(known) if len(known) else NOTHING)
+    return row | {"judged_on": on, "left_out": left_out} | vars(paired(known) if len(known) else NOTHING)
 
 
-NOTHING = Paired(0, *[float("nan")] * 6, 1.0, float("nan"))
+NAN = float("nan")
+NOTHING = Paired(n=0, mean=NAN, sd=NAN, low=NAN, high=NAN, boot_low=NAN, boot_high=NAN, p=1.0, improvement=NAN)
 
 
 def _equally_long(a: pd.DataFrame, b: pd.DataFrame, seeds: pd.Index) -> bool:
@@ -110,7 +121,7 @@ def _corrected(family: list[dict]) -> list[dict]:
     if not family:
         return []
     tested = [row for row in family if row["n"] >= FEWEST_SEEDS]
-    adjusted = dict(zip([id(row) for row in tested], statistics.holm(np.array([r["p"] for r in tested])), strict=True))
+    adjusted = dict(zip([id(row) for row in tested], holm(np.array([r["p"] for r in tested])), strict=True))
     for row in family:
         row["family"] = len(tested)
         row["p_holm"] = float(adjusted.get(id(row), 1.0))
@@ -127,8 +138,8 @@ def judge(row: dict) -> tuple[str, float]:
         return ("better" if row["mean"] > 0 else "worse"), float("nan")
     if row["low"] >= -MARGIN and row["high"] <= MARGIN:
         return "tie", float("nan")
-    detect = statistics.seeds_to_detect(row["mean"], row["sd"], row["family"])
-    tie = statistics.seeds_to_tie(row["mean"], row["sd"], MARGIN)
+    detect = seeds_to_detect(row["mean"], row["sd"], row["family"])
+    tie = seeds_to_tie(row["mean"], row["sd"], MARGIN)
     wanted = [n for n in (detect, tie) if n is not None]
     return "undecided", float(max(1, min(wanted) - row["n"])) if wanted else float("nan")
 
@@ -156,7 +167,7 @@ def _says(row: dict) -> str:
     clear = row["low"] > 0 or row["high"] < 0
     lean = ("ahead" if row["mean"] > 0 else "behind") + ", not yet proven" if clear else "no clear difference"
     if np.isnan(row["more_seeds"]):
-        return f"{lean}; more than {statistics.MOST_SEEDS} seeds would be needed to settle it"
+        return f"{lean}; more than {MOST_SEEDS} seeds would be needed to settle it"
     more = int(row["more_seeds"])
     return f"{lean}; needs about {many(more, 'more seed')}"
 
@@ -178,7 +189,7 @@ def decomposition(section: Section) -> pd.DataFrame:
         for part, (a, b) in parts.items():
             differences = (wide[a] - wide[b]).dropna().to_numpy()
             if len(differences):
-                rows.append({"curriculum": arm, "part": part, **vars(statistics.paired(differences))})
+                rows.append({"curriculum": arm, "part": part, **vars(paired(differences))})
     return pd.DataFrame(rows)
 
 
@@ -204,7 +215,7 @@ def overtuning(section: Section) -> pd.DataFrame:
     gaps = arms.assign(gap=arms["selection_accuracy"] - arms["test_accuracy"]).dropna(subset="gap")
     rows = []
     for arm, of_arm in gaps.groupby("arm", sort=False):
-        low, high = statistics.t_interval(of_arm["gap"].to_numpy())
+        low, high = t_interval(of_arm["gap"].to_numpy())
         enough = len(of_arm) >= FEWEST_SEEDS
         row = {"arm": arm, "seeds": len(of_arm), "selection": of_arm["selection_accuracy"].mean()}
         row |= {"test": of_arm["test_accuracy"].mean(), "gap": of_arm["gap"].mean()}
@@ -224,6 +235,6 @@ def image_by_image(section: Section) -> pd.DataFrame:
         right_a, right_b = right(of_a), right(of_b)
         only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
         row = {"a": a["arm"], "b": b["arm"], "seed": a["seed"], "images": len(right_a)}
-        rows.append(row | {"only_a": only_a, "only_b": only_b, "p": statistics.mcnemar(only_a, only_b)})
+        rows.append(row | {"only_a": only_a, "only_b": only_b, "p": mcnemar(only_a, only_b)})
     table = pd.DataFrame(rows)
-    return table if table.empty else table.assign(p_holm=statistics.holm(table["p"].to_numpy()))
+    return table if table.empty else table.assign(p_holm=holm(table["p"].to_numpy()))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
 from analysis.comparable import Section
 from analysis.document.display import signed
 from analysis.original import published
-from analysis.statistics import FEWEST_SEEDS
+from analysis.statistics import FEWEST_SEEDS, paired, t_interval
 from console.wording import many
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
@@ -106,7 +105,7 @@ def interval(values: np.ndarray) -> str:
     mean = f"{np.mean(values):.3f}"
     if len(values) < FEWEST_SEEDS:
         return mean
-    low, high = statistics.t_interval(values)
+    low, high = t_interval(values)
     return f"{mean} ({low:.3f} to {high:.3f})"
 
 
@@ -118,7 +117,7 @@ def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement
     figure = f"{what} {interval(values)} on {arm.seeds}; the report: {level:.3f}"
     if not arm.enough or len(values) < FEWEST_SEEDS:
         return Judgement(UNDECIDED, figure + "; fewer than three seeds", arm.conditions)
-    low, high = statistics.t_interval(values)
+    low, high = t_interval(values)
     if low >= level or (high >= level and np.mean(values) >= level - 0.005):
         return Judgement(CONFIRMED, figure, arm.conditions)
     if high < level and not arm.shortened:
@@ -128,8 +127,8 @@ def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement
 
 def of_difference(a: Arm, b: Arm, column: str = "accuracy") -> Judgement:
     """Whether a is ahead of b on the same seeds: an interval on one side of zero decides."""
-    paired = (a.values(column) - b.values(column)).dropna().to_numpy()
-    found = statistics.paired(paired) if len(paired) else None
+    differences = (a.values(column) - b.values(column)).dropna().to_numpy()
+    found = paired(differences) if len(differences) else None
     conditions = "; ".join(dict.fromkeys([*a.conditions.split("; "), *b.conditions.split("; ")]))
     if found is None or found.n < FEWEST_SEEDS:
         n = 0 if found is None else found.n
