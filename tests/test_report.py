@@ -2,17 +2,23 @@
 
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
 
+import analysis
 from analysis import comparison, report, tables, verdict
+from analysis.chapters.contents import in_short, make_chapters
 from analysis.chapters.verdict import _families
 from analysis.comparable import initialisation, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
+from analysis.document.parts import Sentences
 from analysis.figures import arms, errors
 from analysis.figures.differences import forest
 from analysis.original import claims
@@ -194,9 +200,9 @@ def test_the_chapters_stand_in_the_reports_order(written):
 
 
 def test_parquet_tables_say_what_they_are_of(written):
-    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "tables.parquet").metadata[b"curriculum_tune"])
+    metadata = json.loads(pyarrow.parquet.read_schema(written / "data" / "arms.parquet").metadata[b"curriculum_tune"])
     assert metadata["about"]["runs"][0]["run"] == "h" and metadata["units"]["losses"] == "nats"
-    frame = pd.read_parquet(written / "data" / "tables.parquet")
+    frame = pd.read_parquet(written / "data" / "arms.parquet")
     assert frame["accuracy"].to_numpy() == pytest.approx([0.94, 0.93, 0.91, 0.86])
 
 
@@ -256,9 +262,7 @@ def test_a_running_head_to_head_shows_validation_and_says_so(tmp_path):
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     text = (tmp_path / "out" / "report.md").read_text()
     assert "since test is not open for all of them yet" in text and "Predictions were not kept" in text
-    assert pd.read_parquet(tmp_path / "out" / "data" / "tables.parquet")["judged_on"].unique().tolist() == [
-        "validation"
-    ]
+    assert pd.read_parquet(tmp_path / "out" / "data" / "arms.parquet")["judged_on"].unique().tolist() == ["validation"]
 
 
 def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
@@ -377,7 +381,7 @@ def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
     folders = [str(made_up.write(tmp_path, name)) for name in ("one", "two")]
     out = tmp_path / "out"
     assert report.main([*folders, "--out", str(out)]) == command.DONE
-    assert len(pd.read_parquet(out / "data" / "tables.parquet")) == 8
+    assert len(pd.read_parquet(out / "data" / "arms.parquet")) == 8
     parts = pd.read_parquet(out / "data" / "gain.parquet")
     assert parts["curriculum"].unique().tolist() == ["self_paced [one]", "self_paced [two]"]
     assert "Figures show the first 6" not in (out / "report.md").read_text()
@@ -396,3 +400,41 @@ def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
     split = verdict.decomposition(section)
     names = list(section.arms["arm"].unique())
     assert _families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
+
+
+def test_another_heading_loses_nothing(tmp_path):
+    folders = [made_up.write(tmp_path, "h"), made_up.write_search(tmp_path, "s", trials=2, epochs=2)]
+    short, *body = make_chapters(sections([load_run(folder) for folder in folders]))
+    said = short.parts[0].lines
+    assert said[0].startswith("rsscn7, 256 px, protocol holdout: highest mean accuracy 0.940 (test), self_paced")
+    assert said[1].startswith("As trained: self_paced against self_paced/random") and said[-1].startswith("s: 2 trials")
+    assert said[-2].startswith("Of the report's 12 sentences:") and not any(
+        "As trained: self_paced/" in s for s in said
+    )
+    renamed = [replace(chapter, title=f"Chapter {number}") for number, chapter in enumerate(body)]
+    assert in_short(renamed).parts[0].lines == said
+
+
+def test_what_else_is_said_of_a_section_stands_in_its_own_chapter(tmp_path):
+    """Two sections that differ in their digest alone have one title."""
+    data = made_up.about("x")["data"]
+    runs = [load_run(made_up.write(tmp_path, name, data=data | {"digest": name})) for name in ("a", "b")]
+    runs += [load_run(made_up.write_search(tmp_path, "s", trials=2, epochs=2))]
+    groups = sections(runs)
+    chapters = make_chapters(groups, more=lambda section, suffix: [Sentences([section.runs[0].name + suffix])])
+    last = {chapter.parts[-1].lines[0]: chapter for chapter in chapters if isinstance(chapter.parts[-1], Sentences)}
+    assert last["a_1"].title == last["b_2"].title == f"Part 2: {groups[0].title}"
+    assert last["a_1"].parts[0].data["run"].tolist()[0] == "a" and last["b_2"].parts[0].data["run"].tolist()[0] == "b"
+    assert last["s_3"].title == "Search: s"
+
+
+def test_the_package_loads_what_it_exports_when_asked():
+    code = (
+        "import sys, analysis\n"
+        "assert not {'pandas', 'numpy'} & sys.modules.keys()\n"
+        "assert analysis.report.report and all(getattr(analysis, name) for name in analysis.__all__)\n"
+        "assert not {'torch', 'ray'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        analysis.nothing  # noqa: B018
