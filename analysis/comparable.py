@@ -28,15 +28,15 @@ class Section:
 
     @property
     def protocol(self) -> str:
-        return self.runs[0].about["setting"]["protocol"]
+        return str(self.runs[0].about["setting"]["protocol"])
 
     @property
     def data(self) -> str:
-        return self.runs[0].about["data"]["name"]
+        return str(self.runs[0].about["data"]["name"])
 
     @property
     def image_size(self) -> int:
-        return self.runs[0].about["setting"]["image_size"]
+        return int(self.runs[0].about["setting"]["image_size"])
 
     @property
     def classes(self) -> list[str]:
@@ -129,7 +129,7 @@ def _choice(run: LoadedRun, trial: int) -> str:
     return f"anchor {anchor}" if anchor else f"best of {len(run.asked)}"
 
 
-def _facts(run: LoadedRun, trial: int) -> tuple:
+def _facts(run: LoadedRun, trial: int) -> tuple[object, ...]:
     """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
     asked = run.asked[trial]
     setting = asked["setting"]

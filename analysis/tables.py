@@ -1,6 +1,7 @@
 """The tables of a report: the arms of a section, the trials of a search and its space. Runs in, data frames out."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,9 +30,9 @@ def arm_summary(section: Section) -> pd.DataFrame:
     return table if table.empty else table[["arm", *table.columns.drop("arm")]]
 
 
-def _figures(of_arm: pd.DataFrame) -> dict:
+def _figures(of_arm: pd.DataFrame) -> dict[str, Any]:
     on = "test" if of_arm["test_accuracy"].notna().all() else "selection"
-    row: dict = {"judged_on": of_arm["selected_on"].iloc[0] if on == "selection" else "test"}
+    row: dict[str, Any] = {"judged_on": of_arm["selected_on"].iloc[0] if on == "selection" else "test"}
     for measure in MEASURES:
         values = of_arm[f"{on}_{measure}"].to_numpy(float)
         low, high = t_interval(values) if len(values) >= FEWEST_SEEDS else (float("nan"),) * 2
@@ -40,7 +41,7 @@ def _figures(of_arm: pd.DataFrame) -> dict:
     return row
 
 
-def _theirs(section: Section, first: pd.Series) -> dict:
+def _theirs(section: Section, first: pd.Series) -> dict[str, Any]:
     known = section.data == "rsscn7" and first["model"] == "resnet18"
     theirs = published.table_1(first["base"], first["init"], first["arm"]) if known else None
     return {f"report_{name}": value for name, value in zip(MEASURES, theirs or (np.nan,) * 3, strict=True)}

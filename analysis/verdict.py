@@ -7,6 +7,7 @@ split that epochs are judged on, within what both arms have used on a seed; test
 import re
 from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from analysis.statistics import (
     ALPHA,
     FEWEST_SEEDS,
     MOST_SEEDS,
+    Floats,
     Paired,
     holm,
     mcnemar,
@@ -72,7 +74,9 @@ def is_planned(a: str, b: str) -> bool:
     return (_strategy(b) == BASELINE and own) or is_twin(a, b)
 
 
-def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str) -> dict | None:
+def _pair(
+    section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str
+) -> dict[str, Any] | None:
     """None where the two share no seed."""
     first, second = (arms[arms["arm"] == name].set_index("seed") for name in (a, b))
     seeds = first.index.intersection(second.index)
@@ -106,7 +110,7 @@ def _equally_long(a: pd.DataFrame, b: pd.DataFrame, seeds: pd.Index) -> bool:
     return bool((ratio - 1).abs().max() <= SAME_UPDATES)
 
 
-def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, column: str) -> np.ndarray:
+def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, column: str) -> Floats:
     """(n,) a minus b, the best so far at the smaller of their two totals; not a number before a first epoch."""
     found = []
     for seed in seeds:
@@ -117,7 +121,7 @@ def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, colum
     return np.array(found, float)
 
 
-def _corrected(family: list[dict]) -> list[dict]:
+def _corrected(family: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not family:
         return []
     tested = [row for row in family if row["n"] >= FEWEST_SEEDS]
@@ -130,7 +134,7 @@ def _corrected(family: list[dict]) -> list[dict]:
     return family
 
 
-def judge(row: dict) -> tuple[str, float]:
+def judge(row: dict[str, Any]) -> tuple[str, float]:
     """better, worse, tie, undecided or unknown - and the seeds still missing (not a number: none, or too many)."""
     if row["n"] < FEWEST_SEEDS:
         return "unknown", float("nan")
@@ -144,7 +148,7 @@ def judge(row: dict) -> tuple[str, float]:
     return "undecided", float(max(1, min(wanted) - row["n"])) if wanted else float("nan")
 
 
-def sentence(row: dict) -> str:
+def sentence(row: dict[str, Any]) -> str:
     """The verdict on one pair in one sentence, in points."""
     if row["n"] == 0:
         return f"{row['a']} against {row['b']}: one of them has no epoch within that budget, so nothing is said."
@@ -161,9 +165,10 @@ def sentence(row: dict) -> str:
     return f"{row['a']} against {row['b']}{unequal}: {figures}: {_says(row)}."
 
 
-def _says(row: dict) -> str:
-    if row["word"] != "undecided":
-        return {"tie": f"a tie within {100 * MARGIN:g} point"}.get(row["word"], row["word"])
+def _says(row: dict[str, Any]) -> str:
+    word = str(row["word"])
+    if word != "undecided":
+        return {"tie": f"a tie within {100 * MARGIN:g} point"}.get(word, word)
     clear = row["low"] > 0 or row["high"] < 0
     lean = ("ahead" if row["mean"] > 0 else "behind") + ", not yet proven" if clear else "no clear difference"
     if np.isnan(row["more_seeds"]):

@@ -1,6 +1,7 @@
 """The chapter of what was run: every run, its data and protocol, and what a reader must know before trusting it."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -44,7 +45,7 @@ def _leader(section: Section) -> list[str]:
     ]
 
 
-def _run_row(run: LoadedRun) -> dict:
+def _run_row(run: LoadedRun) -> dict[str, Any]:
     setting, data = run.about["setting"], run.about["data"]
     machine, versions = run.about.get("machine", {}), run.about.get("versions", {})
     splits = [f"{data[name]:,} {name}" for name in ("train", "validation", "test") if data.get(name)]

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from analysis.comparable import Section
 from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.statistics import Floats
 from console.wording import many
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
@@ -24,7 +26,7 @@ STAGED = 4  # panels of class counts
 TOO_FAR = 4  # times as long: one linear axis would press the shorter arms together
 TWIN_DASHES = {"random": "--", "hard_first": ":"}
 Styles = dict[str, dict[str, Any]]
-Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, mean, lowest, highest
+Curve = tuple[Floats, Floats, Floats, Floats]  # x, mean, lowest, highest
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Arms:
         return self.section.records
 
     @cached_property
-    def styles(self) -> "Styles":
+    def styles(self) -> Styles:
         return styles_of(self.names)
 
     @property
@@ -87,7 +89,7 @@ def curve(rows: pd.DataFrame, x: str, y: str) -> Curve:
     """One arm's seeds as mean, lowest and highest, where all of them have values."""
     seeds = [of_seed.sort_values(x) for _, of_seed in rows.groupby("seed")]
     if x == "epoch":
-        at = np.arange(1, min(len(of_seed) for of_seed in seeds) + 1)
+        at: Floats = np.arange(1.0, min(len(of_seed) for of_seed in seeds) + 1)
         values = np.array([of_seed[y].to_numpy()[: len(at)] for of_seed in seeds])
     else:
         first, last = max(s[x].iloc[0] for s in seeds), min(s[x].iloc[-1] for s in seeds)
@@ -107,11 +109,11 @@ def best_so_far(rows: pd.DataFrame, x: str) -> Curve:
     return at, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0)
 
 
-def _index(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _index(times: Floats, at: Floats) -> npt.NDArray[np.intp]:
     return np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 1)
 
 
-def draw(axes: Axes, of: Curve, label: str, style: dict, band: bool = True) -> None:
+def draw(axes: Axes, of: Curve, label: str, style: dict[str, Any], band: bool = True) -> None:
     x, mean, low, high = of
     axes.plot(x, mean, label=label, marker="o" if len(x) == 1 else None, ms=4, **style)
     if band:

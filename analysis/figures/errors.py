@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
@@ -15,6 +16,7 @@ from analysis.figures.style import legend_below, plt, styled
 from analysis.runs import right
 from analysis.verdict import BASELINE
 from console.wording import many
+from records.files import Arrays
 
 CONFUSIONS = 2  # matrices side by side
 
@@ -27,7 +29,7 @@ class Errors:
 
     @property
     def words(self) -> dict[str, str]:
-        return {"on": judged_on(self.arms.section)}
+        return {"on": shown_split(self.arms.section)}
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -47,15 +49,15 @@ class Errors:
         return sorted(kept, key=lambda name: name.split("@")[0] not in first)[:CONFUSIONS]
 
 
-def judged_on(section: Section) -> str:
+def shown_split(section: Section) -> str:
     """The split whose errors are shown: test, or the one epochs are judged on while test is closed."""
     return "test" if section.judged_on == "test" else section.eval_split
 
 
-def said_by(section: Section, arm: str) -> list[tuple[int, dict[str, np.ndarray]]]:
+def said_by(section: Section, arm: str) -> list[tuple[int, Arrays]]:
     """(seed, predictions) of an arm on the split whose errors are shown, where they were kept."""
     rows = section.arms[section.arms["arm"] == arm]
-    found = [(row["seed"], section.predictions(row, judged_on(section))) for _, row in rows.iterrows()]
+    found = [(row["seed"], section.predictions(row, shown_split(section))) for _, row in rows.iterrows()]
     return [(seed, said) for seed, said in found if said is not None]
 
 
@@ -74,9 +76,10 @@ def errors_by_class(section: Section, arms: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _matrix(said: dict[str, np.ndarray], classes: int) -> np.ndarray:
+def _matrix(said: Arrays, classes: int) -> npt.NDArray[np.int64]:
     """(C, C) counts, true class by predicted class."""
-    return confusion_matrix(said["true"], said["predicted"], labels=np.arange(classes))
+    counts: npt.NDArray[np.int64] = confusion_matrix(said["true"], said["predicted"], labels=np.arange(classes))
+    return counts
 
 
 def never_predicted(table: pd.DataFrame) -> list[str]:
@@ -115,7 +118,7 @@ def confusions(section: Section, arms: list[str]) -> Figure:
         figure, places = plt.subplots(1, len(arms), figsize=(side * len(arms) + 0.8, side), layout="constrained",
                                       squeeze=False)  # fmt: skip
         for axes, arm in zip(places[0], arms, strict=True):
-            total = sum(_matrix(said, len(section.classes)) for _, said in said_by(section, arm))
+            total = np.sum([_matrix(said, len(section.classes)) for _, said in said_by(section, arm)], axis=0)
             shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
             axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
             for (row, column), count in np.ndenumerate(total):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -18,7 +19,7 @@ from analysis.figures.drawing import Drawing
 from analysis.figures.study import STATES, importances, rebuild, study_of, trials_of
 from analysis.figures.style import COLOURS, OTHERS, STYLE, legend_below, plt, styled
 from analysis.runs import LoadedRun
-from analysis.statistics import expected_best
+from analysis.statistics import Floats, expected_best
 
 MOST_LINES = 60  # parallel coordinates: the best trials; more lines hide each other
 FEWEST_TRIALS = 4  # fewer have no importance and no slice worth a look
@@ -63,8 +64,10 @@ def history(study: optuna.Study, values: str) -> Figure:
     """Each trial's value and the best so far, in the order of the trials."""
     with _optuna_draws():
         axes = visualization.matplotlib.plot_optimization_history(study, target_name=values)
-        figure = _finished(axes.figure, "Best so far", (7.5, 4.2))
-        axes.get_legend().remove()
+        figure = _finished(_figure_of(axes), "Best so far", (7.5, 4.2))
+        theirs = axes.get_legend()
+        if theirs is not None:
+            theirs.remove()
         legend_below(figure, axes)
         return figure
 
@@ -86,21 +89,21 @@ def slices(study: optuna.Study, names: list[str], values: str) -> Figure:
     """Value against each field, one panel per field."""
     with _optuna_draws():
         found = visualization.matplotlib.plot_slice(study, params=names, target_name=values)
-        figure = np.atleast_1d(found)[0].figure
-        for axes in np.atleast_1d(found):
-            axes.set_ylabel(values if axes is np.atleast_1d(found)[0] else "")
+        panels = list(found) if isinstance(found, np.ndarray) else [found]
+        for axes in panels:
+            axes.set_ylabel(values if axes is panels[0] else "")
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.tick_params(axis="x", labelsize=8, labelrotation=20 if axes.get_xscale() == "linear" else 0)
-        return _finished(figure, "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
+        return _finished(_figure_of(panels[0]), "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
 
 
 def parallel(study: optuna.Study, names: list[str], values: str) -> Figure:
     """One line per trial through its fields, two at least; of long searches the best MOST_LINES."""
-    best = sorted(trials_of(study), key=lambda trial: -trial.value)[:MOST_LINES]
+    best = sorted(trials_of(study), key=lambda trial: -(trial.value or 0.0))[:MOST_LINES]
     with _optuna_draws():
         axes = visualization.matplotlib.plot_parallel_coordinate(study_of(best), params=names, target_name="accuracy")
         said = f", the best {len(best)}" if len(best) < len(trials_of(study)) else ""
-        figure = _finished(axes.figure, f"Trials through their fields{said}", (10.5, 4.6), layout="none")
+        figure = _finished(_figure_of(axes), f"Trials through their fields{said}", (10.5, 4.6), layout="none")
         for lines in axes.collections:
             lines.set(alpha=0.6, linewidth=1)
         for place in figure.axes:
@@ -114,7 +117,7 @@ def _legible(axes: Axes, on_lines: bool) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelsize=8)
     if not on_lines:
-        axes.set_position([0.93, 0.11, 0.02, 0.77])
+        axes.set_position((0.93, 0.11, 0.02, 0.77))
     for label in axes.get_yticklabels() if on_lines else ():
         label.set(bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8}, fontsize=8)
 
@@ -137,9 +140,9 @@ def front(run: LoadedRun) -> Figure:
         return figure
 
 
-def _apart(best: pd.DataFrame) -> list:
+def _apart(best: pd.DataFrame) -> list[Any]:
     """The rows of the front whose numbers would not stand on each other."""
-    kept: list = []
+    kept: list[Any] = []
     spans = [max(float(np.ptp(best[name].astype(float))), 1e-9) for name in ("seconds", "selection_accuracy")]
     for row in best.itertuples():
         steps = [(row.seconds - o.seconds, row.selection_accuracy - o.selection_accuracy) for o in kept[-1:]]
@@ -173,11 +176,12 @@ def expected(run: LoadedRun) -> Figure:
         return figure
 
 
-def drawn_values(run: LoadedRun) -> np.ndarray:
+def drawn_values(run: LoadedRun) -> Floats:
     """Best accuracy of each drawn trial (no anchors); a pruned one counts with what it had reached."""
     rows = run.finals[run.finals["best_epoch"].notna()]
     drawn = [not run.asked[trial]["anchor"] for trial in rows["trial"]]
-    return rows[drawn]["selection_accuracy"].to_numpy(float)
+    values: Floats = rows[drawn]["selection_accuracy"].to_numpy(float)
+    return values
 
 
 @contextmanager
@@ -194,7 +198,16 @@ def _optuna_draws() -> Iterator[None]:
             library["ggplot"] = theirs
 
 
-def _finished(figure: Figure, title: str, size: tuple[float, float], layout: str = "constrained") -> Figure:
+def _figure_of(axes: Axes) -> Figure:
+    """The figure that Optuna has drawn on; it is whole, no part of another."""
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def _finished(
+    figure: Figure, title: str, size: tuple[float, float], layout: Literal["constrained", "none"] = "constrained"
+) -> Figure:
     figure.set_size_inches(*size)
     for axes in figure.axes:
         axes.set_title("")

@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.comparable import Section
 from analysis.document.display import signed
 from analysis.original import published
-from analysis.statistics import FEWEST_SEEDS, paired, t_interval
+from analysis.statistics import FEWEST_SEEDS, Floats, paired, t_interval
 from console.wording import many
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
@@ -66,9 +66,10 @@ class Arm:
         on = "test" if self.rows["test_accuracy"].notna().all() else "selection"
         return self.rows.set_index("seed")[f"{on}_{column}"]
 
-    def at_epoch(self, epoch: int, column: str = "eval_accuracy") -> np.ndarray:
+    def at_epoch(self, epoch: int, column: str = "eval_accuracy") -> Floats:
         rows = self.records
-        return rows[rows["epoch"] == epoch][column].to_numpy(float)
+        found: Floats = rows[rows["epoch"] == epoch][column].to_numpy(float)
+        return found
 
     def curves(self) -> list[pd.DataFrame]:
         """The epochs of each seed."""
@@ -88,7 +89,7 @@ def find(sections: list[Section], base: str, init: str) -> Arm | None:
     return max(found, key=_weight, default=None)
 
 
-def _weight(arm: Arm) -> tuple:
+def _weight(arm: Arm) -> tuple[object, ...]:
     as_theirs = arm.rows["anchor"].iloc[0] in published.CONFIG
     return len(arm.rows), as_theirs, arm.section.image_size, arm.rows["epochs"].max()
 
@@ -100,7 +101,7 @@ def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -
     return max(pairs, key=lambda pair: len(pair[0].rows.merge(pair[1].rows, on="seed")), default=None)
 
 
-def interval(values: np.ndarray) -> str:
+def interval(values: Floats) -> str:
     """'0.913 (0.901 to 0.925)', without an interval below three seeds."""
     mean = f"{np.mean(values):.3f}"
     if len(values) < FEWEST_SEEDS:
@@ -109,7 +110,7 @@ def interval(values: np.ndarray) -> str:
     return f"{mean} ({low:.3f} to {high:.3f})"
 
 
-def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement:
+def of_level(arm: Arm, values: Floats, level: float, what: str) -> Judgement:
     """Whether the mean reaches a level of the report's, as an interval says.
 
     A shorter training or smaller images may confirm a level, but never contradict it.

@@ -1,5 +1,7 @@
 """The report's Part 1, from scratch and transfer: its figures, and ours where one of these runs has them."""
 
+from typing import Any
+
 import pandas as pd
 
 from analysis.comparable import Section
@@ -12,7 +14,7 @@ def part_one(sections: list[Section]) -> pd.DataFrame:
     return pd.DataFrame([_part_row(row, sections) for row in published.PART_1])
 
 
-def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict:
+def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict[str, Any]:
     row = {"trained": theirs.label, "report_accuracy": theirs.accuracy, "report_loss": theirs.loss,
            "report_epochs": theirs.epochs, "report_remark": theirs.remark}  # fmt: skip
     found = [(section, summary) for section in sections if section.data == theirs.data and section.task == theirs.task
@@ -34,7 +36,7 @@ def _matches(theirs: published.PartOne, ours: pd.Series) -> bool:
     return same and ours["base"] in theirs.strategy and "/" not in ours["arm"]
 
 
-def _training(section: Section, arms: pd.DataFrame) -> dict:
+def _training(section: Section, arms: pd.DataFrame) -> dict[str, Any]:
     """Train loss and accuracy in the selected epoch, seeds averaged."""
     keys = arms[["run", "trial", "best_epoch"]].rename(columns={"best_epoch": "epoch"})
     rows = section.records.merge(keys, on=["run", "trial", "epoch"])
