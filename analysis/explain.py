@@ -130,6 +130,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
 
 
 def kept_trials(run: LoadedRun) -> list[int]:
+    """The trials whose network is still there."""
     return [trial for trial in run.asked if best_weights(run.folder, trial).is_file()]
 
 

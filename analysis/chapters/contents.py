@@ -20,6 +20,7 @@ More = Callable[[Section, str], list[Part]]  # what else to say of a section; it
 
 
 def nothing_more(section: Section, suffix: str) -> list[Part]:
+    """What is said of a section without being asked for more."""
     return []
 
 

@@ -21,6 +21,7 @@ def signed(points: float) -> str:
 
 
 def plain(value: float, digits: int = 0) -> str:
+    """'1,234'; a dash where there is no value."""
     return DASH if value is None or pd.isna(value) else f"{value:,.{digits}f}"
 
 

@@ -28,6 +28,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
+    """A figure as drawn; the name is its files' without an ending."""
+
     name: str
     caption: str
     figure: Figure
@@ -46,12 +48,15 @@ class Chapter:
 
     @property
     def anchor(self) -> str:
+        """What a link on the page points to."""
         return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
 
 
 def data_file(name: str) -> str:
+    """Where a table lies, from the report's folder."""
     return f"data/{name}.parquet"
 
 
 def picture_file(name: str, ending: str) -> str:
+    """Where a picture lies, from the report's folder."""
     return f"figures/{name}.{ending}"

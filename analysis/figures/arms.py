@@ -114,6 +114,7 @@ def _index(times: Floats, at: Floats) -> npt.NDArray[np.intp]:
 
 
 def draw(axes: Axes, of: Curve, label: str, style: dict[str, Any], band: bool = True) -> None:
+    """The mean as a line, and from the lowest to the highest seed as a band."""
     x, mean, low, high = of
     axes.plot(x, mean, label=label, marker="o" if len(x) == 1 else None, ms=4, **style)
     if band:
@@ -245,6 +246,7 @@ def class_counts(records: pd.DataFrame, arms: list[str], classes: list[str]) -> 
 
 
 def titled(records: pd.DataFrame, text: str) -> str:
+    """The text, and how many seeds the figure is of."""
     seeds = records["seed"].nunique()
     return f"{text} ({many(seeds, 'seed')}: {'mean, lowest and highest' if seeds > 1 else 'no interval'})"
 

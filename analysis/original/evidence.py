@@ -16,6 +16,8 @@ CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "unde
 
 @dataclass(frozen=True)
 class Judgement:
+    """What is said of one sentence of the report: one of the four words above, and why."""
+
     status: str
     figure: str  # what was found, in words
     conditions: str = ""  # what was not as in the report
