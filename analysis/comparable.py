@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
@@ -27,15 +28,15 @@ class Section:
 
     @property
     def protocol(self) -> str:
-        return self.runs[0].about["setting"]["protocol"]
+        return str(self.runs[0].about["setting"]["protocol"])
 
     @property
     def data(self) -> str:
-        return self.runs[0].about["data"]["name"]
+        return str(self.runs[0].about["data"]["name"])
 
     @property
     def image_size(self) -> int:
-        return self.runs[0].about["setting"]["image_size"]
+        return int(self.runs[0].about["setting"]["image_size"])
 
     @property
     def classes(self) -> list[str]:
@@ -118,9 +119,9 @@ def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
     opened = finals[finals["test_accuracy"].notna()]
     if len(opened) and run.eval_split != "test":
         return opened
-    ranked = finals.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])
-    anchored = [n for n in ranked["trial"] if run.asked[n].anchor]
-    return finals[finals["trial"].isin([*ranked["trial"][:1], *anchored])]
+    best_first = ranked(finals)["trial"]
+    anchored = [n for n in best_first if run.asked[n].anchor]
+    return finals[finals["trial"].isin([*best_first[:1], *anchored])]
 
 
 def _choice(run: LoadedRun, trial: int) -> str:
@@ -128,7 +129,7 @@ def _choice(run: LoadedRun, trial: int) -> str:
     return f"anchor {anchor}" if anchor else f"best of {len(run.asked)}"
 
 
-def _facts(run: LoadedRun, trial: int) -> tuple:
+def _facts(run: LoadedRun, trial: int) -> tuple[object, ...]:
     """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
     setting = run.settings[trial]
     start, limited = initialisation(setting.weights), setting.max_updates is not None

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import tables, verdict
 from analysis.comparable import sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
 from analysis.runs import LoadedRun, load_with_epochs
+from analysis.tables import arm_summary
+from analysis.verdict import BASELINE, pairs
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 
@@ -30,16 +31,16 @@ def write_comparison(folder: Path) -> str:
             f"{folder} has no complete trial, or trials without test figures; let the comparison end first."
         )
     (section,) = sections([run])
-    table = tables.arm_summary(section)
-    pairs = verdict.pairs(section, ("as trained",))
-    said = [f"- {row.sentence}" for row in pairs.itertuples() if row.planned]
+    table = arm_summary(section)
+    compared = pairs(section, ("as trained",))
+    said = [f"- {row.sentence}" for row in compared.itertuples() if row.planned]
     text = _heading(run) + as_markdown(display.arms(table)) + "\n" + "\n".join(said or [NOTHING_PLANNED]) + "\n"
     (folder / "comparison.md").write_text(text)
     table.to_parquet(folder / "comparison.parquet")
     return text
 
 
-NOTHING_PLANNED = f"Without a {verdict.BASELINE} arm or a twin nothing is said about who is better."
+NOTHING_PLANNED = f"Without a {BASELINE} arm or a twin nothing is said about who is better."
 
 
 def _heading(run: LoadedRun) -> str:

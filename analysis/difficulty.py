@@ -6,8 +6,10 @@ N = images of the data set. Higher is harder.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -15,18 +17,19 @@ from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
 from analysis.document.write import write_report
 from analysis.figures import images
 from analysis.runs import LoadedRun, load_with_epochs, setting_of
+from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import track
 from spaces.setting import Setting
 from trainables.data.dataset import Dataset
+from trainables.data.folder import LEVELS
 from trainables.data.sheet import sheet
 from trainables.difficulty.division import levels_of
-from trainables.difficulty.scorers import LEVELS, read_scores
+from trainables.difficulty.scorers import read_scores
 from trainables.preparation import fixed_difficulty, load_data
 
 SHARES = (0.1, 0.3, 0.65)  # of the training set: what a curriculum that starts easy sees first
-SHOWN = 24  # misclassified images on a sheet
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -58,7 +61,7 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path) -> in
 
 def all_scores(run: LoadedRun, setting: Setting, data: Dataset, seeds: int, division: Path | None) -> pd.DataFrame:
     """(N, scorers): a head on frozen features per seed, the true difficulty, the division, the networks of the run."""
-    columns: dict[str, np.ndarray] = {}
+    columns: dict[str, Floats] = {}
     for seed in track(range(setting.seed, setting.seed + seeds), "scoring", unit="seeds"):
         own = setting.model_copy(update={"difficulty": "head", "seed": seed})
         _, split = load_data(own)
@@ -70,9 +73,9 @@ def all_scores(run: LoadedRun, setting: Setting, data: Dataset, seeds: int, divi
     return pd.DataFrame(columns | network_losses(run, data.count))
 
 
-def network_losses(run: LoadedRun, count: int) -> dict[str, np.ndarray]:
+def network_losses(run: LoadedRun, count: int) -> dict[str, Floats]:
     """The loss of each test image under the selected networks of each arm, seeds averaged; elsewhere not a number."""
-    sums: dict[str, list[np.ndarray]] = {}
+    sums: dict[str, list[Floats]] = {}
     arms = run.finals.set_index("trial")["strategy"]
     for (trial, split), said in run.predictions.items():
         if split != "test" or trial not in arms.index:
@@ -127,7 +130,7 @@ def balance(scores: pd.DataFrame, setting: Setting, data: Dataset) -> list[Part]
     return parts + ([Sentences(said, listed=True)] if said else [])
 
 
-def _counts(stage: str, labels: np.ndarray, data: Dataset) -> dict:
+def _counts(stage: str, labels: npt.NDArray[np.int64], data: Dataset) -> dict[str, Any]:
     counts = np.bincount(labels, minlength=len(data.classes))
     return {"stage": stage, "images": len(labels), **dict(zip(data.classes, counts.tolist(), strict=True))}
 

@@ -6,12 +6,15 @@ n = perturbed images, s = superpixels, C = classes, H = W = pixels.
 
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from lime.lime_image import ImageExplanation, LimeImageExplainer
@@ -20,7 +23,9 @@ from skimage.segmentation import quickshift
 from analysis.document.parts import Chapter, Picture, Sentences, Table
 from analysis.document.write import write_report
 from analysis.figures import images
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun, load_with_epochs, right
+from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import bar
@@ -35,7 +40,10 @@ from trainables.strategies import get_strategy
 BATCH = 256  # perturbed images in one forward pass
 TOP = 5  # superpixels that speak most for the class, as in the report
 NOISE = 2.0  # grey levels, standard deviation
-Predict = Callable[[np.ndarray], np.ndarray]  # (n, H, W, 3) uint8 -> (n, C)
+Pixels = npt.NDArray[np.uint8]  # (H, W, 3) or (n, H, W, 3)
+Superpixels = npt.NDArray[np.int64]  # (H, W), the number of each pixel's own
+Mask = npt.NDArray[np.bool_]  # (H, W)
+Predict = Callable[[Pixels], Floats]  # (n, H, W, 3) -> (n, C)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -53,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return guarded(lambda: explain(asked))
 
 
-def explain(asked) -> int:  # type: ignore[no-untyped-def]
+def explain(asked: Namespace) -> int:
     """Write index.html, report.md, data/ and figures/. Raises UsageError before anything is computed."""
     if len(asked.runs) > 2:
         raise UsageError(f"One run or two can be explained side by side; got {len(asked.runs)}.")
@@ -76,7 +84,7 @@ def explain(asked) -> int:  # type: ignore[no-untyped-def]
 class Explained(Engine):
     """An engine that says what it thinks of images that are in no data set."""
 
-    def probabilities(self, images: np.ndarray) -> np.ndarray:
+    def probabilities(self, images: Pixels) -> Floats:
         """(n, H, W, 3) uint8 -> (n, C) float64, in eval mode and the trial's precision."""
         self.network.eval()
         with torch.no_grad(), self._autocast():
@@ -94,10 +102,6 @@ class SelectedNetwork:
     setting: Setting
     data: Dataset
     engine: Explained
-
-    @property
-    def name(self) -> str:
-        return f"{self.run.name}, trial {self.trial}"
 
 
 def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
@@ -125,6 +129,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
 
 
 def kept_trials(run: LoadedRun) -> list[int]:
+    """The trials whose network is still there."""
     return [trial for trial in run.asked if best_weights(run.folder, trial).is_file()]
 
 
@@ -134,7 +139,7 @@ def best_kept(run: LoadedRun) -> int:
     if rows.empty:
         raise UsageError(f"{run.folder} keeps no network: a head-to-head removes them once test is opened, and a search "
                          f"keeps its best --keep. Pass a search's run folder.")  # fmt: skip
-    return int(rows.sort_values(["selection_accuracy", "selection_loss"], ascending=[False, True])["trial"].iloc[0])
+    return int(ranked(rows)["trial"].iloc[0])
 
 
 def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int) -> list[int]:
@@ -154,7 +159,7 @@ def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int
     return [int(said["image"][at]) for at in chosen]
 
 
-def _spread(ranked: list[int], labels: np.ndarray, count: int) -> list[int]:
+def _spread(ranked: list[int], labels: npt.NDArray[np.int64], count: int) -> list[int]:
     """The first `count`, another class each time while there is one."""
     firsts = [at for place, at in enumerate(ranked) if labels[at] not in labels[ranked[:place]]]
     return [*firsts, *[at for at in ranked if at not in firsts]][:count]
@@ -176,10 +181,10 @@ class Segments:
 
     def __init__(self, data: Dataset):
         self.data = data
-        self.known: dict[tuple[int, int], np.ndarray] = {}
+        self.known: dict[tuple[int, int], Superpixels] = {}
 
-    def __call__(self, image: int, seed: int) -> np.ndarray:
-        """(H, W) int64."""
+    def __call__(self, image: int, seed: int) -> Superpixels:
+        """Of the image with this number."""
         if (image, seed) not in self.known:
             pixels = np.asarray(self.data.images[image])
             noise = np.random.default_rng(seed).normal(0, NOISE if seed else 0, pixels.shape)
@@ -191,7 +196,10 @@ class Segments:
 class Explainer(LimeImageExplainer):
     """lime's, without its own progress bar and a hundred times quicker at making the perturbed images."""
 
-    def data_labels(self, image, fudged_image, segments, classifier_fn, num_samples, batch_size=BATCH):  # type: ignore[no-untyped-def]
+    def data_labels(
+        self, image: Pixels, fudged_image: Pixels, segments: Superpixels, classifier_fn: Predict, num_samples: int,
+        batch_size: int = BATCH,
+    ) -> tuple[npt.NDArray[np.int64], Floats]:  # fmt: skip
         """The same draws and images as lime's: which superpixels stay (n, s), and what the network says (n, C)."""
         names, place = np.unique(segments, return_inverse=True)
         data = self.random_state.randint(0, 2, num_samples * len(names)).reshape((num_samples, len(names)))
@@ -205,7 +213,7 @@ class Explainer(LimeImageExplainer):
 
 
 def one_explanation(
-    predict: Predict, image: np.ndarray, segments: np.ndarray, samples: int, seed: int
+    predict: Predict, image: Pixels, segments: Superpixels, samples: int, seed: int
 ) -> ImageExplanation:
     """LIME of the predicted class; the seed decides which superpixels are hidden in which sample."""
     explainer = Explainer(random_state=seed)
@@ -213,21 +221,22 @@ def one_explanation(
                                       segmentation_fn=lambda _: segments, random_seed=0)  # fmt: skip
 
 
-def top_mask(explanation: ImageExplanation) -> np.ndarray:
-    """(H, W) bool: the superpixels that speak most for the predicted class, TOP at most, positive ones only."""
+def top_mask(explanation: ImageExplanation) -> Mask:
+    """The superpixels that speak most for the predicted class, TOP at most, positive ones only."""
     _, mask = explanation.get_image_and_mask(explanation.top_labels[0], positive_only=True, num_features=TOP)
-    return mask.astype(bool)
+    found: Mask = mask.astype(bool)
+    return found
 
 
-def agreement(masks: list[np.ndarray]) -> float:
+def agreement(masks: list[Mask]) -> float:
     """Mean intersection over union of every two masks; not a number for one."""
-    pairs = [np.sum(a & b) / max(1, np.sum(a | b)) for a, b in combinations(masks, 2)]
+    pairs = [float(np.sum(a & b)) / max(1, int(np.sum(a | b))) for a, b in combinations(masks, 2)]
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
 def explain_image(
     network: SelectedNetwork, segments: Segments, image: int, samples: int, repeats: int, advance: Callable[[int], None]
-) -> dict:
+) -> dict[str, Any]:
     """One row: what is outlined, how sure the network is, and whether other seeds outline the same."""
     started = time.perf_counter()
     pixels, predict = np.asarray(network.data.images[image]), network.engine.probabilities
@@ -251,7 +260,7 @@ def explain_image(
     }  # fmt: skip
 
 
-def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, repeats: int) -> Chapter:
+def _chapter(networks: list[SelectedNetwork], rows: list[dict[str, Any]], samples: int, repeats: int) -> Chapter:
     pictured = [(f"{network.run.name}\n({Path(network.setting.weights).stem})", [_cell(network, row) for row in rows
                  if row["run"] == network.run.name and row["trial"] == network.trial]) for network in networks]  # fmt: skip
     table = pd.DataFrame([{k: v for k, v in row.items() if k != "mask"} for row in rows])
@@ -274,7 +283,7 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict], samples: int, re
     return Chapter("Explanations", [Sentences(lines), picture, listed])
 
 
-def _cell(network: SelectedNetwork, row: dict) -> dict:
+def _cell(network: SelectedNetwork, row: dict[str, Any]) -> dict[str, Any]:
     right = row["true"] == row["predicted"]
     caption = f"{row['true']}" + ("" if right else f"\nas {row['predicted']}") + f", {row['confidence']:.0%}"
     agreed = [row["agreement_sampling"], row["agreement_segmentation"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.chapters.contents import make_chapters
+from analysis.chapters.contents import More, make_chapters, nothing_more
 from analysis.comparable import sections
 from analysis.document.write import write_report
 from analysis.runs import load_with_epochs
@@ -33,15 +33,17 @@ def report(folders: list[Path], out: Path, reference: Path | None = None, images
     curve = None if reference is None else read_reference(reference)
     known = list(dict.fromkeys(folder.absolute() for folder in folders))
     runs = [load_with_epochs(folder) for folder in track(known, "reading", unit="runs")]
-    groups = sections(runs)
-    chapters = make_chapters(groups, curve)
-    if images:
-        from analysis.chapters.misclassified import add_misclassified
-
-        add_misclassified(chapters, groups)
+    chapters = make_chapters(sections(runs), curve, _misclassified() if images else nothing_more)
     write_report(chapters, runs, out)
     print(f"{out / 'index.html'}: {', '.join(chapter.title for chapter in chapters)}")
     return DONE
+
+
+def _misclassified() -> More:
+    """Imported here, as it loads the data set through the trainables and so PyTorch, seconds that others do without."""
+    from analysis.chapters.misclassified import misclassified
+
+    return misclassified
 
 
 def read_reference(path: Path) -> pd.DataFrame:

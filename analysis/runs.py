@@ -49,10 +49,14 @@ class LoadedRun:
         return self.history.kind == "head_to_head"
 
     @cached_property
+    def setting(self) -> Setting:
+        """What all trials share. Raises UsageError where it has fields that are not known here."""
+        return setting_of(self)
+
+    @cached_property
     def settings(self) -> dict[int, Setting]:
-        """trial -> what it ran with. Raises UsageError where the run's setting has fields that are not known here."""
-        own = None if all(trial.setting for trial in self.history.trials.values()) else setting_of(self)
-        return {n: trial.setting or own for n, trial in self.history.trials.items()}
+        """trial -> what it ran with. Raises UsageError as `setting`."""
+        return {number: trial.setting or self.setting for number, trial in self.history.trials.items()}
 
     @property
     def asked(self) -> dict[int, Asked]:

@@ -6,6 +6,7 @@ n = seeds, m = comparisons in one family. Differences are fractions (accuracies 
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 from scipy.special import gammaln
 
@@ -15,6 +16,7 @@ ALPHA = 0.05
 POWER = 0.8
 EXACT_UP_TO = 16  # seeds: 65,536 sign patterns; beyond, as many random ones
 MOST_SEEDS = 200  # nobody runs more to settle one comparison
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Paired:
     improvement: float  # share of the seeds on which the first is ahead; a tie counts half
 
 
-def paired(differences: np.ndarray) -> Paired:
+def paired(differences: Floats) -> Paired:
     """Summarise the differences (n,) of two arms on the same seeds."""
     n, mean = len(differences), float(np.mean(differences))
     enough = n >= FEWEST_SEEDS
@@ -43,7 +45,7 @@ def paired(differences: np.ndarray) -> Paired:
     return Paired(n, mean, sd, low, high, boot_low, boot_high, sign_flip(differences), ahead)
 
 
-def t_interval(values: np.ndarray) -> tuple[float, float]:
+def t_interval(values: Floats) -> tuple[float, float]:
     """95 % interval of the mean by Student's t; not a number for one value."""
     if len(values) < 2:
         return float("nan"), float("nan")
@@ -51,7 +53,7 @@ def t_interval(values: np.ndarray) -> tuple[float, float]:
     return float(np.mean(values)) - half, float(np.mean(values)) + half
 
 
-def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
+def bootstrap_interval(values: Floats) -> tuple[float, float]:
     """95 % percentile interval of the mean over 9,999 resamples, the same on every call."""
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
@@ -61,7 +63,7 @@ def bootstrap_interval(values: np.ndarray) -> tuple[float, float]:
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
-def sign_flip(differences: np.ndarray) -> float:
+def sign_flip(differences: Floats) -> float:
     """Two-sided p that the differences are symmetric about zero: Fisher's permutation of their signs, on their sum."""
     if len(differences) < 2 or not np.any(differences):
         return 1.0
@@ -78,7 +80,7 @@ def smallest_p(n: int) -> float:
     return min(1.0, 2.0 ** (1 - n))
 
 
-def holm(p: np.ndarray) -> np.ndarray:
+def holm(p: Floats) -> Floats:
     """Holm's (1979) adjusted p-values of a family (m,)."""
     order = np.argsort(p, kind="stable")
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -122,7 +124,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     return float(stats.binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
-def expected_best(values: np.ndarray) -> np.ndarray:
+def expected_best(values: Floats) -> Floats:
     """(n,) expected maximum of k of the n values drawn without replacement, for k = 1 ... n.
 
     The unbiased estimator (Tang et al., ACL 2020): the i-th smallest is the maximum of C(i-1, k-1) of C(n, k) subsets.
@@ -132,8 +134,11 @@ def expected_best(values: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
         log = _log_choose(i - 1, k - 1) - _log_choose(np.full_like(i, n), k)
     weights = np.where(i >= k, np.exp(np.where(i >= k, log, -np.inf)), 0.0)
-    return weights @ ranked
+    found: Floats = weights @ ranked
+    return found
 
 
-def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+def _log_choose(n: npt.NDArray[np.int64], k: npt.NDArray[np.int64]) -> Floats:
+    """Logarithm of the number of ways to choose k of n; minus infinity or not a number where k is more than n."""
+    found: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return found

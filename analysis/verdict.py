@@ -7,15 +7,27 @@ split that epochs are judged on, within what both arms have used on a seed; test
 import re
 from collections.abc import Iterable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
 from analysis.comparable import Section
 from analysis.document.display import signed
 from analysis.runs import right
-from analysis.statistics import ALPHA, FEWEST_SEEDS, Paired
+from analysis.statistics import (
+    ALPHA,
+    FEWEST_SEEDS,
+    MOST_SEEDS,
+    Floats,
+    Paired,
+    holm,
+    mcnemar,
+    paired,
+    seeds_to_detect,
+    seeds_to_tie,
+    t_interval,
+)
 from console.wording import many
 
 MARGIN = 0.01  # an interval within ± one point is called a tie
@@ -62,7 +74,9 @@ def is_planned(a: str, b: str) -> bool:
     return (_strategy(b) == BASELINE and own) or is_twin(a, b)
 
 
-def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str) -> dict | None:
+def _pair(
+    section: Section, arms: pd.DataFrame, basis: str, column: str | None, a: str, b: str
+) -> dict[str, Any] | None:
     """None where the two share no seed."""
     first, second = (arms[arms["arm"] == name].set_index("seed") for name in (a, b))
     seeds = first.index.intersection(second.index)
@@ -84,10 +98,11 @@ def _pair(section: Section, arms: pd.DataFrame, basis: str, column: str | None, 
     known = differences[~np.isnan(differences)]
     left_out = len(differences) - len(known)
     on = section.eval_split if on == "selection" else on
-    return row | {"judged_on": on, "left_out": left_out} | vars(statistics.paired(known) if len(known) else NOTHING)
+    return row | {"judged_on": on, "left_out": left_out} | vars(paired(known) if len(known) else NOTHING)
 
 
-NOTHING = Paired(0, *[float("nan")] * 6, 1.0, float("nan"))
+NAN = float("nan")
+NOTHING = Paired(n=0, mean=NAN, sd=NAN, low=NAN, high=NAN, boot_low=NAN, boot_high=NAN, p=1.0, improvement=NAN)
 
 
 def _equally_long(a: pd.DataFrame, b: pd.DataFrame, seeds: pd.Index) -> bool:
@@ -95,7 +110,7 @@ def _equally_long(a: pd.DataFrame, b: pd.DataFrame, seeds: pd.Index) -> bool:
     return bool((ratio - 1).abs().max() <= SAME_UPDATES)
 
 
-def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, column: str) -> np.ndarray:
+def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, column: str) -> Floats:
     """(n,) a minus b, the best so far at the smaller of their two totals; not a number before a first epoch."""
     found = []
     for seed in seeds:
@@ -106,11 +121,11 @@ def _within_budget(records: pd.DataFrame, a: str, b: str, seeds: pd.Index, colum
     return np.array(found, float)
 
 
-def _corrected(family: list[dict]) -> list[dict]:
+def _corrected(family: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if not family:
         return []
     tested = [row for row in family if row["n"] >= FEWEST_SEEDS]
-    adjusted = dict(zip([id(row) for row in tested], statistics.holm(np.array([r["p"] for r in tested])), strict=True))
+    adjusted = dict(zip([id(row) for row in tested], holm(np.array([r["p"] for r in tested])), strict=True))
     for row in family:
         row["family"] = len(tested)
         row["p_holm"] = float(adjusted.get(id(row), 1.0))
@@ -119,7 +134,7 @@ def _corrected(family: list[dict]) -> list[dict]:
     return family
 
 
-def judge(row: dict) -> tuple[str, float]:
+def judge(row: dict[str, Any]) -> tuple[str, float]:
     """better, worse, tie, undecided or unknown - and the seeds still missing (not a number: none, or too many)."""
     if row["n"] < FEWEST_SEEDS:
         return "unknown", float("nan")
@@ -127,13 +142,13 @@ def judge(row: dict) -> tuple[str, float]:
         return ("better" if row["mean"] > 0 else "worse"), float("nan")
     if row["low"] >= -MARGIN and row["high"] <= MARGIN:
         return "tie", float("nan")
-    detect = statistics.seeds_to_detect(row["mean"], row["sd"], row["family"])
-    tie = statistics.seeds_to_tie(row["mean"], row["sd"], MARGIN)
+    detect = seeds_to_detect(row["mean"], row["sd"], row["family"])
+    tie = seeds_to_tie(row["mean"], row["sd"], MARGIN)
     wanted = [n for n in (detect, tie) if n is not None]
     return "undecided", float(max(1, min(wanted) - row["n"])) if wanted else float("nan")
 
 
-def sentence(row: dict) -> str:
+def sentence(row: dict[str, Any]) -> str:
     """The verdict on one pair in one sentence, in points."""
     if row["n"] == 0:
         return f"{row['a']} against {row['b']}: one of them has no epoch within that budget, so nothing is said."
@@ -150,13 +165,14 @@ def sentence(row: dict) -> str:
     return f"{row['a']} against {row['b']}{unequal}: {figures}: {_says(row)}."
 
 
-def _says(row: dict) -> str:
-    if row["word"] != "undecided":
-        return {"tie": f"a tie within {100 * MARGIN:g} point"}.get(row["word"], row["word"])
+def _says(row: dict[str, Any]) -> str:
+    word = str(row["word"])
+    if word != "undecided":
+        return {"tie": f"a tie within {100 * MARGIN:g} point"}.get(word, word)
     clear = row["low"] > 0 or row["high"] < 0
     lean = ("ahead" if row["mean"] > 0 else "behind") + ", not yet proven" if clear else "no clear difference"
     if np.isnan(row["more_seeds"]):
-        return f"{lean}; more than {statistics.MOST_SEEDS} seeds would be needed to settle it"
+        return f"{lean}; more than {MOST_SEEDS} seeds would be needed to settle it"
     more = int(row["more_seeds"])
     return f"{lean}; needs about {many(more, 'more seed')}"
 
@@ -178,7 +194,7 @@ def decomposition(section: Section) -> pd.DataFrame:
         for part, (a, b) in parts.items():
             differences = (wide[a] - wide[b]).dropna().to_numpy()
             if len(differences):
-                rows.append({"curriculum": arm, "part": part, **vars(statistics.paired(differences))})
+                rows.append({"curriculum": arm, "part": part, **vars(paired(differences))})
     return pd.DataFrame(rows)
 
 
@@ -204,7 +220,7 @@ def overtuning(section: Section) -> pd.DataFrame:
     gaps = arms.assign(gap=arms["selection_accuracy"] - arms["test_accuracy"]).dropna(subset="gap")
     rows = []
     for arm, of_arm in gaps.groupby("arm", sort=False):
-        low, high = statistics.t_interval(of_arm["gap"].to_numpy())
+        low, high = t_interval(of_arm["gap"].to_numpy())
         enough = len(of_arm) >= FEWEST_SEEDS
         row = {"arm": arm, "seeds": len(of_arm), "selection": of_arm["selection_accuracy"].mean()}
         row |= {"test": of_arm["test_accuracy"].mean(), "gap": of_arm["gap"].mean()}
@@ -224,6 +240,6 @@ def image_by_image(section: Section) -> pd.DataFrame:
         right_a, right_b = right(of_a), right(of_b)
         only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
         row = {"a": a["arm"], "b": b["arm"], "seed": a["seed"], "images": len(right_a)}
-        rows.append(row | {"only_a": only_a, "only_b": only_b, "p": statistics.mcnemar(only_a, only_b)})
+        rows.append(row | {"only_a": only_a, "only_b": only_b, "p": mcnemar(only_a, only_b)})
     table = pd.DataFrame(rows)
-    return table if table.empty else table.assign(p_holm=statistics.holm(table["p"].to_numpy()))
+    return table if table.empty else table.assign(p_holm=holm(table["p"].to_numpy()))

@@ -9,6 +9,7 @@ from analysis import report
 from analysis.document.markdown import as_markdown
 from analysis.figures.style import OTHERS
 from analysis.figures.trials import MOST_GREY, accuracy_against_seconds, learning_curves, schedule
+from analysis.ranking import ranked
 from analysis.runs import load_run
 from analysis.tables import trial_table
 from console.errors import UsageError
@@ -68,6 +69,13 @@ def test_the_table_ranks_by_accuracy_then_loss_and_keeps_failures(folder):
         True,
     ]
     assert table["anchor"].tolist()[2] == "as_run"
+
+
+def test_of_two_equal_trials_the_earlier_is_the_better():
+    finals = pd.DataFrame({"trial": [4, 3, 2, 1, 0], "selection_accuracy": [0.8, 0.8, None, 0.8, 0.7],
+                           "selection_loss": [0.5, 0.5, None, 0.6, 0.1]})  # fmt: skip
+    assert ranked(finals)["trial"].tolist() == [3, 4, 1, 0, 2]
+    assert ranked(finals[::-1])["trial"].tolist() == [3, 4, 1, 0, 2]
 
 
 def test_a_repeated_epoch_counts_once(folder):

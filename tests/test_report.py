@@ -2,19 +2,27 @@
 
 import json
 import re
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
 
+import analysis
 from analysis import comparison, report, tables, verdict
+from analysis.chapters.contents import in_short, make_chapters
 from analysis.chapters.verdict import _families
 from analysis.comparable import initialisation, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
+from analysis.document.parts import Sentences
 from analysis.figures import arms, errors
+from analysis.figures.differences import forest
 from analysis.original import claims
+from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
 from records.files import read_arrays, write_arrays
@@ -50,7 +58,7 @@ def test_one_seed_has_no_interval_in_the_table(tmp_path):
 
 
 def test_part_one_says_not_run(section):
-    table = tables.part_one([section])
+    table = part_one([section])
     assert table["ours"].tolist() == ["not run", "not run", "transfer", "not run", "not run", "not run"]
     row = table[table["ours"] == "transfer"].iloc[0]
     assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
@@ -267,7 +275,7 @@ def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
 
 def test_intervals_of_the_forest_figure_are_in_points(section):
     rows = pd.DataFrame([{"mean": 0.01, "low": -0.02, "high": 0.04, "boot_low": 0.0, "boot_high": 0.02}])
-    figure = arms.forest(rows, lambda row: "a - b", "title")
+    figure = forest(rows, lambda row: "a - b", "title")
     lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
     assert [0.0, 2.0] in lines and [-2.0, 4.0] in lines and [1.0] in lines
 
@@ -393,3 +401,41 @@ def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
     split = verdict.decomposition(section)
     names = list(section.arms["arm"].unique())
     assert _families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
+
+
+def test_another_heading_loses_nothing(tmp_path):
+    folders = [made_up.write(tmp_path, "h"), made_up.write_search(tmp_path, "s", trials=2, epochs=2)]
+    short, *body = make_chapters(sections([load_run(folder) for folder in folders]))
+    said = short.parts[0].lines
+    assert said[0].startswith("rsscn7, 256 px, protocol holdout: highest mean accuracy 0.940 (test), self_paced")
+    assert said[1].startswith("As trained: self_paced against self_paced/random") and said[-1].startswith("s: 2 trials")
+    assert said[-2].startswith("Of the report's 12 sentences:") and not any(
+        "As trained: self_paced/" in s for s in said
+    )
+    renamed = [replace(chapter, title=f"Chapter {number}") for number, chapter in enumerate(body)]
+    assert in_short(renamed).parts[0].lines == said
+
+
+def test_what_else_is_said_of_a_section_stands_in_its_own_chapter(tmp_path):
+    """Two sections that differ in their digest alone have one title."""
+    data = made_up.about("x")["data"]
+    runs = [load_run(made_up.write(tmp_path, name, data=data | {"digest": name})) for name in ("a", "b")]
+    runs += [load_run(made_up.write_search(tmp_path, "s", trials=2, epochs=2))]
+    groups = sections(runs)
+    chapters = make_chapters(groups, more=lambda section, suffix: [Sentences([section.runs[0].name + suffix])])
+    last = {chapter.parts[-1].lines[0]: chapter for chapter in chapters if isinstance(chapter.parts[-1], Sentences)}
+    assert last["a_1"].title == last["b_2"].title == f"Part 2: {groups[0].title}"
+    assert last["a_1"].parts[0].data["run"].tolist()[0] == "a" and last["b_2"].parts[0].data["run"].tolist()[0] == "b"
+    assert last["s_3"].title == "Search: s"
+
+
+def test_the_package_loads_what_it_exports_when_asked():
+    code = (
+        "import sys, analysis\n"
+        "assert not {'pandas', 'numpy'} & sys.modules.keys()\n"
+        "assert analysis.report.report and all(getattr(analysis, name) for name in analysis.__all__)\n"
+        "assert not {'torch', 'ray'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        analysis.nothing  # noqa: B018

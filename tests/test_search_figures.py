@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 
 from analysis import report
+from analysis.chapters.pictures import pictures
 from analysis.chapters.search import worth_it
 from analysis.comparable import sections
 from analysis.figures import search
+from analysis.figures.study import importances, rebuild
 from analysis.runs import load_run
+from analysis.tables import space_table, trial_table
 from records.files import write_arrays, write_json
 from records.folder import predictions_file, read_run
 from records.ledger import Ledger
@@ -27,7 +31,7 @@ def loaded(tmp_path_factory):
 
 
 def test_the_study_is_rebuilt_from_the_ledger(loaded):
-    study = search.rebuild(loaded)
+    study = rebuild(loaded)
     assert len(study.trials) == 40
     by_hand = 0.9 - 0.1 * abs(np.log10(study.trials[7].params["learning_rate"]) + 3)
     assert study.trials[7].value == pytest.approx(by_hand * (1 - 0.5**5))
@@ -38,11 +42,11 @@ def test_what_no_draw_could_have_given_is_left_out(tmp_path):
     folder = made_up.write_search(tmp_path, "s", trials=5, epochs=2)
     ledger = (folder / "ledger.jsonl").read_text()
     (folder / "ledger.jsonl").write_text(ledger.replace('"learning_rate": 0.01', '"learning_rate": 10.0'))
-    assert [t.user_attrs["trial"] for t in search.rebuild(load_run(folder)).trials] == [1, 2, 3, 4]
+    assert [t.user_attrs["trial"] for t in rebuild(load_run(folder)).trials] == [1, 2, 3, 4]
 
 
 def test_what_matters_is_found(loaded):
-    weights = search.importances(search.rebuild(loaded))
+    weights = importances(rebuild(loaded))
     assert list(weights) == ["learning_rate", "batch_size"] and weights["learning_rate"] > 0.7
 
 
@@ -61,7 +65,7 @@ def test_what_a_smaller_search_would_have_found(loaded):
 
 
 def test_the_history_shows_every_trial_and_the_best_so_far(loaded):
-    study = search.rebuild(loaded)
+    study = rebuild(loaded)
     axes = search.history(study, "accuracy").axes[0]
     assert len(axes.collections[0].get_offsets()) == 40
     best = np.maximum.accumulate([trial.value for trial in study.trials])
@@ -72,7 +76,7 @@ def test_optuna_leaves_the_house_style_as_it_was(loaded):
     import matplotlib.pyplot as plt
 
     before = dict(plt.rcParams), dict(plt.style.library["ggplot"])
-    search.search_figures(loaded)
+    assert len(pictures(search.OF_A_SEARCH, search.Searched(loaded), "")) == 6
     assert (dict(plt.rcParams), dict(plt.style.library["ggplot"])) == before
 
 
@@ -81,6 +85,16 @@ def test_a_search_of_one_trial_has_curves_and_no_empty_panel(tmp_path):
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     names = {path.stem for path in (tmp_path / "out" / "figures").glob("*.png")}
     assert "curves" in names and not any(name.startswith("search") for name in names)
+
+
+def test_the_best_trial_is_the_tables_where_accuracies_are_equal(loaded):
+    losses = loaded.finals["trial"].map({4: 0.1, 9: 0.1}).fillna(0.2)
+    tied = replace(loaded, finals=loaded.finals.assign(selection_accuracy=0.5, selection_loss=losses))
+    table = trial_table(tied.finals, tied.records, tied.configs)
+    shown = space_table(tied).set_index("field")["best"]
+    assert table["trial"][0] == 4
+    assert shown["learning_rate"] == f"{tied.asked[4]['values']['learning_rate']:.3g}"
+    assert "the best, trial 4, has 0.500" in worth_it(sections([tied])[0], tied)
 
 
 def test_whether_it_was_worth_it_is_one_sentence(loaded):

@@ -1,41 +1,49 @@
-"""TODO."""
+"""The images that a section's network gets wrong, as a sheet and as a table; needs the data set at hand."""
+
+import pandas as pd
 
 from analysis.comparable import Section
-from analysis.difficulty import SHOWN
-from analysis.document.parts import Chapter, Picture, Table
-from analysis.figures import images
+from analysis.document.parts import Part, Picture, Table
 from analysis.figures.errors import misclassified_images
+from analysis.figures.images import image_sheet
 from analysis.runs import setting_of
+from trainables.data.dataset import Dataset
 from trainables.preparation import load_data
 
+SHOWN = 24  # images on a sheet
 
-def add_misclassified(chapters: list[Chapter], sections: list[Section]) -> None:
-    """Put a sheet of misclassified images into the chapter of each section. Raises UsageError where the data are gone."""
-    for number, section in enumerate(sections):
-        chapter = next((c for c in chapters if c.title == f"Part 2: {section.title}"), None)
-        chapter = chapter or next((c for c in chapters if c.title == f"Search: {section.runs[-1].name}"), None)
-        if chapter is None:
-            continue
-        arm = _to_show(section)
-        table = misclassified_images(section, arm)
-        if table.empty:
-            continue
-        data, _ = load_data(setting_of(section.runs[0]))
-        shown = table.head(SHOWN)
-        captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
-        figure = images.image_sheet([data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}")
-        seed = shown["seed"].iloc[0]
-        caption = (
-            f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {seed}) gets wrong: true class, "
-            f"predicted class, confidence."
-        )
-        suffix = f"_{number + 1}" if len(sections) > 1 else ""
-        named = table.assign(path=[data.paths[i] for i in table["image"]])
-        texts = named.head(SHOWN).assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
-        chapter.parts.append(Picture(f"misclassified{suffix}", caption, figure))
-        chapter.parts.append(
-            Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts, folded=True)
-        )
+
+def misclassified(section: Section, suffix: str) -> list[Part]:
+    """A sheet of the most confident ones, and a table of all; nothing where no predictions were kept.
+
+    Raises UsageError where the data are gone or have changed.
+    """
+    if section.arms.empty:
+        return []
+    arm = _to_show(section)
+    table = misclassified_images(section, arm)
+    if table.empty:
+        return []
+    data, _ = load_data(setting_of(section.runs[0]))
+    return [_sheet(table, arm, data, suffix), _table(table, data, suffix)]
+
+
+def _sheet(table: pd.DataFrame, arm: str, data: Dataset, suffix: str) -> Picture:
+    shown = table.head(SHOWN)
+    captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
+    figure = image_sheet([data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}")
+    caption = (
+        f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {shown['seed'].iloc[0]}) gets wrong: "
+        f"true class, predicted class, confidence."
+    )
+    return Picture(f"misclassified{suffix}", caption, figure)
+
+
+def _table(table: pd.DataFrame, data: Dataset, suffix: str) -> Table:
+    named = table.assign(path=[data.paths[i] for i in table["image"]])
+    shown = named.head(SHOWN)
+    texts = shown.assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
+    return Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts, folded=True)
 
 
 def _to_show(section: Section) -> str:

@@ -1,16 +1,19 @@
-"""TODO."""
+"""The chapter of what was run: every run, its data and protocol, and what a reader must know before trusting it."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis.comparable import Section
 from analysis.document.parts import Chapter, Part, Sentences, Table
 from analysis.runs import LoadedRun
+from analysis.tables import arm_summary
+from console.wording import many
 
 
 def what_was_run(sections: list[Section]) -> Chapter:
-    """One row per run: command, data, protocol, seeds, versions, machine; and every note."""
+    """One row per run: command, data, protocol, seeds, versions, machine; and every note. In short: who leads."""
     runs = [run for section in sections for run in section.runs]
     data = pd.DataFrame([_run_row(run) for run in runs])
     columns = ["run", "kind", "data", "images", "pixels", "protocol", "network", "weights", "seeds", "trials", "epochs"]
@@ -24,10 +27,25 @@ def what_was_run(sections: list[Section]) -> Chapter:
     if notes:
         parts.append(Sentences(notes, listed=True))
     parts.append(Sentences(_protocols(sections)))
-    return Chapter("What was run", parts)
+    return Chapter("What was run", parts, summary=[line for section in sections for line in _leader(section)])
 
 
-def _run_row(run: LoadedRun) -> dict:
+def _leader(section: Section) -> list[str]:
+    """A sentence on the arm with the highest mean accuracy; none for a section that holds searches only."""
+    table = arm_summary(section)
+    if table.empty:
+        return [f"{section.title}: nothing has come to its end yet."]
+    compared = table[~table["arm"].isin(section.arms[section.arms["searched"]]["arm"])]
+    if compared.empty:
+        return []
+    best = compared.sort_values("accuracy").iloc[-1]
+    return [
+        f"{section.title}: highest mean accuracy {best['accuracy']:.3f} ({best['judged_on']}), {best['arm']}, "
+        f"on {many(best['seeds'], 'seed')}."
+    ]
+
+
+def _run_row(run: LoadedRun) -> dict[str, Any]:
     setting, data = run.about["setting"], run.about["data"]
     machine, versions = run.about.get("machine", {}), run.about.get("versions", {})
     splits = [f"{data[name]:,} {name}" for name in ("train", "validation", "test") if data.get(name)]

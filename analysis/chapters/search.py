@@ -2,56 +2,55 @@
 
 import pandas as pd
 
-from analysis import verdict
+from analysis.chapters.pictures import pictures
 from analysis.comparable import Section
 from analysis.document import display
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
-from analysis.figures import search, trials
+from analysis.document.parts import Chapter, Part, Sentences, Table
+from analysis.figures.search import OF_A_SEARCH, Searched
+from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
-from analysis.tables import trial_table
+from analysis.tables import space_table, trial_table
+from analysis.verdict import OVERTUNING, image_by_image, overtuning
 from console.wording import many
 
 IN_COLOUR = 4  # best trials drawn in colour, beside the anchors
 LISTED = 12  # trials in the shown table; parquet has them all
-CAPTIONS = {
-    "search_history": "Best so far, in the order of the trials.",
-    "search_expected": "Expected best accuracy of a smaller search: the mean over all subsets of so many drawn trials.",
-    "search_front": "Accuracy against seconds.",
-    "search_importance": "How much of the variance each field explains.",
-    "search_slices": "Accuracy against each field.",
-    "search_parallel": "Trials through their fields.",
-}
 
 
-def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | None, several: bool) -> Chapter:
-    """Table, curves, schedules and the search's own figures of one run."""
-    suffix = f"_{run.name}" if several else ""
+def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | None, suffix: str) -> Chapter:
+    """Table, curves, schedules and the search's own figures of one run; `suffix` ends the names of tables and figures."""
     table = trial_table(run.finals, run.records, run.configs)
     names = shown_trials(table)
-    parts: list[Part] = [Sentences([worth_it(section, run), *_one_seed(run)])]
+    said = worth_it(section, run)
+    parts: list[Part] = [Sentences([said, *_one_seed(run)]), _trials(table, run, suffix)]
+    parts += [*_overtuning(section, run, suffix), *_space(run, suffix)]
+    parts += pictures(OF_TRIALS, Trials(run, names, reference), suffix)
+    for trial, name in scheduled(names):
+        parts += pictures(OF_ONE_TRIAL, OneTrial(run, trial, name), suffix)
+    parts += pictures(OF_A_SEARCH, Searched(run), suffix)
+    return Chapter(f"Search: {run.name}", parts, summary=[said])
+
+
+def _trials(table: pd.DataFrame, run: LoadedRun, suffix: str) -> Table:
+    """The best trials and every anchor; parquet has all."""
     head = table.head(LISTED)
     head = pd.concat([head, table[table["anchor"].notna() & ~table["trial"].isin(head["trial"])]])
     caption = f"Trials, best first (the best {len(head)} of {len(table)}): the selected epoch on {run.eval_split}."
-    parts.append(Table(f"trials{suffix}", caption, table, _texts(head)))
-    gaps = verdict.overtuning(section)
-    gaps = gaps[gaps["arm"].isin(section.arms[section.arms["run"] == run.name]["arm"])] if len(gaps) else gaps
+    return Table(f"trials{suffix}", caption, table, _texts(head))
+
+
+def _overtuning(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
+    gaps = overtuning(section)
     if len(gaps):
-        parts.append(Table(f"overtuning{suffix or '_search'}", verdict.OVERTUNING, gaps, display.gaps(gaps)))
-    fields = search.space_table(run)
-    if len(fields):
-        parts.append(Table(f"space{suffix}", "What was searched, and what the best trial has.", fields, fields))
-    parts.append(Picture(f"curves{suffix}", f"Accuracy and loss per epoch on {run.eval_split}.",
-                         trials.learning_curves(run.records, names, run.eval_split, reference)))  # fmt: skip
-    parts.append(Picture(f"accuracy_seconds{suffix}", "Best accuracy so far against seconds of training and scoring.",
-                         trials.accuracy_against_seconds(run.records, names, run.eval_split)))  # fmt: skip
-    for trial, name in scheduled(names):
-        rows = run.records[run.records["trial"] == trial]
-        picture = trials.schedule(rows, run.classes, name)
-        parts.append(Picture(f"schedule_{trial:04d}{suffix}", f"What {name} did in each epoch.", picture))
-    if len(run.finals) > 1:
-        drawn = search.search_figures(run)
-        parts += [Picture(f"{name}{suffix}", CAPTIONS[name], figure) for name, figure in drawn.items()]
-    return Chapter(f"Search: {run.name}", parts)
+        gaps = gaps[gaps["arm"].isin(section.arms[section.arms["run"] == run.name]["arm"])]
+    return [Table(f"overtuning{suffix or '_search'}", OVERTUNING, gaps, display.gaps(gaps))] if len(gaps) else []
+
+
+def _space(run: LoadedRun, suffix: str) -> list[Part]:
+    fields = space_table(run)
+    caption = "What was searched, and what the best trial has."
+    return [Table(f"space{suffix}", caption, fields, fields)] if len(fields) else []
 
 
 def shown_trials(table: pd.DataFrame) -> dict[int, str]:
@@ -84,9 +83,7 @@ def _texts(table: pd.DataFrame) -> pd.DataFrame:
 
 def worth_it(section: Section, run: LoadedRun) -> str:
     """The best drawn trial against the best anchor, on validation and, image by image, on test."""
-    rows = run.finals.dropna(subset="best_epoch").sort_values(
-        ["selection_accuracy", "selection_loss"], ascending=[False, True]
-    )
+    rows = ranked(run.finals.dropna(subset="best_epoch"))
     anchored = rows["trial"].map(lambda trial: bool(run.asked[trial].anchor))
     best, anchors = rows.iloc[0], rows[anchored]
     said = (
@@ -102,15 +99,20 @@ def worth_it(section: Section, run: LoadedRun) -> str:
     said += f", its best anchor {name} {anchor['selection_accuracy']:.3f}"
     if run.eval_split == "test":
         return f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."
-    tested = verdict.image_by_image(section)
+    return said + _on_new_images(section, run, best, anchor)
+
+
+def _on_new_images(section: Section, run: LoadedRun, best: pd.Series, anchor: pd.Series) -> str:
+    """The rest of the sentence: what test says of the two, or that nothing is known yet."""
+    tested = image_by_image(section)
     own = section.arms[section.arms["run"] == run.name]
     mine = own[own["trial"].isin([best["trial"], anchor["trial"]])]["arm"]
     pair = tested[tested["a"].isin(mine) & tested["b"].isin(mine)] if len(tested) else tested
     if pair.empty or pd.isna(best["test_accuracy"]) or pd.isna(anchor["test_accuracy"]):
-        return f"{said}. The best of many is picked there, so expect less on new images."
+        return ". The best of many is picked there, so expect less on new images."
     row = pair.iloc[0]
     return (
-        f"{said}; on test {best['test_accuracy']:.3f} against {anchor['test_accuracy']:.3f} "
+        f"; on test {best['test_accuracy']:.3f} against {anchor['test_accuracy']:.3f} "
         f"(McNemar p {row['p']:.2g} on {row['images']} images, one split)."
     )
 

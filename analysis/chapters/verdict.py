@@ -2,12 +2,23 @@
 
 import pandas as pd
 
-from analysis import verdict
 from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
-from analysis.figures import arms
-from analysis.statistics import FEWEST_SEEDS, smallest_p
+from analysis.figures.arms import styles_of
+from analysis.figures.differences import forest, twin_curves
+from analysis.statistics import ALPHA, FEWEST_SEEDS, smallest_p
+from analysis.verdict import (
+    BASES,
+    OVERTUNING,
+    decomposition,
+    image_by_image,
+    is_planned,
+    is_twin,
+    overtuning,
+    pairs,
+    relatives,
+)
 from console.wording import many
 
 PANELS = 3  # curricula side by side
@@ -15,23 +26,30 @@ PANELS = 3  # curricula side by side
 
 def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
     """Planned pairs in words, all pairs as a table, where a gain comes from, the overtuning gap, image by image."""
-    table = verdict.pairs(section)
+    table = pairs(section)
     if table.empty:
         return []
     parts: list[Part] = [Sentences(_how_coarse(table))]
     planned = table[table["planned"]]
-    for basis in verdict.BASES:
+    for basis in BASES:
         rows = planned[planned["basis"] == basis]
         if len(rows):
             parts.append(Sentences([f"{basis.capitalize()} ({rows['judged_on'].iloc[0]}):"]))
             parts.append(Sentences(rows["sentence"].tolist(), f"verdict{suffix}", listed=True))
     rows = planned[(planned["basis"] == "as trained") & planned["n"].gt(0)]
     if len(rows):
-        drawn = arms.forest(rows, lambda row: f"{row['a']} − {row['b']}", "Planned comparisons, as trained")
+        drawn = forest(rows, lambda row: f"{row['a']} − {row['b']}", "Planned comparisons, as trained")
         caption = "Paired differences: dot the mean, line the 95 % t interval, grey the bootstrap interval."
         parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
-    parts += [_pair_table(table, basis, suffix) for basis in verdict.BASES]
-    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix))]
+    parts += [_pair_table(table, basis, suffix) for basis in BASES]
+    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=_in_short(planned))]
+
+
+def _in_short(planned: pd.DataFrame) -> list[str]:
+    """The planned comparisons as trained, without the twins' own."""
+    chosen = planned[planned["basis"] == "as trained"]
+    own = chosen[~chosen["a"].str.contains("/", regex=False)]
+    return [f"As trained: {text}" for text in own["sentence"]]
 
 
 def _pair_table(table: pd.DataFrame, basis: str, suffix: str) -> Table:
@@ -46,7 +64,7 @@ def _how_coarse(table: pd.DataFrame) -> list[str]:
     lines = []
     if n < FEWEST_SEEDS:
         return [f"The arms share {many(n, 'seed')}: no interval is invented and no verdict given."]
-    if smallest_p(n) > verdict.ALPHA / max(1, families.max()):
+    if smallest_p(n) > ALPHA / max(1, families.max()):
         lines.append(
             f"With {n} seeds the exact test cannot give a p below {smallest_p(n):.2g} before correction, so no difference, "
             f"however large, is called better or worse here; the intervals say how large it looks."
@@ -57,41 +75,49 @@ def _how_coarse(table: pd.DataFrame) -> list[str]:
 
 
 def _origins(section: Section, suffix: str) -> list[Part]:
-    parts: list[Part] = []
+    return [*_gain(section, suffix), *_overtuning(section, suffix), *_image_by_image(section, suffix)]
+
+
+def _gain(section: Section, suffix: str) -> list[Part]:
+    """Set size and order as a table, with intervals, and as curves."""
+    split = decomposition(section)
+    if split.empty:
+        return []
+    caption = (
+        "Where a curriculum's gain over plain fine-tuning comes from, points: set size (its random twin minus the "
+        "baseline) and order (the curriculum minus its random twin)."
+    )
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
-    split = verdict.decomposition(section)
-    if len(split):
-        caption = (
-            "Where a curriculum's gain over plain fine-tuning comes from, points: set size (its random twin minus the "
-            "baseline) and order (the curriculum minus its random twin)."
-        )
-        parts.append(Table(f"gain{suffix}", caption, split, display.parts(split)))
-        label = lambda row: f"{row['curriculum']}: {row['part']}"  # noqa: E731
-        parts.append(Picture(f"gain{suffix}", "The same, with intervals.",
-                             arms.forest(split, label, "Set size and order")))  # fmt: skip
-        families = _families(split, names)
-        drawn = arms.twin_curves(section.records, families, arms.styles_of(names), section.eval_split)
-        parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", drawn))
-    gaps = verdict.overtuning(section)
-    if len(gaps):
-        parts.append(Table(f"overtuning{suffix}", verdict.OVERTUNING, gaps, display.gaps(gaps)))
-    images = verdict.image_by_image(section)
-    if len(images):
-        caption = (
-            "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
-        )
-        rows = images[[verdict.is_planned(a, b) for a, b in zip(images["a"], images["b"], strict=True)]]
-        rows = rows if len(rows) else images
-        parts.append(Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True))
-    return parts
+    drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order")
+    curves = twin_curves(section.records, _families(split, names), styles_of(names), section.eval_split)
+    return [
+        Table(f"gain{suffix}", caption, split, display.parts(split)),
+        Picture(f"gain{suffix}", "The same, with intervals.", drawn),
+        Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", curves),
+    ]
+
+
+def _overtuning(section: Section, suffix: str) -> list[Part]:
+    gaps = overtuning(section)
+    return [Table(f"overtuning{suffix}", OVERTUNING, gaps, display.gaps(gaps))] if len(gaps) else []
+
+
+def _image_by_image(section: Section, suffix: str) -> list[Part]:
+    images = image_by_image(section)
+    if images.empty:
+        return []
+    caption = "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
+    planned = images[[is_planned(a, b) for a, b in zip(images["a"], images["b"], strict=True)]]
+    rows = planned if len(planned) else images
+    return [Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True)]
 
 
 def _families(split: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
     """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most."""
     families = {}
     for name in list(dict.fromkeys(split["curriculum"]))[:PANELS]:
-        twins = [other for other in names if verdict.is_twin(name, other)]
-        _, baseline = verdict.relatives(name, pd.Index(names))
+        twins = [other for other in names if is_twin(name, other)]
+        _, baseline = relatives(name, pd.Index(names))
         families[name] = [name, *twins, *([baseline] if baseline else [])]
     return families
 

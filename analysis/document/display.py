@@ -21,6 +21,7 @@ def signed(points: float) -> str:
 
 
 def plain(value: float, digits: int = 0) -> str:
+    """'1,234'; a dash where there is no value."""
     return DASH if value is None or pd.isna(value) else f"{value:,.{digits}f}"
 
 
@@ -33,7 +34,7 @@ def points(row: pd.Series, mean: str = "mean", low: str = "low", high: str = "hi
 
 
 def arms(table: pd.DataFrame) -> pd.DataFrame:
-    """Of arms.arm_summary: one line per arm, the report's figure beside ours where it has one."""
+    """Of tables.arm_summary: one line per arm, the report's figure beside ours where it has one."""
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
     for measure, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN")):
         shown[head] = [
@@ -53,7 +54,7 @@ def arms(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def part_one(table: pd.DataFrame) -> pd.DataFrame:
-    """Of arms.part_one: the report's figures, then ours or 'not run'."""
+    """Of original.part_one: the report's figures, then ours or 'not run'."""
     shown = pd.DataFrame({"trained": table["trained"]})
     shown["report's accuracy / loss"] = _both(table["report_accuracy"], table["report_loss"])
     shown["report's conditions"] = [
@@ -129,14 +130,14 @@ def mcnemar(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def claims(table: pd.DataFrame) -> pd.DataFrame:
-    """Of claims.judge_claims."""
+    """Of original.claims.judge_claims."""
     names = {"sentence": "the report says", "status": "status", "figure": "found", "conditions": "not as in the report"}
     shown = table[list(names)].rename(columns=names).replace("", DASH)
     return pd.concat([("§ " + table["report"]).rename("section"), shown], axis=1)
 
 
 def errors(table: pd.DataFrame) -> pd.DataFrame:
-    """Of figures_errors.errors_by_class: a line per class, a column per arm."""
+    """Of figures.errors.errors_by_class: a line per class, a column per arm."""
     texts = [
         f"{row.misclassified:.3f}" + (f" ({row.lowest:.3f} to {row.highest:.3f})" if row.seeds > 1 else "")
         for row in table.itertuples()

@@ -6,6 +6,7 @@ from analysis.document.parts import Chapter, Part, Picture, Sentences, Table, da
 
 
 def write_markdown(title: str, chapters: list[Chapter]) -> str:
+    """The whole report, with links to its figures and tables."""
     parts = [f"# {title}\n"]
     for chapter in chapters:
         parts.append(f"## {chapter.title}\n")

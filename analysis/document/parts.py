@@ -1,19 +1,9 @@
-"""What a report consists of: chapters of sentences, tables and pictures; writing them to files is for page and markdown."""
+"""What a report consists of: chapters of sentences, tables and pictures. Writing them is for the modules beside this."""
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 from matplotlib.figure import Figure
-
-from analysis.figures import style
-from console.progress import track
-from records import files
-from records.tables import UNITS
 
 
 @dataclass(frozen=True)
@@ -38,6 +28,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
+    """A figure as drawn; the name is its files' without an ending."""
+
     name: str
     caption: str
     figure: Figure
@@ -48,45 +40,23 @@ Part = Sentences | Table | Picture
 
 @dataclass(frozen=True)
 class Chapter:
+    """A heading and what stands under it; `summary` is what "In short" says of it, a sentence each."""
+
     title: str
     parts: list[Part] = field(default_factory=list)
+    summary: list[str] = field(default_factory=list)
 
     @property
     def anchor(self) -> str:
+        """What a link on the page points to."""
         return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
 
 
 def data_file(name: str) -> str:
+    """Where a table lies, from the report's folder."""
     return f"data/{name}.parquet"
 
 
 def picture_file(name: str, ending: str) -> str:
+    """Where a picture lies, from the report's folder."""
     return f"figures/{name}.{ending}"
-
-
-def write_tables(chapters: list[Chapter], out: Path, about: dict[str, Any]) -> list[Path]:
-    """Every table as parquet; `about` says in its metadata which runs it is of."""
-    written = []
-    for table in (part for chapter in chapters for part in chapter.parts if isinstance(part, Table)):
-        found = pyarrow.Table.from_pandas(table.data, preserve_index=False)
-        notes = {"about": about, "units": UNITS, "table": table.caption}
-        metadata = {**(found.schema.metadata or {}), b"curriculum_tune": json.dumps(notes).encode()}
-        sink = pyarrow.BufferOutputStream()
-        pyarrow.parquet.write_table(found.replace_schema_metadata(metadata), sink)
-        written.append(out / data_file(table.name))
-        files.write_bytes(written[-1], sink.getvalue().to_pybytes())
-    return written
-
-
-def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
-    """Every picture as PNG and SVG; frees them."""
-    written = []
-    pictures = [part for chapter in chapters for part in chapter.parts if isinstance(part, Picture)]
-    (out / "figures").mkdir(parents=True, exist_ok=True)
-    for picture in track(pictures, "drawing", unit="figures"):
-        for ending in ("png", "svg"):
-            written.append(out / picture_file(picture.name, ending))
-            picture.figure.savefig(written[-1])
-            picture.figure.set_layout_engine("none")  # it stays as laid out for the first file
-        style.plt.close(picture.figure)
-    return written

@@ -1,12 +1,20 @@
-"""TODO."""
+"""A report in its folder: page, Markdown, tables as parquet, figures as PNG and SVG."""
 
+import json
 from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
 
 from analysis.document.html import write_page
 from analysis.document.markdown import write_markdown
-from analysis.document.parts import Chapter, draw_pictures, write_tables
+from analysis.document.parts import Chapter, Picture, Table, data_file, picture_file
+from analysis.figures.style import plt
 from analysis.runs import LoadedRun
+from console.progress import track
 from records import files
+from records.tables import UNITS
 
 
 def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> None:
@@ -18,3 +26,31 @@ def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> N
     write_tables(chapters, out, {"runs": about})
     files.write_bytes(out / "report.md", write_markdown(title, chapters).encode())
     files.write_bytes(out / "index.html", write_page(title, chapters, out).encode())
+
+
+def write_tables(chapters: list[Chapter], out: Path, about: dict[str, Any]) -> list[Path]:
+    """Every table as parquet; `about` says in its metadata which runs it is of."""
+    written = []
+    for table in (part for chapter in chapters for part in chapter.parts if isinstance(part, Table)):
+        found = pyarrow.Table.from_pandas(table.data, preserve_index=False)
+        notes = {"about": about, "units": UNITS, "table": table.caption}
+        metadata = {**(found.schema.metadata or {}), b"curriculum_tune": json.dumps(notes).encode()}
+        sink = pyarrow.BufferOutputStream()
+        pyarrow.parquet.write_table(found.replace_schema_metadata(metadata), sink)
+        written.append(out / data_file(table.name))
+        files.write_bytes(written[-1], sink.getvalue().to_pybytes())
+    return written
+
+
+def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
+    """Every picture as PNG and SVG; frees them."""
+    written = []
+    pictures = [part for chapter in chapters for part in chapter.parts if isinstance(part, Picture)]
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    for picture in track(pictures, "drawing", unit="figures"):
+        for ending in ("png", "svg"):
+            written.append(out / picture_file(picture.name, ending))
+            picture.figure.savefig(written[-1])
+            picture.figure.set_layout_engine("none")  # it stays as laid out for the first file
+        plt.close(picture.figure)
+    return written

@@ -3,22 +3,70 @@
 Records carry an `arm` column. A curriculum's twins have its colour and another dash.
 """
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from analysis.comparable import Section
+from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.statistics import Floats
 from console.wording import many
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
+SIDE_BY_SIDE = 7  # arms in one panel; more cannot be told apart
+STAGED = 4  # panels of class counts
 TOO_FAR = 4  # times as long: one linear axis would press the shorter arms together
 TWIN_DASHES = {"random": "--", "hard_first": ":"}
-Styles = dict[str, dict]
-Curve = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x, mean, lowest, highest
+Styles = dict[str, dict[str, Any]]
+Curve = tuple[Floats, Floats, Floats, Floats]  # x, mean, lowest, highest
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The arms of a head-to-head as figures need them: twins stand in figures of their own."""
+
+    section: Section
+    names: list[str]  # of every arm, twins too
+    reference: pd.DataFrame | None = None  # a curve to draw beside ours, per epoch
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {"split": self.split}
+
+    @property
+    def split(self) -> str:
+        return self.section.eval_split
+
+    @property
+    def records(self) -> pd.DataFrame:
+        return self.section.records
+
+    @cached_property
+    def styles(self) -> Styles:
+        return styles_of(self.names)
+
+    @property
+    def without_twins(self) -> list[str]:
+        return [name for name in self.names if "/" not in name]
+
+    @property
+    def shown(self) -> list[str]:
+        """The arms that figures have room for."""
+        return self.without_twins[:SIDE_BY_SIDE]
+
+    @property
+    def staged(self) -> list[str]:
+        """The shown arms that at some time train on less than the whole set; as many as have a panel."""
+        least = self.records.groupby("arm")["share"].min()
+        return [name for name in self.shown if least[name] < 1][:STAGED]
 
 
 def styles_of(arms: list[str]) -> Styles:
@@ -41,7 +89,7 @@ def curve(rows: pd.DataFrame, x: str, y: str) -> Curve:
     """One arm's seeds as mean, lowest and highest, where all of them have values."""
     seeds = [of_seed.sort_values(x) for _, of_seed in rows.groupby("seed")]
     if x == "epoch":
-        at = np.arange(1, min(len(of_seed) for of_seed in seeds) + 1)
+        at: Floats = np.arange(1.0, min(len(of_seed) for of_seed in seeds) + 1)
         values = np.array([of_seed[y].to_numpy()[: len(at)] for of_seed in seeds])
     else:
         first, last = max(s[x].iloc[0] for s in seeds), min(s[x].iloc[-1] for s in seeds)
@@ -61,11 +109,12 @@ def best_so_far(rows: pd.DataFrame, x: str) -> Curve:
     return at, stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0)
 
 
-def _index(times: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _index(times: Floats, at: Floats) -> npt.NDArray[np.intp]:
     return np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 1)
 
 
-def draw(axes: Axes, of: Curve, label: str, style: dict, band: bool = True) -> None:
+def draw(axes: Axes, of: Curve, label: str, style: dict[str, Any], band: bool = True) -> None:
+    """The mean as a line, and from the lowest to the highest seed as a band."""
     x, mean, low, high = of
     axes.plot(x, mean, label=label, marker="o" if len(x) == 1 else None, ms=4, **style)
     if band:
@@ -92,7 +141,7 @@ def arm_curves(
             whole_epochs(places, x)
         legend_below(figure, places[0])
         figure.suptitle(
-            _title(records, f"Accuracy, loss and KNN per {_word(x)[:-1] if x != 'epoch' else x}"), fontsize=11
+            titled(records, f"Accuracy, loss and KNN per {_word(x)[:-1] if x != 'epoch' else x}"), fontsize=11
         )
         return figure
 
@@ -124,22 +173,6 @@ def far_apart(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: Styles, split: str) -> Figure:
-    """Accuracy per update: one panel per curriculum, with its twins and the baseline."""
-    with styled():
-        size = (max(6.0, 5.2 * len(families)), 4.2)
-        figure, places = plt.subplots(1, len(families), figsize=size, layout="constrained", squeeze=False, sharey=True)
-        for axes, (name, members) in zip(places[0], families.items(), strict=True):
-            for arm in members:
-                draw(axes, curve(records[records["arm"] == arm], "updates", "eval_accuracy"), arm, styles[arm])
-            axes.set(xlabel="updates", title=name)
-            axes.title.set_fontsize(10)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
-        places[0][0].set_ylabel(f"{split} accuracy")
-        figure.suptitle(_title(records, "Each curriculum beside the same set sizes in another order"), fontsize=11)
-        return figure
-
-
 def arm_seconds(records: pd.DataFrame, arms: list[str], styles: Styles, split: str) -> Figure:
     """Best accuracy so far against seconds; the vertical line is the same budget for all (`common_seconds`)."""
     with styled():
@@ -153,7 +186,7 @@ def arm_seconds(records: pd.DataFrame, arms: list[str], styles: Styles, split: s
         axes.set(xlabel="seconds of training and scoring (log)", ylabel=f"best {split} accuracy so far")
         far_apart(axes)
         legend_below(figure, axes)
-        axes.set_title(_title(records, "Accuracy against time"), fontsize=11)
+        axes.set_title(titled(records, "Accuracy against time"), fontsize=11)
         return figure
 
 
@@ -187,7 +220,7 @@ def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
         else:
             whole_epochs(places)
         legend_below(figure, places[0])
-        figure.suptitle(_title(records, "Schedules"), fontsize=11)
+        figure.suptitle(titled(records, "Schedules"), fontsize=11)
         return figure
 
 
@@ -212,23 +245,39 @@ def class_counts(records: pd.DataFrame, arms: list[str], classes: list[str]) -> 
         return figure
 
 
-def forest(rows: pd.DataFrame, label: Callable[[pd.Series], str], title: str, column: str = "mean") -> Figure:
-    """Differences in points with their 95 % t intervals; the grey bar is the bootstrap's. Rows without one: a dot."""
-    with styled():
-        figure, axes = plt.subplots(figsize=(8, 0.9 + 0.38 * len(rows)), layout="constrained")
-        for place, (_, row) in enumerate(rows[::-1].iterrows()):
-            if not np.isnan(row["low"]):
-                axes.plot([100 * row["boot_low"], 100 * row["boot_high"]], [place] * 2, color="#BBBBBB", lw=6, zorder=1)
-                axes.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=COLOURS[0], lw=1.6, zorder=2)
-            axes.plot(100 * row[column], place, "o", color=COLOURS[0], ms=5, zorder=3)
-        axes.axvline(0, color="black", lw=0.9)
-        axes.set_yticks(range(len(rows)), [label(row) for _, row in rows[::-1].iterrows()], fontsize=8)
-        axes.set(xlabel="difference in accuracy, points", ylim=(-0.6, len(rows) - 0.4))
-        axes.grid(False, axis="y")
-        axes.set_title(title, fontsize=11)
-        return figure
-
-
-def _title(records: pd.DataFrame, text: str) -> str:
+def titled(records: pd.DataFrame, text: str) -> str:
+    """The text, and how many seeds the figure is of."""
     seeds = records["seed"].nunique()
     return f"{text} ({many(seeds, 'seed')}: {'mean, lowest and highest' if seeds > 1 else 'no interval'})"
+
+
+TRAINING: tuple[Drawing[Arms], ...] = (
+    Drawing(
+        "arms_epochs",
+        "Per epoch, judged on {split}; arms have epochs of different sizes.",
+        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "epoch", of.reference),
+    ),
+    Drawing(
+        "arms_updates",
+        "Per update, judged on {split}: the axis on which arms are compared fairly.",
+        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "updates"),
+    ),
+    Drawing(
+        "arms_schedules",
+        "What the arms did in each epoch.",
+        lambda of: schedules(of.records, of.shown, of.styles),
+    ),
+    Drawing(
+        "arms_classes",
+        "Images of each class that were trained on, first seed.",
+        lambda of: class_counts(of.records, of.staged, of.section.classes),
+        wants=lambda of: len(of.staged) > 0,
+    ),
+)
+TIME: tuple[Drawing[Arms], ...] = (
+    Drawing(
+        "arms_seconds",
+        "Best accuracy so far against seconds of training and scoring; the dotted line is the same budget for all.",
+        lambda of: arm_seconds(of.records, of.shown, of.styles, of.split),
+    ),
+)

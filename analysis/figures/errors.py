@@ -1,22 +1,63 @@
 """What the selected networks get wrong: by class, and class against class. Seeds pooled or averaged, and said so."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
-from analysis.comparable import Section
-from analysis.figures.arms import Styles
+from analysis.comparable import SINGLE, Section
+from analysis.figures.arms import Arms, Styles
+from analysis.figures.drawing import Drawing
 from analysis.figures.style import legend_below, plt, styled
 from analysis.runs import right
+from analysis.verdict import BASELINE
 from console.wording import many
+from records.files import Arrays
+
+CONFUSIONS = 2  # matrices side by side
 
 
-def said_by(section: Section, arm: str) -> list[tuple[int, dict[str, np.ndarray]]]:
-    """(seed, predictions) of an arm on test, or on the split epochs are judged on while test is closed."""
+@dataclass(frozen=True)
+class Errors:
+    """What the shown arms of a head-to-head get wrong."""
+
+    arms: Arms
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {"on": shown_split(self.arms.section)}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Of errors_by_class; empty where no predictions were kept."""
+        return errors_by_class(self.arms.section, self.arms.shown)
+
+    @property
+    def confused(self) -> list[str]:
+        """The arms with a confusion matrix: the report's, and the baseline, before others.
+
+        None of the multi-label task, where another class than the main one can be right.
+        """
+        if self.table.empty or self.arms.section.task != SINGLE:
+            return []
+        first = ("self_paced", BASELINE)
+        kept = dict.fromkeys(self.table["arm"])
+        return sorted(kept, key=lambda name: name.split("@")[0] not in first)[:CONFUSIONS]
+
+
+def shown_split(section: Section) -> str:
+    """The split whose errors are shown: test, or the one epochs are judged on while test is closed."""
+    return "test" if section.judged_on == "test" else section.eval_split
+
+
+def said_by(section: Section, arm: str) -> list[tuple[int, Arrays]]:
+    """(seed, predictions) of an arm on the split whose errors are shown, where they were kept."""
     rows = section.arms[section.arms["arm"] == arm]
-    split = "test" if section.judged_on == "test" else section.eval_split
-    found = [(row["seed"], section.predictions(row, split)) for _, row in rows.iterrows()]
+    found = [(row["seed"], section.predictions(row, shown_split(section))) for _, row in rows.iterrows()]
     return [(seed, said) for seed, said in found if said is not None]
 
 
@@ -35,9 +76,10 @@ def errors_by_class(section: Section, arms: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _matrix(said: dict[str, np.ndarray], classes: int) -> np.ndarray:
+def _matrix(said: Arrays, classes: int) -> npt.NDArray[np.int64]:
     """(C, C) counts, true class by predicted class."""
-    return confusion_matrix(said["true"], said["predicted"], labels=np.arange(classes))
+    counts: npt.NDArray[np.int64] = confusion_matrix(said["true"], said["predicted"], labels=np.arange(classes))
+    return counts
 
 
 def never_predicted(table: pd.DataFrame) -> list[str]:
@@ -76,7 +118,7 @@ def confusions(section: Section, arms: list[str]) -> Figure:
         figure, places = plt.subplots(1, len(arms), figsize=(side * len(arms) + 0.8, side), layout="constrained",
                                       squeeze=False)  # fmt: skip
         for axes, arm in zip(places[0], arms, strict=True):
-            total = sum(_matrix(said, len(section.classes)) for _, said in said_by(section, arm))
+            total = np.sum([_matrix(said, len(section.classes)) for _, said in said_by(section, arm)], axis=0)
             shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
             axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
             for (row, column), count in np.ndenumerate(total):
@@ -106,3 +148,19 @@ def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
     names = dict(enumerate(section.classes))
     table = table.assign(seed=seed, true=table["true"].map(names), predicted=table["predicted"].map(names))
     return table.sort_values(["confidence", "image"], ascending=[False, True]).reset_index(drop=True)
+
+
+OF_ERRORS: tuple[Drawing[Errors], ...] = (
+    Drawing(
+        "errors_classes",
+        "Share of each class misclassified on {on}.",
+        lambda of: misclassified_share(of.table, of.arms.styles),
+        wants=lambda of: not of.table.empty,
+    ),
+    Drawing(
+        "errors_confusion",
+        "Confusion on {on}, seeds pooled.",
+        lambda of: confusions(of.arms.section, of.confused),
+        wants=lambda of: len(of.confused) > 0,
+    ),
+)

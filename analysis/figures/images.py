@@ -1,8 +1,10 @@
 """Figures that show images: sheets with captions, and explanations with their superpixels outlined."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,9 +12,10 @@ from matplotlib.figure import Figure
 from analysis.figures.style import COLOURS, plt, styled
 
 ACROSS = 6  # images in a row
+Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
-def image_sheet(images: Sequence[np.ndarray], captions: Sequence[str], title: str) -> Figure:
+def image_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str) -> Figure:
     """Images (H, W, 3) uint8 in rows, each with its caption above."""
     rows = -(-len(images) // ACROSS)
     with styled():
@@ -28,7 +31,7 @@ def image_sheet(images: Sequence[np.ndarray], captions: Sequence[str], title: st
         return figure
 
 
-def whole_image(image: np.ndarray) -> Figure:
+def whole_image(image: Pixels) -> Figure:
     """One image (H, W, 3) uint8 as it is, pixel for pixel."""
     with styled():
         dots = plt.rcParams["figure.dpi"]
@@ -39,7 +42,7 @@ def whole_image(image: np.ndarray) -> Figure:
         return figure
 
 
-def explained(rows: list[tuple[str, list[dict]]], title: str) -> Figure:
+def explained(rows: list[tuple[str, list[dict[str, Any]]]], title: str) -> Figure:
     """One row per network, one column per image; what speaks for the predicted class is outlined, the rest is pale.
 
     Each cell has image (H, W, 3) uint8, mask (H, W) bool and caption.
@@ -59,7 +62,7 @@ def explained(rows: list[tuple[str, list[dict]]], title: str) -> Figure:
         return figure
 
 
-def _outlined(axes: Axes, image: np.ndarray, mask: np.ndarray) -> None:
+def _outlined(axes: Axes, image: Pixels, mask: npt.NDArray[np.bool_]) -> None:
     pale = (0.45 * image + 0.55 * 255).astype(np.uint8)
     axes.imshow(np.where(mask[..., None], image, pale))
     if mask.any() and not mask.all():

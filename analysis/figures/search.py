@@ -1,9 +1,11 @@
 """Figures of a search: Optuna's own, on a study rebuilt from the ledger, and what more trials would have brought."""
 
-import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import optuna
@@ -12,101 +14,66 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from optuna import visualization
-from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from analysis import statistics
+from analysis.figures.drawing import Drawing
+from analysis.figures.study import STATES, importances, rebuild, study_of, trials_of
 from analysis.figures.style import COLOURS, OTHERS, STYLE, legend_below, plt, styled
 from analysis.runs import LoadedRun
+from analysis.statistics import Floats, expected_best
 
-STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
 MOST_LINES = 60  # parallel coordinates: the best trials; more lines hide each other
-MOST_FORESTED = 256  # trials, evenly spread over a long search: fANOVA takes seconds per thousand
 FEWEST_TRIALS = 4  # fewer have no importance and no slice worth a look
 APART = 0.03  # of an axis, between two trials of the front that are both numbered
 MOST_FIELDS = 6  # panels of a slice
 
 
-def rebuild(run: LoadedRun) -> optuna.Study:
-    """The study in memory, from the ledger: searched values and best accuracy of every trial that was not lost.
+@dataclass(frozen=True)
+class Searched:
+    """A search as its figures want it; what takes long is worked out once, and only if a figure wants it."""
 
-    A pruned trial counts with its best epoch so far. Anchors that no draw could have given are left out, as the sampler
-    was not told of them either.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space = {name: json_to_distribution(text) for name, text in run.about["space"]["search"].items()}
-    return _study([trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None])
+    run: LoadedRun
 
+    @property
+    def words(self) -> dict[str, str]:
+        return {}
 
-def _trials(study: optuna.Study) -> list[FrozenTrial]:
-    """As they are: Optuna would copy a thousand trials on every look."""
-    return study.get_trials(deepcopy=False)
+    @property
+    def values(self) -> str:
+        return f"best {self.run.eval_split} accuracy"
 
+    @cached_property
+    def study(self) -> optuna.Study:
+        return rebuild(self.run)
 
-def _study(trials: list[FrozenTrial]) -> optuna.Study:
-    study = optuna.create_study(direction="maximize")
-    study.add_trials(trials)
-    return study
+    @property
+    def trials(self) -> int:
+        """How many trials have a value that Optuna's figures can show; none where the search asked for one only."""
+        return len(trials_of(self.study)) if len(self.run.finals) > 1 else 0
 
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """How much each field matters, most first; empty where there are too few trials to tell."""
+        return importances(self.study) if self.trials >= FEWEST_TRIALS else {}
 
-def _frozen(run: LoadedRun, space: dict[str, BaseDistribution], row: object) -> FrozenTrial | None:
-    values = run.asked[row.trial].values  # type: ignore[attr-defined]
-    fits = all(name in space and space[name]._contains(space[name].to_internal_repr(v)) for name, v in values.items())
-    if row.state not in STATES or row.best_epoch is None or np.isnan(row.best_epoch) or not values or not fits:  # type: ignore[attr-defined]
-        return None
-    return create_trial(
-        state=TrialState.COMPLETE,  # with its best value: Optuna's plots leave pruned trials out
-        value=row.selection_accuracy,  # type: ignore[attr-defined]
-        params=values,
-        distributions={name: space[name] for name in values},
-        user_attrs={"trial": row.trial, "state": row.state, "seconds": row.seconds},  # type: ignore[attr-defined]
-    )
+    @property
+    def fields(self) -> list[str]:
+        return list(self.weights)[:MOST_FIELDS]
 
 
-def search_figures(run: LoadedRun) -> dict[str, Figure]:
-    """name -> figure; what cannot be drawn of so few trials is left out."""
-    study = rebuild(run)
-    values = f"best {run.eval_split} accuracy"
-    drawn = {"search_history": history(study, values), "search_front": front(run), "search_expected": expected(run)}
-    if len(_trials(study)) < FEWEST_TRIALS:
-        return {name: figure for name, figure in drawn.items() if figure is not None}
-    weights = importances(study)
-    names = list(weights)[:MOST_FIELDS]
-    drawn["search_importance"] = importance(weights)
-    drawn["search_slices"] = slices(study, names, values)
-    drawn["search_parallel"] = parallel(study, names, values)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
-
-
-def history(study: optuna.Study, values: str) -> Figure | None:
+def history(study: optuna.Study, values: str) -> Figure:
     """Each trial's value and the best so far, in the order of the trials."""
-    if not _trials(study):
-        return None
     with _optuna_draws():
         axes = visualization.matplotlib.plot_optimization_history(study, target_name=values)
-        figure = _finished(axes.figure, "Best so far", (7.5, 4.2))
-        axes.get_legend().remove()
+        figure = _finished(_figure_of(axes), "Best so far", (7.5, 4.2))
+        theirs = axes.get_legend()
+        if theirs is not None:
+            theirs.remove()
         legend_below(figure, axes)
         return figure
 
 
-def importances(study: optuna.Study) -> dict[str, float]:
-    """How much each field that every trial has decides the value, most first (fANOVA, Hutter et al. 2014)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=16, max_depth=16, seed=0)
-        trials = _trials(study)[:: -(-len(_trials(study)) // MOST_FORESTED)]
-        shared = set.intersection(*(set(trial.params) for trial in trials))
-        varied = [n for n in sorted(shared) if len({str(trial.params[n]) for trial in trials}) > 1]
-        if not varied or len({trial.value for trial in trials}) < 2:
-            return dict.fromkeys(varied, 0.0)
-        weights = optuna.importance.get_param_importances(_study(trials), evaluator=evaluator, params=varied)
-        return {name: float(weight) for name, weight in weights.items()}
-
-
-def importance(weights: dict[str, float]) -> Figure | None:
-    if not any(weights.values()):
-        return None
+def importance(weights: dict[str, float]) -> Figure:
+    """A bar per field: the share of the variance that it explains."""
     with styled():
         figure, axes = plt.subplots(figsize=(7, 0.9 + 0.34 * len(weights)), layout="constrained")
         names = list(weights)[::-1]
@@ -118,29 +85,25 @@ def importance(weights: dict[str, float]) -> Figure | None:
         return figure
 
 
-def slices(study: optuna.Study, names: list[str], values: str) -> Figure | None:
+def slices(study: optuna.Study, names: list[str], values: str) -> Figure:
     """Value against each field, one panel per field."""
-    if not names:
-        return None
     with _optuna_draws():
         found = visualization.matplotlib.plot_slice(study, params=names, target_name=values)
-        figure = np.atleast_1d(found)[0].figure
-        for axes in np.atleast_1d(found):
-            axes.set_ylabel(values if axes is np.atleast_1d(found)[0] else "")
+        panels = list(found) if isinstance(found, np.ndarray) else [found]
+        for axes in panels:
+            axes.set_ylabel(values if axes is panels[0] else "")
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.tick_params(axis="x", labelsize=8, labelrotation=20 if axes.get_xscale() == "linear" else 0)
-        return _finished(figure, "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
+        return _finished(_figure_of(panels[0]), "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
 
 
-def parallel(study: optuna.Study, names: list[str], values: str) -> Figure | None:
-    """One line per trial through its fields; of long searches the best MOST_LINES."""
-    if len(names) < 2:
-        return None
-    best = sorted(_trials(study), key=lambda trial: -trial.value)[:MOST_LINES]
+def parallel(study: optuna.Study, names: list[str], values: str) -> Figure:
+    """One line per trial through its fields, two at least; of long searches the best MOST_LINES."""
+    best = sorted(trials_of(study), key=lambda trial: -(trial.value or 0.0))[:MOST_LINES]
     with _optuna_draws():
-        axes = visualization.matplotlib.plot_parallel_coordinate(_study(best), params=names, target_name="accuracy")
-        said = f", the best {len(best)}" if len(best) < len(_trials(study)) else ""
-        figure = _finished(axes.figure, f"Trials through their fields{said}", (10.5, 4.6), layout="none")
+        axes = visualization.matplotlib.plot_parallel_coordinate(study_of(best), params=names, target_name="accuracy")
+        said = f", the best {len(best)}" if len(best) < len(trials_of(study)) else ""
+        figure = _finished(_figure_of(axes), f"Trials through their fields{said}", (10.5, 4.6), layout="none")
         for lines in axes.collections:
             lines.set(alpha=0.6, linewidth=1)
         for place in figure.axes:
@@ -154,16 +117,14 @@ def _legible(axes: Axes, on_lines: bool) -> None:
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.tick_params(axis="x", labelsize=8)
     if not on_lines:
-        axes.set_position([0.93, 0.11, 0.02, 0.77])
+        axes.set_position((0.93, 0.11, 0.02, 0.77))
     for label in axes.get_yticklabels() if on_lines else ():
         label.set(bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.8}, fontsize=8)
 
 
-def front(run: LoadedRun) -> Figure | None:
+def front(run: LoadedRun) -> Figure:
     """Accuracy against seconds: every trial, and those that no other beats in both."""
     rows = pareto(run.finals)
-    if rows.empty:
-        return None
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
         rest, best = rows[~rows["front"]], rows[rows["front"]].sort_values("seconds")
@@ -179,9 +140,9 @@ def front(run: LoadedRun) -> Figure | None:
         return figure
 
 
-def _apart(best: pd.DataFrame) -> list:
+def _apart(best: pd.DataFrame) -> list[Any]:
     """The rows of the front whose numbers would not stand on each other."""
-    kept: list = []
+    kept: list[Any] = []
     spans = [max(float(np.ptp(best[name].astype(float))), 1e-9) for name in ("seconds", "selection_accuracy")]
     for row in best.itertuples():
         steps = [(row.seconds - o.seconds, row.selection_accuracy - o.selection_accuracy) for o in kept[-1:]]
@@ -192,20 +153,18 @@ def _apart(best: pd.DataFrame) -> list:
 
 def pareto(finals: pd.DataFrame) -> pd.DataFrame:
     """The trials with a result, quickest first, and whether each is on the front: better than all quicker ones."""
-    rows = finals[finals["best_epoch"].notna() & finals["state"].isin(list(STATES))]
+    rows = finals[finals["best_epoch"].notna() & finals["state"].isin(STATES)]
     rows = rows.sort_values(["seconds", "selection_accuracy"], ascending=[True, False]).copy()
     before = rows["selection_accuracy"].astype(float).cummax().shift(fill_value=-1.0)
     return rows.assign(front=rows["selection_accuracy"] > before)
 
 
-def expected(run: LoadedRun) -> Figure | None:
+def expected(run: LoadedRun) -> Figure:
     """Expected best validation accuracy after k of the trials, in any order (Dodge et al. 2019; Tang et al. 2020)."""
     values = drawn_values(run)
-    if len(values) < FEWEST_TRIALS:
-        return None
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-        best = statistics.expected_best(values)
+        best = expected_best(values)
         axes.plot(np.arange(1, len(best) + 1), best, color=COLOURS[0], label=f"{len(values)} drawn trials")
         anchors = [row for row in run.finals.itertuples() if run.asked[row.trial].anchor and row.selection_accuracy]
         for i, row in enumerate(anchors):
@@ -217,11 +176,12 @@ def expected(run: LoadedRun) -> Figure | None:
         return figure
 
 
-def drawn_values(run: LoadedRun) -> np.ndarray:
+def drawn_values(run: LoadedRun) -> Floats:
     """Best accuracy of each drawn trial (no anchors); a pruned one counts with what it had reached."""
     rows = run.finals[run.finals["best_epoch"].notna()]
     drawn = [not run.asked[trial].anchor for trial in rows["trial"]]
-    return rows[drawn]["selection_accuracy"].to_numpy(float)
+    values: Floats = rows[drawn]["selection_accuracy"].to_numpy(float)
+    return values
 
 
 @contextmanager
@@ -238,7 +198,16 @@ def _optuna_draws() -> Iterator[None]:
             library["ggplot"] = theirs
 
 
-def _finished(figure: Figure, title: str, size: tuple[float, float], layout: str = "constrained") -> Figure:
+def _figure_of(axes: Axes) -> Figure:
+    """The figure that Optuna has drawn on; it is whole, no part of another."""
+    figure = axes.figure
+    assert isinstance(figure, Figure)
+    return figure
+
+
+def _finished(
+    figure: Figure, title: str, size: tuple[float, float], layout: Literal["constrained", "none"] = "constrained"
+) -> Figure:
     figure.set_size_inches(*size)
     for axes in figure.axes:
         axes.set_title("")
@@ -247,18 +216,41 @@ def _finished(figure: Figure, title: str, size: tuple[float, float], layout: str
     return figure
 
 
-def space_table(run: LoadedRun) -> pd.DataFrame:
-    """The searched fields: what was allowed, and what the best trial has."""
-    best = run.finals.dropna(subset="best_epoch").sort_values("selection_accuracy").iloc[-1]["trial"]
-    rows = []
-    for name, text in run.about["space"]["search"].items():
-        facts = json.loads(text)["attributes"]
-        allowed = ", ".join(map(str, facts["choices"])) if "choices" in facts else (
-            f"{facts['low']:g} to {facts['high']:g}" + (" (log)" if facts["log"] else "")
-        )  # fmt: skip
-        rows.append({"field": name, "allowed": allowed, "best": _short(run.asked[best].values.get(name, "–"))})
-    return pd.DataFrame(rows)
-
-
-def _short(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+OF_A_SEARCH: tuple[Drawing[Searched], ...] = (
+    Drawing(
+        "search_history",
+        "Best so far, in the order of the trials.",
+        lambda of: history(of.study, of.values),
+        wants=lambda of: of.trials > 0,
+    ),
+    Drawing(
+        "search_front",
+        "Accuracy against seconds.",
+        lambda of: front(of.run),
+        wants=lambda of: len(of.run.finals) > 1 and not pareto(of.run.finals).empty,
+    ),
+    Drawing(
+        "search_expected",
+        "Expected best accuracy of a smaller search: the mean over all subsets of so many drawn trials.",
+        lambda of: expected(of.run),
+        wants=lambda of: len(drawn_values(of.run)) >= FEWEST_TRIALS,
+    ),
+    Drawing(
+        "search_importance",
+        "How much of the variance each field explains.",
+        lambda of: importance(of.weights),
+        wants=lambda of: any(of.weights.values()),
+    ),
+    Drawing(
+        "search_slices",
+        "Accuracy against each field.",
+        lambda of: slices(of.study, of.fields, of.values),
+        wants=lambda of: len(of.fields) > 0,
+    ),
+    Drawing(
+        "search_parallel",
+        "Trials through their fields.",
+        lambda of: parallel(of.study, of.fields, of.values),
+        wants=lambda of: len(of.fields) > 1,
+    ),
+)

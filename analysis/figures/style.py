@@ -1,7 +1,8 @@
-"""Figures: data frames in, matplotlib figures out. One style: colour-blind safe, readable in print."""
+"""The style of every figure, colour-blind safe and readable in print, and `plt` without a screen."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -11,11 +12,13 @@ from matplotlib.ticker import MaxNLocator
 
 matplotlib.use("Agg")
 
+__all__ = ["COLOURS", "DASHES", "OTHERS", "STYLE", "legend_below", "loss_axis", "plt", "styled", "whole_epochs"]
+
 # Okabe and Ito (2008), the sequence that stays apart under the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
 OTHERS = "#BBBBBB"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
     "figure.max_open_warning": 0,  # a report opens all of its figures before it writes them
     "savefig.bbox": "tight",

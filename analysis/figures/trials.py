@@ -1,15 +1,47 @@
-"""TODO."""
+"""Figures of single trials: learning curves, accuracy against seconds, and what one trial did in each epoch."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, DASHES, OTHERS, legend_below, loss_axis, styled, whole_epochs
+from analysis.figures.drawing import Drawing
+from analysis.figures.style import COLOURS, DASHES, OTHERS, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.runs import LoadedRun
 
 MOST_GREY = 60  # trials without a name in one panel; more only make it darker
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The trials of a run, and the names of those that are drawn in colour."""
+
+    run: LoadedRun
+    names: dict[int, str]
+    reference: pd.DataFrame | None = None  # a curve to draw beside ours
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {"split": self.run.eval_split}
+
+
+@dataclass(frozen=True)
+class OneTrial:
+    """One trial of a run."""
+
+    run: LoadedRun
+    trial: int
+    name: str
+
+    @property
+    def words(self) -> dict[str, str]:
+        return {"trial": f"{self.trial:04d}", "name": self.name}
+
+    @property
+    def records(self) -> pd.DataFrame:
+        return self.run.records[self.run.records["trial"] == self.trial]
 
 
 def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, reference: pd.DataFrame | None) -> Figure:
@@ -97,3 +129,24 @@ def _cycle(colours: tuple[str, ...]) -> Iterator[str]:
 def _title(records: pd.DataFrame, text: str) -> str:
     seeds = records["seed"].nunique()
     return f"{text} ({seeds} seed{'s' * (seeds > 1)}{', so no interval' * (seeds == 1)})"
+
+
+OF_TRIALS: tuple[Drawing[Trials], ...] = (
+    Drawing(
+        "curves",
+        "Accuracy and loss per epoch on {split}.",
+        lambda of: learning_curves(of.run.records, of.names, of.run.eval_split, of.reference),
+    ),
+    Drawing(
+        "accuracy_seconds",
+        "Best accuracy so far against seconds of training and scoring.",
+        lambda of: accuracy_against_seconds(of.run.records, of.names, of.run.eval_split),
+    ),
+)
+OF_ONE_TRIAL: tuple[Drawing[OneTrial], ...] = (
+    Drawing(
+        "schedule_{trial}",
+        "What {name} did in each epoch.",
+        lambda of: schedule(of.records, of.run.classes, of.name),
+    ),
+)

@@ -24,6 +24,7 @@ from analysis.original.evidence import (
     of_level,
 )
 from analysis.runs import right
+from analysis.statistics import Floats
 
 FLAT = 0.05  # a KNN metric that moves by no more over the epochs is flat
 NEAR_TOP = 0.9  # of its highest value: "high"
@@ -165,7 +166,7 @@ def _lead(a: pd.DataFrame, b: pd.DataFrame) -> list[float]:
     return leads
 
 
-def _knn(base: str, says: Callable[[np.ndarray], bool], words: str) -> Rule:
+def _knn(base: str, says: Callable[[Floats], bool], words: str) -> Rule:
     """A rule on the KNN curve of each seed: on all of them, on none, or on some."""
 
     def rule(sections: list[Section]) -> Judgement:
@@ -210,7 +211,7 @@ CLAIMS: tuple[tuple[str, str, Rule], ...] = (
     ("9.4", "It recognises every forest", _forests),
     ("9.4", "Parking is its worst class", _parking),
     ("9.5", "It beats every transfer column at once in accuracy against time", _at_once),
-    ("11", "KNN is flat for transfer", _knn("transfer", lambda c: np.ptp(c) <= FLAT, f"moves by {FLAT} or less")),
+    ("11", "KNN is flat for transfer", _knn("transfer", lambda c: bool(np.ptp(c) <= FLAT), f"moves by {FLAT} or less")),
     ("11", "KNN rises fast and high for self-paced learning",
      _knn("self_paced", lambda c: c[: EARLY].max() >= NEAR_TOP * c.max() and c.max() - c[0] > FLAT,
           f"{NEAR_TOP:.0%} of its top within {EARLY} epochs")),

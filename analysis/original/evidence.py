@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis import statistics
 from analysis.comparable import Section
 from analysis.document.display import signed
 from analysis.original import published
-from analysis.statistics import FEWEST_SEEDS
+from analysis.statistics import FEWEST_SEEDS, Floats, paired, t_interval
 from console.wording import many
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
@@ -17,6 +16,8 @@ CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "unde
 
 @dataclass(frozen=True)
 class Judgement:
+    """What is said of one sentence of the report: one of the four words above, and why."""
+
     status: str
     figure: str  # what was found, in words
     conditions: str = ""  # what was not as in the report
@@ -67,9 +68,10 @@ class Arm:
         on = "test" if self.rows["test_accuracy"].notna().all() else "selection"
         return self.rows.set_index("seed")[f"{on}_{column}"]
 
-    def at_epoch(self, epoch: int, column: str = "eval_accuracy") -> np.ndarray:
+    def at_epoch(self, epoch: int, column: str = "eval_accuracy") -> Floats:
         rows = self.records
-        return rows[rows["epoch"] == epoch][column].to_numpy(float)
+        found: Floats = rows[rows["epoch"] == epoch][column].to_numpy(float)
+        return found
 
     def curves(self) -> list[pd.DataFrame]:
         """The epochs of each seed."""
@@ -89,7 +91,7 @@ def find(sections: list[Section], base: str, init: str) -> Arm | None:
     return max(found, key=_weight, default=None)
 
 
-def _weight(arm: Arm) -> tuple:
+def _weight(arm: Arm) -> tuple[object, ...]:
     as_theirs = arm.rows["anchor"].iloc[0] in published.CONFIG
     return len(arm.rows), as_theirs, arm.section.image_size, arm.rows["epochs"].max()
 
@@ -101,16 +103,16 @@ def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -
     return max(pairs, key=lambda pair: len(pair[0].rows.merge(pair[1].rows, on="seed")), default=None)
 
 
-def interval(values: np.ndarray) -> str:
+def interval(values: Floats) -> str:
     """'0.913 (0.901 to 0.925)', without an interval below three seeds."""
     mean = f"{np.mean(values):.3f}"
     if len(values) < FEWEST_SEEDS:
         return mean
-    low, high = statistics.t_interval(values)
+    low, high = t_interval(values)
     return f"{mean} ({low:.3f} to {high:.3f})"
 
 
-def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement:
+def of_level(arm: Arm, values: Floats, level: float, what: str) -> Judgement:
     """Whether the mean reaches a level of the report's, as an interval says.
 
     A shorter training or smaller images may confirm a level, but never contradict it.
@@ -118,7 +120,7 @@ def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement
     figure = f"{what} {interval(values)} on {arm.seeds}; the report: {level:.3f}"
     if not arm.enough or len(values) < FEWEST_SEEDS:
         return Judgement(UNDECIDED, figure + "; fewer than three seeds", arm.conditions)
-    low, high = statistics.t_interval(values)
+    low, high = t_interval(values)
     if low >= level or (high >= level and np.mean(values) >= level - 0.005):
         return Judgement(CONFIRMED, figure, arm.conditions)
     if high < level and not arm.shortened:
@@ -128,8 +130,8 @@ def of_level(arm: Arm, values: np.ndarray, level: float, what: str) -> Judgement
 
 def of_difference(a: Arm, b: Arm, column: str = "accuracy") -> Judgement:
     """Whether a is ahead of b on the same seeds: an interval on one side of zero decides."""
-    paired = (a.values(column) - b.values(column)).dropna().to_numpy()
-    found = statistics.paired(paired) if len(paired) else None
+    differences = (a.values(column) - b.values(column)).dropna().to_numpy()
+    found = paired(differences) if len(differences) else None
     conditions = "; ".join(dict.fromkeys([*a.conditions.split("; "), *b.conditions.split("; ")]))
     if found is None or found.n < FEWEST_SEEDS:
         n = 0 if found is None else found.n

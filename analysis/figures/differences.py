@@ -1,0 +1,43 @@
+"""Figures of a verdict: paired differences with their intervals, and each curriculum beside its twins."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.arms import Styles, curve, draw, titled
+from analysis.figures.style import COLOURS, plt, styled
+
+
+def forest(rows: pd.DataFrame, label: Callable[[pd.Series], str], title: str, column: str = "mean") -> Figure:
+    """Differences in points with their 95 % t intervals; the grey bar is the bootstrap's. Rows without one: a dot."""
+    with styled():
+        figure, axes = plt.subplots(figsize=(8, 0.9 + 0.38 * len(rows)), layout="constrained")
+        for place, (_, row) in enumerate(rows[::-1].iterrows()):
+            if not np.isnan(row["low"]):
+                axes.plot([100 * row["boot_low"], 100 * row["boot_high"]], [place] * 2, color="#BBBBBB", lw=6, zorder=1)
+                axes.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=COLOURS[0], lw=1.6, zorder=2)
+            axes.plot(100 * row[column], place, "o", color=COLOURS[0], ms=5, zorder=3)
+        axes.axvline(0, color="black", lw=0.9)
+        axes.set_yticks(range(len(rows)), [label(row) for _, row in rows[::-1].iterrows()], fontsize=8)
+        axes.set(xlabel="difference in accuracy, points", ylim=(-0.6, len(rows) - 0.4))
+        axes.grid(False, axis="y")
+        axes.set_title(title, fontsize=11)
+        return figure
+
+
+def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: Styles, split: str) -> Figure:
+    """Accuracy per update: one panel per curriculum, with its twins and the baseline."""
+    with styled():
+        size = (max(6.0, 5.2 * len(families)), 4.2)
+        figure, places = plt.subplots(1, len(families), figsize=size, layout="constrained", squeeze=False, sharey=True)
+        for axes, (name, members) in zip(places[0], families.items(), strict=True):
+            for arm in members:
+                draw(axes, curve(records[records["arm"] == arm], "updates", "eval_accuracy"), arm, styles[arm])
+            axes.set(xlabel="updates", title=name)
+            axes.title.set_fontsize(10)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
+        places[0][0].set_ylabel(f"{split} accuracy")
+        figure.suptitle(titled(records, "Each curriculum beside the same set sizes in another order"), fontsize=11)
+        return figure
