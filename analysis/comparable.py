@@ -14,6 +14,7 @@ from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
 from records.folder import read_run
+from spaces.arm import Arm
 
 SINGLE = "single_label"  # the task of runs from before there was another
 MEASURES = ("accuracy", "loss", "knn")
@@ -59,6 +60,14 @@ class Section:
     def arms(self) -> pd.DataFrame:
         """A row per arm and seed; empty where no trial has come to an end."""
         return named(pd.concat([arms_of(run) for run in self.runs], ignore_index=True))
+
+    @cached_property
+    def who(self) -> dict[str, Arm]:
+        """The arms of head-to-heads by their names in `arms`; what a search chose competes with nobody by name."""
+        rows = self.arms[~self.arms["searched"]].drop_duplicates("arm")
+        columns = ["arm_strategy", "arm_weights", "arm_order", "arm_run"]
+        values = ([value if isinstance(value, str) else None for value in row] for row in rows[columns].to_numpy())
+        return {str(arm): arm for strategy, *more in values if (arm := Arm(str(strategy), *more))}
 
     @cached_property
     def records(self) -> pd.DataFrame:
@@ -151,5 +160,7 @@ def named(arms: pd.DataFrame) -> pd.DataFrame:
 
     To all of them, so that a twin and its curriculum, or an arm and its baseline, still show that they belong together.
     """
-    shared = arms[arms.groupby("arm")["run"].transform("nunique") > 1]["run"]
-    return arms.assign(arm=arms["arm"].where(~arms["run"].isin(shared), arms["arm"] + " [" + arms["run"] + "]"))
+    names = arms.groupby("arm")["run"].transform("nunique")
+    shared = arms["run"].isin(arms[names > 1]["run"])
+    tagged = arms["arm"].where(~shared, arms["arm"] + " [" + arms["run"] + "]")
+    return arms.assign(arm=tagged, arm_run=arms["run"].where(shared, None))

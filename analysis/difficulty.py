@@ -76,7 +76,7 @@ def all_scores(run: LoadedRun, setting: Setting, data: Dataset, seeds: int, divi
 def network_losses(run: LoadedRun, count: int) -> dict[str, Floats]:
     """The loss of each test image under the selected networks of each arm, seeds averaged; elsewhere not a number."""
     sums: dict[str, list[Floats]] = {}
-    arms = run.finals.set_index("trial")["strategy"]
+    arms = run.finals[run.finals["arm_order"].isna()].set_index("trial")["strategy"]  # twins say nothing new
     for (trial, split), said in run.predictions.items():
         if split != "test" or trial not in arms.index:
             continue
@@ -85,7 +85,7 @@ def network_losses(run: LoadedRun, count: int) -> dict[str, Floats]:
         losses[said["image"]] = -np.log(np.maximum(chosen, 1e-12))
         sums.setdefault(f"loss of {arms[trial]}", []).append(losses)
     found = {name: np.ma.masked_invalid(np.array(rows)).mean(axis=0).filled(np.nan) for name, rows in sums.items()}
-    return {name: values for name, values in found.items() if "/" not in name}
+    return found
 
 
 def agreement(scores: pd.DataFrame) -> list[Part]:

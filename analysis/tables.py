@@ -23,7 +23,7 @@ def arm_summary(section: Section) -> pd.DataFrame:
     for arm, of_arm in section.arms.groupby("arm", sort=False):
         first = of_arm.iloc[0]
         row = {name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor")}
-        row |= {"arm": arm, "seeds": len(of_arm)} | _figures(of_arm)
+        row |= {"arm": arm, "twin": not pd.isna(first["arm_order"]), "seeds": len(of_arm)} | _figures(of_arm)
         row |= {name: float(of_arm[name].mean()) for name in COSTS}
         rows.append(row | _theirs(section, first))
     table = pd.DataFrame(rows)
@@ -43,7 +43,7 @@ def _figures(of_arm: pd.DataFrame) -> dict[str, Any]:
 
 def _theirs(section: Section, first: pd.Series) -> dict[str, Any]:
     known = section.data == "rsscn7" and first["model"] == "resnet18"
-    theirs = published.table_1(first["base"], first["init"], first["arm"]) if known else None
+    theirs = published.table_1(first["base"], first["init"], not pd.isna(first["arm_order"])) if known else None
     return {f"report_{name}": value for name, value in zip(MEASURES, theirs or (np.nan,) * 3, strict=True)}
 
 

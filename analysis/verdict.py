@@ -4,8 +4,8 @@ Three bases: "as trained" (the selected epoch's figures), "equal updates" and "e
 split that epochs are judged on, within what both arms have used on a seed; test is only known at the selected epoch).
 """
 
-import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -29,6 +29,7 @@ from analysis.statistics import (
     t_interval,
 )
 from console.wording import many
+from spaces.arm import Arm
 
 MARGIN = 0.01  # an interval within ± one point is called a tie
 BASELINE = "finetune"
@@ -46,32 +47,37 @@ def pairs(section: Section, bases: Iterable[str] = tuple(BASES)) -> pd.DataFrame
     rows = []
     for basis in bases:
         found = [
-            _pair(section, arms, basis, BASES[basis], *ordered(pair)) for pair in combinations(arms["arm"].unique(), 2)
+            _pair(section, arms, basis, BASES[basis], *ordered(pair, section.who))
+            for pair in combinations(arms["arm"].unique(), 2)
         ]
         for planned in (True, False):
             rows += _corrected([row for row in found if row is not None and row["planned"] is planned])
     return pd.DataFrame(rows)
 
 
-def ordered(pair: tuple[str, str]) -> tuple[str, str]:
+def ordered(pair: tuple[str, str], who: dict[str, Arm]) -> tuple[str, str]:
     """The baseline, or else the twin, stands second."""
-    return pair[::-1] if _strategy(pair[0]) == BASELINE or is_twin(pair[1], pair[0]) else pair
+    first, second = (who.get(name) for name in pair)
+    return pair[::-1] if is_baseline(first) or is_twin(second, first) else pair
 
 
-def _strategy(arm: str) -> str:
-    return re.split(r"[@/ ]", arm)[0]
+def is_baseline(arm: Arm | None) -> bool:
+    """Whether it is plain fine-tuning; None (what a search chose) is not."""
+    return arm is not None and arm.strategy == BASELINE
 
 
-def is_twin(arm: str, twin: str) -> bool:
+def is_twin(arm: Arm | None, twin: Arm | None) -> bool:
     """Whether `twin` is the arm in another order, in the same run."""
-    name, bracket, run = twin.partition(" [")
-    return "/" in name and name.rpartition("/")[0] + bracket + run == arm
+    return twin is not None and twin.is_twin and twin.partner == arm
 
 
-def is_planned(a: str, b: str) -> bool:
-    """Whether `b` is a's twin, or plain fine-tuning in a's own run (in another run where only one has such names)."""
-    own = a.partition(" [")[2] in ("", b.partition(" [")[2]) or " [" not in b
-    return (_strategy(b) == BASELINE and own) or is_twin(a, b)
+def is_planned(a: Arm | None, b: Arm | None) -> bool:
+    """Whether `b` is a's twin, or plain fine-tuning in a's own run (in another run where only one has such names).
+
+    None is what a search chose: it is held against the baseline, and nothing is held against it.
+    """
+    own = a is None or b is None or a.run in (None, b.run) or b.run is None
+    return (is_baseline(b) and own) or is_twin(a, b)
 
 
 def _pair(
@@ -86,7 +92,7 @@ def _pair(
         "basis": basis,
         "a": a,
         "b": b,
-        "planned": is_planned(a, b) and first["init"].iloc[0] == second["init"].iloc[0],
+        "planned": is_planned(section.who[a], section.who[b]) and first["init"].iloc[0] == second["init"].iloc[0],
         "equal_updates": _equally_long(first, second, seeds),
     }
     if column is None:
@@ -187,10 +193,11 @@ def decomposition(section: Section) -> pd.DataFrame:
     rows = []
     for arm in wide.columns:
         start = arms.loc[arms["arm"] == arm, "init"].iloc[0]
-        twin, base = relatives(arm, pd.Index(arms.loc[arms["init"] == start, "arm"].unique()))
+        others = [section.who[name] for name in arms.loc[arms["init"] == start, "arm"].unique()]
+        twin, base = relatives(section.who[arm], others)
         if twin is None or base is None:
             continue
-        parts = {"total": (arm, base), "set size": (twin, base), "order": (arm, twin)}
+        parts = {"total": (arm, str(base)), "set size": (str(twin), str(base)), "order": (arm, str(twin))}
         for part, (a, b) in parts.items():
             differences = (wide[a] - wide[b]).dropna().to_numpy()
             if len(differences):
@@ -198,14 +205,14 @@ def decomposition(section: Section) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def relatives(arm: str, names: pd.Index) -> tuple[str | None, str | None]:
+def relatives(arm: Arm, others: Collection[Arm]) -> tuple[Arm | None, Arm | None]:
     """The arm's random twin and its baseline: plain fine-tuning from the same initialisation, in the same run."""
-    name, _, run = arm.partition(" [")
-    _, _, start = name.partition("@")
-    own = f" [{run}" if run else ""
-    base = BASELINE + (f"@{start}" if start else "")
-    wanted = (f"{name}/random{own}", base + own)
-    twin, baseline = (next((n for n in (want, want.removesuffix(own)) if n in names), None) for want in wanted)
+    if arm.is_twin:
+        return None, None
+    twin, baseline = (
+        next((one for one in (wanted, replace(wanted, run=None)) if one in others), None)
+        for wanted in (arm.twin("random"), arm.of(BASELINE))
+    )
     return twin, baseline
 
 
@@ -233,7 +240,7 @@ def image_by_image(section: Section) -> pd.DataFrame:
     rows = []
     kept = [(arm, said) for _, arm in section.arms.iterrows() if (said := section.predictions(arm, "test")) is not None]
     for (a, of_a), (b, of_b) in combinations(kept, 2):
-        if ordered((a["arm"], b["arm"])) != (a["arm"], b["arm"]):
+        if ordered((a["arm"], b["arm"]), section.who) != (a["arm"], b["arm"]):
             (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
         if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
             continue

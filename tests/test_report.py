@@ -29,6 +29,7 @@ from records.files import read_arrays, write_arrays
 from records.folder import best_weights, predictions_file
 from records.ledger import Ledger
 from search import run as command
+from spaces.arm import Arm
 from tests import made_up
 from tests.made_runs import put
 
@@ -121,7 +122,7 @@ def test_curves_are_means_over_seeds_with_their_range(section):
     x, mean, low, high = arms.curve(section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy")
     assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
     assert (low[-1], high[-1]) == pytest.approx((0.92, 0.94))
-    styles = arms.styles_of(["finetune", "self_paced", "self_paced/random"])
+    styles = arms.styles_of([Arm("finetune"), Arm("self_paced"), Arm("self_paced", order="random")])
     assert styles["self_paced"]["color"] == styles["self_paced/random"]["color"] != styles["finetune"]["color"]
     figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
     assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
@@ -129,7 +130,7 @@ def test_curves_are_means_over_seeds_with_their_range(section):
 
 def test_a_reference_stands_beside_the_arms_per_epoch(section):
     curve = pd.DataFrame({"epoch": [1, 2], "accuracy": [0.5, 0.6], "loss": [1.0, 0.8]})
-    styles = arms.styles_of(["finetune"])
+    styles = arms.styles_of([Arm("finetune")])
     figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
     drawn = [
         list(next(line for line in axes.lines if line.get_label() == "reference").get_ydata())
@@ -146,7 +147,7 @@ def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
 
 def test_the_staircase_is_the_best_so_far(section):
     arms_there = ["self_paced", "transfer"]
-    figure = arms.arm_seconds(section.records, arms_there, arms.styles_of(arms_there), "validation")
+    figure = arms.arm_seconds(section.records, arms_there, arms.styles_of(list(section.who.values())), "validation")
     assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
     staircase = figure.axes[0].lines[0].get_ydata()
     assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
@@ -283,10 +284,10 @@ def test_intervals_of_the_forest_figure_are_in_points(section):
 def test_fields_of_a_newer_version_are_one_sentence(tmp_path, capsys):
     folder = made_up.write(tmp_path, "h", versions={"curriculum-tune": "9.9"})
     ledger = folder / "ledger.jsonl"
-    ledger.write_text(ledger.read_text().replace('"eval_knn"', '"eval_other": 1, "eval_knn"'))
+    ledger.write_text(ledger.read_text().replace('"eval_knn"', '"novel": 1, "eval_knn"'))
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.WRONG_USAGE
     said = capsys.readouterr().err
-    assert "made by curriculum-tune 9.9" in said and "eval_other" in said and said.count("\n") == 1
+    assert "made by curriculum-tune 9.9" in said and "novel" in said and said.count("\n") == 1
 
 
 def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
@@ -399,8 +400,7 @@ def test_arms_that_do_not_fit_into_a_figure_are_said(tmp_path):
 
 def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
     split = verdict.decomposition(section)
-    names = list(section.arms["arm"].unique())
-    assert _families(split, names) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
+    assert _families(section, split) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
 
 
 def test_another_heading_loses_nothing(tmp_path):

@@ -48,7 +48,7 @@ def _table(table: pd.DataFrame, data: Dataset, suffix: str) -> Table:
 
 def _to_show(section: Section) -> str:
     """The best self-paced arm, as in the report's figure 22, else the best arm."""
-    arms = section.arms[~section.arms["arm"].str.contains("/", regex=False)]
+    arms = section.arms[section.arms["arm_order"].isna()]
     own = arms[arms["base"] == "self_paced"]
     chosen = own if len(own) else arms
     return str(chosen.groupby("arm")["selection_accuracy"].mean().idxmax())

@@ -42,13 +42,15 @@ def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
         caption = "Paired differences: dot the mean, line the 95 % t interval, grey the bootstrap interval."
         parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
     parts += [_pair_table(table, basis, suffix) for basis in BASES]
-    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=_in_short(planned))]
+    return [
+        Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=_in_short(section, planned))
+    ]
 
 
-def _in_short(planned: pd.DataFrame) -> list[str]:
+def _in_short(section: Section, planned: pd.DataFrame) -> list[str]:
     """The planned comparisons as trained, without the twins' own."""
     chosen = planned[planned["basis"] == "as trained"]
-    own = chosen[~chosen["a"].str.contains("/", regex=False)]
+    own = chosen[~chosen["a"].map(lambda name: section.who[name].is_twin).astype(bool)]
     return [f"As trained: {text}" for text in own["sentence"]]
 
 
@@ -87,9 +89,9 @@ def _gain(section: Section, suffix: str) -> list[Part]:
         "Where a curriculum's gain over plain fine-tuning comes from, points: set size (its random twin minus the "
         "baseline) and order (the curriculum minus its random twin)."
     )
-    names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order")
-    curves = twin_curves(section.records, _families(split, names), styles_of(names), section.eval_split)
+    styles = styles_of(list(section.who.values()))
+    curves = twin_curves(section.records, _families(section, split), styles, section.eval_split)
     return [
         Table(f"gain{suffix}", caption, split, display.parts(split)),
         Picture(f"gain{suffix}", "The same, with intervals.", drawn),
@@ -107,18 +109,19 @@ def _image_by_image(section: Section, suffix: str) -> list[Part]:
     if images.empty:
         return []
     caption = "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
-    planned = images[[is_planned(a, b) for a, b in zip(images["a"], images["b"], strict=True)]]
+    pairs = zip(images["a"], images["b"], strict=True)
+    planned = images[[is_planned(section.who.get(a), section.who.get(b)) for a, b in pairs]]
     rows = planned if len(planned) else images
     return [Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True)]
 
 
-def _families(split: pd.DataFrame, names: list[str]) -> dict[str, list[str]]:
+def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
     """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most."""
-    families = {}
+    arms, families = list(section.who.values()), {}
     for name in list(dict.fromkeys(split["curriculum"]))[:PANELS]:
-        twins = [other for other in names if is_twin(name, other)]
-        _, baseline = relatives(name, pd.Index(names))
-        families[name] = [name, *twins, *([baseline] if baseline else [])]
+        twins = [str(arm) for arm in arms if is_twin(section.who[name], arm)]
+        _, baseline = relatives(section.who[name], arms)
+        families[name] = [name, *twins, *([str(baseline)] if baseline else [])]
     return families
 
 

@@ -19,6 +19,7 @@ from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
 from analysis.statistics import Floats
 from console.wording import many
+from spaces.arm import Arm
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
 SIDE_BY_SIDE = 7  # arms in one panel; more cannot be told apart
@@ -51,11 +52,11 @@ class Arms:
 
     @cached_property
     def styles(self) -> Styles:
-        return styles_of(self.names)
+        return styles_of([self.section.who[name] for name in self.names])
 
     @property
     def without_twins(self) -> list[str]:
-        return [name for name in self.names if "/" not in name]
+        return [name for name in self.names if not self.section.who[name].is_twin]
 
     @property
     def shown(self) -> list[str]:
@@ -69,19 +70,15 @@ class Arms:
         return [name for name in self.shown if least[name] < 1][:STAGED]
 
 
-def styles_of(arms: list[str]) -> Styles:
-    """Colour and dash of each arm."""
-    mains = [arm for arm in arms if "/" not in arm]
+def styles_of(arms: list[Arm]) -> Styles:
+    """Colour and dash of each arm by its name; a twin has its partner's colour."""
     styles: Styles = {}
-    for i, arm in enumerate(mains):
-        styles[arm] = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i // len(COLOURS) % len(DASHES)]}
+    for i, arm in enumerate(arm for arm in arms if not arm.is_twin):
+        styles[str(arm)] = {"color": COLOURS[i % len(COLOURS)], "ls": DASHES[i // len(COLOURS) % len(DASHES)]}
     for arm in arms:
-        partner, _, order = arm.partition("/")
-        if order:
-            of_partner = next(
-                (s for name, s in styles.items() if name.split(" [")[0] == partner), {"color": COLOURS[-1]}
-            )
-            styles[arm] = of_partner | {"ls": TWIN_DASHES.get(order.split(" [")[0], "-.")}
+        if arm.order is not None:
+            of_partner = styles.get(str(arm.partner), {"color": COLOURS[-1]})
+            styles[str(arm)] = of_partner | {"ls": TWIN_DASHES.get(arm.order, "-.")}
     return styles
 
 

@@ -46,7 +46,7 @@ class Errors:
             return []
         first = ("self_paced", BASELINE)
         kept = dict.fromkeys(self.table["arm"])
-        return sorted(kept, key=lambda name: name.split("@")[0] not in first)[:CONFUSIONS]
+        return sorted(kept, key=lambda name: self.arms.section.who[name].strategy not in first)[:CONFUSIONS]
 
 
 def shown_split(section: Section) -> str:
@@ -100,7 +100,7 @@ def misclassified_share(table: pd.DataFrame, styles: Styles) -> Figure:
             rows = table[table["arm"] == arm].set_index("class").reindex(classes)
             at = np.arange(len(classes)) + (i - (len(arms) - 1) / 2) * width
             axes.bar(at, rows["misclassified"], width * 0.92, color=styles[arm]["color"], label=arm,
-                     hatch="//" if "/" in arm else None, edgecolor="white", lw=0)  # fmt: skip
+                     edgecolor="white", lw=0)  # fmt: skip
             axes.vlines(at, rows["lowest"], rows["highest"], color="black", lw=0.9)
         axes.set_xticks(range(len(classes)), classes, rotation=15 if len(classes) > 5 else 0)
         axes.set(ylabel="share misclassified", ylim=(0, None))

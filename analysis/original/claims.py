@@ -14,7 +14,7 @@ from analysis.original.evidence import (
     CONTRADICTED,
     NOT_RUN,
     UNDECIDED,
-    Arm,
+    Evidence,
     Judgement,
     all_of,
     find,
@@ -43,7 +43,7 @@ def judge_claims(sections: list[Section]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _self_paced(sections: list[Section]) -> Arm | None:
+def _self_paced(sections: list[Section]) -> Evidence | None:
     return find(sections, "self_paced", "imagenet")
 
 
@@ -60,7 +60,7 @@ def _epoch_four(sections: list[Section]) -> Judgement:
     return Judgement(found.status, figure, found.conditions)
 
 
-def _training_images(arm: Arm) -> int:
+def _training_images(arm: Evidence) -> int:
     return int(arm.section.run(arm.rows["run"].iloc[0]).about["data"]["train"])
 
 
@@ -90,7 +90,7 @@ def _best(sections: list[Section]) -> Judgement:
     return Judgement(found.status, f"{found.figure}; epoch {epochs.min():.0f} to {epochs.max():.0f}", found.conditions)
 
 
-def recalls(arm: Arm) -> pd.DataFrame:
+def recalls(arm: Evidence) -> pd.DataFrame:
     """Seeds x classes: the share of a class's test images that the selected network knows."""
     split = "test" if arm.rows["test_accuracy"].notna().all() else arm.section.eval_split
     rows = {}
@@ -139,7 +139,7 @@ def _at_once(sections: list[Section]) -> Judgement:
     return all_of(parts)
 
 
-def _race(a: Arm, b: Arm) -> Judgement:
+def _race(a: Evidence, b: Evidence) -> Judgement:
     theirs = {rows["seed"].iloc[0]: rows for rows in b.curves()}
     ahead = {}
     for rows in a.curves():

@@ -24,7 +24,7 @@ class Judgement:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Evidence:
     """One arm that stands for one of the report's: its section, its rows (one per seed) and its epochs."""
 
     section: Section
@@ -78,7 +78,7 @@ class Arm:
         return [rows for _, rows in self.records.groupby("seed")]
 
 
-def find(sections: list[Section], base: str, init: str) -> Arm | None:
+def find(sections: list[Section], base: str, init: str) -> Evidence | None:
     """The arm that stands for the report's `base` from `init` on RSSCN7: most seeds, the report's config, most pixels."""
     found = []
     for section in sections:
@@ -86,17 +86,17 @@ def find(sections: list[Section], base: str, init: str) -> Arm | None:
             continue
         arms = section.arms
         fits = (arms["base"] == base) & (arms["init"] == init) & (arms["model"] == "resnet18")
-        fits &= ~arms["arm"].str.contains("/", regex=False)
-        found += [Arm(section, name, rows) for name, rows in arms[fits].groupby("arm", sort=False)]
+        fits &= arms["arm_order"].isna()
+        found += [Evidence(section, name, rows) for name, rows in arms[fits].groupby("arm", sort=False)]
     return max(found, key=_weight, default=None)
 
 
-def _weight(arm: Arm) -> tuple[object, ...]:
+def _weight(arm: Evidence) -> tuple[object, ...]:
     as_theirs = arm.rows["anchor"].iloc[0] in published.CONFIG
     return len(arm.rows), as_theirs, arm.section.image_size, arm.rows["epochs"].max()
 
 
-def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -> tuple[Arm, Arm] | None:
+def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -> tuple[Evidence, Evidence] | None:
     """Both arms in one section; None where no section has both."""
     pairs = [(first, second) for section in sections
              if (first := find([section], *a)) is not None and (second := find([section], *b)) is not None]  # fmt: skip
@@ -112,7 +112,7 @@ def interval(values: Floats) -> str:
     return f"{mean} ({low:.3f} to {high:.3f})"
 
 
-def of_level(arm: Arm, values: Floats, level: float, what: str) -> Judgement:
+def of_level(arm: Evidence, values: Floats, level: float, what: str) -> Judgement:
     """Whether the mean reaches a level of the report's, as an interval says.
 
     A shorter training or smaller images may confirm a level, but never contradict it.
@@ -128,7 +128,7 @@ def of_level(arm: Arm, values: Floats, level: float, what: str) -> Judgement:
     return Judgement(UNDECIDED, figure + (", shortened" if arm.shortened else ""), arm.conditions)
 
 
-def of_difference(a: Arm, b: Arm, column: str = "accuracy") -> Judgement:
+def of_difference(a: Evidence, b: Evidence, column: str = "accuracy") -> Judgement:
     """Whether a is ahead of b on the same seeds: an interval on one side of zero decides."""
     differences = (a.values(column) - b.values(column)).dropna().to_numpy()
     found = paired(differences) if len(differences) else None

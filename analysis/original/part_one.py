@@ -33,7 +33,7 @@ def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict[str, A
 
 def _matches(theirs: published.PartOne, ours: pd.Series) -> bool:
     same = ours["model"] == theirs.model and ours["init"] == theirs.init
-    return same and ours["base"] in theirs.strategy and "/" not in ours["arm"]
+    return same and ours["base"] in theirs.strategy and not ours["twin"]
 
 
 def _training(section: Section, arms: pd.DataFrame) -> dict[str, Any]:

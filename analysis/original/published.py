@@ -49,6 +49,6 @@ PART_1 = (
 )  # fmt: skip
 
 
-def table_1(base: str, init: str, arm: str) -> tuple[float, float, float] | None:
+def table_1(base: str, init: str, twin: bool) -> tuple[float, float, float] | None:
     """The report's accuracy, loss and KNN for an arm; a twin has none."""
-    return None if "/" in arm else TABLE_1.get((base, init))
+    return None if twin else TABLE_1.get((base, init))
