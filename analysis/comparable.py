@@ -15,6 +15,7 @@ from console.errors import UsageError
 from records.files import Arrays
 from records.folder import read_run
 from spaces.arm import Arm
+from trainables.metrics import METRICS
 
 SINGLE = "single_label"  # the task of runs from before there was another
 MEASURES = ("accuracy", "loss", "knn")
@@ -76,6 +77,11 @@ class Section:
         return whole.merge(self.arms[["run", "trial", "arm"]], on=["run", "trial"])
 
     @property
+    def metrics(self) -> list[str]:
+        """The names of further metrics that these arms have figures of."""
+        return [name for name in METRICS if self.arms[f"selection_{name}"].notna().any()]
+
+    @property
     def judged_on(self) -> str:
         """What the arms' figures are of: "test", or "selection" while test has not been opened for all of them."""
         return "test" if self.arms["test_accuracy"].notna().all() else "selection"
@@ -113,7 +119,8 @@ def arms_of(run: LoadedRun) -> pd.DataFrame:
     chosen = finals[finals["state"] == "complete"] if run.head_to_head else _of_search(run, finals)
     rows = chosen.assign(run=run.name, searched=not run.head_to_head)
     facts = [_facts(run, trial) for trial in rows["trial"]]
-    figures = [f"{split}_{measure}" for split in ("selection", "test") for measure in MEASURES]
+    figures = [f"{split}_{name}" for split in ("selection", "test") for name in (*MEASURES, *METRICS)]
+    rows = rows.reindex(columns=list(dict.fromkeys((*rows.columns, *figures))))
     rows = rows.astype(dict.fromkeys(figures, float)).reset_index(drop=True)
     if not run.head_to_head:
         rows["strategy"] = [

@@ -11,29 +11,31 @@ from analysis.original import published
 from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from analysis.statistics import FEWEST_SEEDS, t_interval
+from trainables.metrics import METRICS
 
 
 def arm_summary(section: Section) -> pd.DataFrame:
     """One row per arm: mean and 95 % t interval over its seeds of each figure, mean costs, the report's figures.
 
-    `accuracy`, `loss` and `knn` are of test, or of the split that epochs are judged on while test is still closed;
-    `judged_on` says which. Intervals are not a number below three seeds.
+    `accuracy`, `loss`, `knn` and further metrics are of test, or of the split that epochs are judged on while test is
+    still closed; `judged_on` says which. Intervals are not a number below three seeds.
     """
     rows = []
     for arm, of_arm in section.arms.groupby("arm", sort=False):
         first = of_arm.iloc[0]
         row = {name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor")}
-        row |= {"arm": arm, "twin": not pd.isna(first["arm_order"]), "seeds": len(of_arm)} | _figures(of_arm)
+        row |= {"arm": arm, "twin": not pd.isna(first["arm_order"]), "seeds": len(of_arm)}
+        row |= _figures(of_arm, section.metrics)
         row |= {name: float(of_arm[name].mean()) for name in COSTS}
         rows.append(row | _theirs(section, first))
     table = pd.DataFrame(rows)
     return table if table.empty else table[["arm", *table.columns.drop("arm")]]
 
 
-def _figures(of_arm: pd.DataFrame) -> dict[str, Any]:
+def _figures(of_arm: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
     on = "test" if of_arm["test_accuracy"].notna().all() else "selection"
     row: dict[str, Any] = {"judged_on": of_arm["selected_on"].iloc[0] if on == "selection" else "test"}
-    for measure in MEASURES:
+    for measure in (*MEASURES, *metrics):
         values = of_arm[f"{on}_{measure}"].to_numpy(float)
         low, high = t_interval(values) if len(values) >= FEWEST_SEEDS else (float("nan"),) * 2
         row |= {measure: float(np.mean(values)), f"{measure}_low": low, f"{measure}_high": high}
@@ -74,7 +76,15 @@ def trial_table(finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFra
     used = records.groupby("trial")[["images_trained", "images_scored"]].max()
     anchors = configs.set_index("trial")["anchor"].astype(object)
     table = finals.join(used, on="trial").assign(anchor=finals["trial"].map(anchors.where(anchors.notna(), None)))
-    return ranked(table)[list(COLUMNS)].rename(columns=COLUMNS).reset_index(drop=True)
+    columns = COLUMNS | _further(finals)
+    return ranked(table)[list(columns)].rename(columns=columns).reset_index(drop=True)
+
+
+def _further(finals: pd.DataFrame) -> dict[str, str]:
+    """Column -> title of the metrics beside accuracy, loss and KNN that there are figures of."""
+    columns = {f"selection_{name}": metric.title for name, metric in METRICS.items()}
+    columns |= {f"test_{name}": f"test {metric.title}" for name, metric in METRICS.items()}
+    return {name: title for name, title in columns.items() if name in finals and finals[name].notna().any()}
 
 
 def space_table(run: LoadedRun) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from analysis.runs import LoadedRun
 from analysis.tables import space_table, trial_table
 from analysis.verdict import OVERTUNING, image_by_image, overtuning
 from console.wording import many
+from trainables.metrics import METRICS
 
 IN_COLOUR = 4  # best trials drawn in colour, beside the anchors
 LISTED = 12  # trials in the shown table; parquet has them all
@@ -70,7 +71,8 @@ def scheduled(names: dict[int, str]) -> list[tuple[int, str]]:
 
 def _texts(table: pd.DataFrame) -> pd.DataFrame:
     """The trial table with every number as a text."""
-    digits = {"accuracy": 3, "loss": 3, "KNN": 3, "test accuracy": 3, "test loss": 3, "test KNN": 3, "seconds": 1}
+    of = {"accuracy": 3, "loss": 3, "KNN": 3} | {metric.title: metric.digits for metric in METRICS.values()}
+    digits = of | {f"test {name}": number for name, number in of.items()} | {"seconds": 1}
     columns = {
         name: table[name].fillna(display.DASH) if table[name].dtype == object or name in ("anchor", "state")
         else [display.plain(value, digits.get(name, 0)) for value in table[name]]

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from trainables.metrics import METRICS
+
 DASH = "–"
 
 
@@ -36,11 +38,12 @@ def points(row: pd.Series, mean: str = "mean", low: str = "low", high: str = "hi
 def arms(table: pd.DataFrame) -> pd.DataFrame:
     """Of tables.arm_summary: one line per arm, the report's figure beside ours where it has one."""
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
-    for measure, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN")):
+    further = [(name, metric.title) for name, metric in METRICS.items() if name in table]
+    for measure, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN"), *further):
         shown[head] = [
             ranged(*row) for row in table[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
         ]
-        if table[f"report_{measure}"].notna().any():
+        if f"report_{measure}" in table and table[f"report_{measure}"].notna().any():
             shown[f"report's {head}"] = [plain(value, 2) for value in table[f"report_{measure}"]]
     if table["judged_on"].nunique() > 1:
         shown["judged on"] = table["judged_on"]
