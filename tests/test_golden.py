@@ -19,9 +19,9 @@ from analysis.comparable import sections
 from analysis.comparison import write_comparison
 from analysis.document.markdown import write_markdown
 from analysis.runs import load_with_epochs
-from console.arguments import DONE
+from console.arguments import DONE, WRONG_USAGE
 from records.parquet import write_tables
-from search import compare, run
+from search import compare, export, replay, run, status
 from search.planning.run_json import processor
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -109,3 +109,43 @@ def compare_rows(then: list[dict], now: list[dict], exactly: bool, name: str) ->
             (row["trial"], row["epoch"], row["images"]) for row in then
         ]
         assert [row["eval_loss"] for row in now] == pytest.approx([row["eval_loss"] for row in then], abs=2e-3)
+
+
+# The commands on run folders of format 1
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_status_reads_it(runs, name, capsys):
+    assert status.main([str(runs / name)]) == DONE
+    said = capsys.readouterr().out
+    assert said.startswith(f"{name}: self_paced") and "finished" in said and "best 0." in said
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_export_writes_its_best_configs(runs, name, tmp_path):
+    out = tmp_path / "best.parquet"
+    assert export.main([str(runs / name), "--out", str(out)]) == DONE
+    then = pyarrow.parquet.read_table(GOLDEN / name / "best.parquet")
+    assert pyarrow.parquet.read_table(out).select(then.column_names).to_pylist() == then.to_pylist()
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("search", ["best.parquet", "--row", "1"]),
+    ("head_to_head", ["best.parquet", "--row", "3"]),
+    ("population", ["schedule.parquet"]),
+])  # fmt: skip
+def test_replay_trains_a_row_of_its_tables_again(name, words, capsys):
+    """With the recorded numbers, on the machine that recorded them; the tables are those that version 0.1.0 wrote."""
+    status = replay.main([str(GOLDEN / name / words[0]), *words[1:]])
+    said = capsys.readouterr().out
+    exact = same_machine(json.loads((GOLDEN / name / "run.json").read_text()))
+    assert status == DONE if exact else "epoch   1" in said
+    assert "The same" in said if exact else "same" in said.lower() or "Other numbers" in said
+
+
+def test_it_is_read_and_not_written_any_more(runs, capsys):
+    before = {path: path.read_bytes() for path in (runs / "resumed").glob("*.json*")}
+    words = ["--resume", "--name", "resumed", "--out", str(runs), "--samples", "12"]
+    assert run.main(words) == WRONG_USAGE
+    assert "has run format 1, which is read and not written any more; start a new run" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (runs / "resumed").glob("*.json*")} == before

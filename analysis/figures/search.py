@@ -97,7 +97,7 @@ def slices(study: optuna.Study, names: list[str], values: str) -> Figure:
         return _finished(_figure_of(panels[0]), "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
 
 
-def parallel(study: optuna.Study, names: list[str], values: str) -> Figure:
+def parallel(study: optuna.Study, names: list[str]) -> Figure:
     """One line per trial through its fields, two at least; of long searches the best MOST_LINES."""
     best = sorted(trials_of(study), key=lambda trial: -(trial.value or 0.0))[:MOST_LINES]
     with _optuna_draws():
@@ -250,7 +250,7 @@ OF_A_SEARCH: tuple[Drawing[Searched], ...] = (
     Drawing(
         "search_parallel",
         "Trials through their fields.",
-        lambda of: parallel(of.study, of.fields, of.values),
+        lambda of: parallel(of.study, of.fields),
         wants=lambda of: len(of.fields) > 1,
     ),
 )
