@@ -1,0 +1,1 @@
+"""Which images next, and how much each counts: pure objects."""

@@ -1,0 +1,1 @@
+"""Every data set as one array of uint8 images, cached and memory-mapped; splits."""

@@ -1,0 +1,1 @@
+"""How hard each image is, before the first epoch."""

@@ -1,0 +1,1 @@
+"""Networks, and the engine that runs them."""
