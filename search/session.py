@@ -23,12 +23,13 @@ from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
 from search.executors import ray_environment
 from search.finish import next_commands, summary
-from search.options import POPULATIONS, SearchOptions
+from search.options import SearchOptions
 from search.planning.defaults import parse_duration
 from search.planning.plan import Plan, make_plan
 from search.planning.resume import check_same, note
 from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
+from search.schedulers import is_population
 from search.testing import open_test
 from search.views.attached import dashboards
 from search.views.terminal import Terminal
@@ -80,7 +81,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
 
 
 def _taken_up(campaign: Campaign) -> str:
-    states = Counter(trial.state for trial in campaign.trials.values())
+    states: Counter[str] = Counter(trial.state for trial in campaign.trials.values())
     done = ", ".join(f"{states[s]} {s}" for s in SAID if states[s]) or "no trial is done"
     going = f"; {many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
     left = campaign.proposer.samples - len(campaign.trials)
@@ -209,7 +210,7 @@ def headline(plan: Plan) -> str:
         f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}, "
         f"{amount(plan.disk_bytes)} at most",
     ]
-    why = "a population changes fields" if options.scheduler in POPULATIONS else "a --set says otherwise"
+    why = "a population changes fields" if is_population(options.scheduler) else "a --set says otherwise"
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: {why}.")
     return "\n".join(lines)
