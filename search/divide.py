@@ -38,6 +38,7 @@ def divide(options: DivideOptions) -> int:
     """
     from records import files
     from search.planning.defaults import complete
+    from search.planning.names import check_names
     from search.planning.plan import make_setting
     from trainables.difficulty.division import levels_of
     from trainables.preparation import fixed_difficulty, load_data
@@ -46,7 +47,9 @@ def divide(options: DivideOptions) -> int:
     if out.exists():
         raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
-    setting = make_setting(complete(SearchOptions(**shared, space="manual_division")))
+    asked = SearchOptions(**shared, space="manual_division")
+    check_names(asked)
+    setting = make_setting(complete(asked))
     data, _ = load_data(setting)
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)
