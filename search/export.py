@@ -79,10 +79,11 @@ def _format(kind: str | None, out: Path | None) -> str:
 
 def _comparable(runs: list[Path]) -> None:
     """Figures picked on test and on validation, or of other data, have no common order. Raises UsageError."""
-    for name, of in (
-        ("protocols", lambda run: run["setting"]["protocol"]),
-        ("data", lambda run: run["data"]["digest"][:12]),
-    ):
+    kinds_of: dict[str, Callable[[Row], str]] = {
+        "protocols": lambda run: run["setting"]["protocol"],
+        "data": lambda run: run["data"]["digest"][:12],
+    }
+    for name, of in kinds_of.items():
         kinds = {of(read_run(folder)): folder for folder in runs}
         if len(kinds) > 1:
             said = " and ".join(f"{kind} ({folder})" for kind, folder in kinds.items())
