@@ -43,7 +43,7 @@ def export(
     kind: str | None = None,
 ) -> int:
     """Write the tables. Raises UsageError for a folder that is no run, and for a `top` below one."""
-    from records.parquet import write_tables
+    from records.parquet import write_tables  # pyarrow is slow to load, and --help needs none
 
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
@@ -114,7 +114,7 @@ def front(ranked: list[Row]) -> list[Row]:
 
 
 def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    from records.parquet import write_table
+    from records.parquet import write_table  # as in `export`; other formats need none
 
     write_table(out, rows, *_about(runs))
 

@@ -124,7 +124,7 @@ def _open_tests(plan: Plan, campaign: Campaign) -> None:
 def _print_table(folder: Path) -> None:
     """Needs pandas and scipy, which a machine that only trains may lack."""
     try:
-        from analysis.comparison import write_comparison
+        from analysis.comparison import write_comparison  # pandas and scipy may not be installed
     except ImportError:
         print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
         return

@@ -22,6 +22,7 @@ from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
 from search.executors import ray_environment
+from search.executors.local import run_local
 from search.finish import next_commands, summary
 from search.options import SearchOptions
 from search.planning.defaults import parse_duration
@@ -124,10 +125,9 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
 
 def _executor(plan: Plan) -> Callable[[Campaign], None]:
     if plan.options.executor == "local":
-        from search.executors.local import run_local
-
         return lambda campaign: run_local(campaign, plan.setting)
     ray_environment.prepare(plan.options.address)
+    # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
     from search.executors.ray_session import ray_running
     from search.executors.ray_tune import run_on_ray
 
@@ -187,7 +187,7 @@ def resume_line(module: str, plan: Plan) -> str:
 def write_tables(plan: Plan) -> bool:
     """False on a machine without pyarrow, where the ledger has it all the same."""
     try:
-        from records.parquet import write_tables
+        from records.parquet import write_tables  # needs pyarrow
     except ImportError:
         return False
     write_tables(plan.folder)

@@ -1,5 +1,8 @@
 """A name that means nothing is refused before data are touched, and a new sampler or scheduler is one declaration."""
 
+import subprocess
+import sys
+
 import optuna
 import pytest
 
@@ -67,6 +70,18 @@ def test_a_wrong_name_of_a_head_to_head_is_refused_before_data_are_touched(words
 def test_a_wrong_name_of_a_division_is_refused_before_data_are_touched(no_data, capsys, tmp_path):
     words = [*TINY, "--model", "resnet81", "--out", str(tmp_path / "division.csv")]
     assert "Unknown model 'resnet81'." in complaint(divide.main, words, capsys)
+
+
+def test_what_search_exports_is_there_and_loads_nothing_before_it_is_asked_for():
+    import search
+    from search import head_to_head, session
+
+    assert (search.run_search, search.run_comparison) == (session.search, head_to_head.compare)
+    assert search.SearchOptions is SearchOptions and all(hasattr(search, name) for name in search.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'serch'"):
+        search.serch  # noqa: B018
+    script = "import sys, search; search.SearchOptions; assert not {'torch', 'ray'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script]).returncode == 0
 
 
 def test_right_names_go_as_far_as_the_data(no_data, tmp_path):

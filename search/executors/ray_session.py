@@ -56,7 +56,7 @@ def ray_running(
 
 def _has_dashboard() -> bool:
     try:
-        import ray.dashboard.optional_deps  # noqa: F401
+        import ray.dashboard.optional_deps  # noqa: F401  # what ray[default] adds: may not be installed
     except ImportError:
         return False
     return True

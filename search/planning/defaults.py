@@ -75,8 +75,8 @@ def _nodes(options: SearchOptions, cores: int) -> list[Node]:
         return [Node("this machine", cores, gpus_here())]
     if options.executor == "local":
         raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
-    ray_environment.prepare(options.address)  # Ray is slow to load, and not needed without it
-    from search.executors.ray_session import survey
+    ray_environment.prepare(options.address)
+    from search.executors.ray_session import survey  # Ray is slow to load, and not needed without a cluster
 
     return survey(options.address)
 

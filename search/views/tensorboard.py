@@ -1,6 +1,7 @@
 """The run for TensorBoard: one event file per trial, with scalars per epoch and its hyperparameters.
 
-Derived, like the study. Needs the package tensorboard, which is imported where it is used.
+Derived, like the study. Needs the package tensorboard, which is imported where it is used: it may not be installed, and
+is slow to load.
 """
 
 import logging
