@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from collections.abc import Callable
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 
 from console.errors import UsageError
@@ -26,6 +26,30 @@ def guarded(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+class OneOf:
+    """Marks a text of which the legal words are the names in a registry: `Annotated[str, OneOf(SAMPLERS)]`.
+
+    The registry is asked whenever a value is read or help is shown, so a declaration that is added later counts.
+    """
+
+    def __init__(self, known: Iterable[str]):
+        """`known`: the registry itself, or any other collection of names."""
+        self.known = known
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.known)
+
+    def check(self, given: str | None) -> str | None:
+        """What was given, None for a field that is left open. Raises ValueError as pydantic does for a Literal."""
+        if given is None or given in self.names():
+            return given
+        *others, last = (repr(name) for name in self.names())
+        raise ValueError(f"Input should be {', '.join(others)}{' or ' * bool(others)}{last}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return handler.generate_schema(Annotated[source, AfterValidator(self.check)])
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,7 +74,7 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         flag = "--" + str(first["loc"][0]).replace("_", "-")
-        message = first["msg"].replace("Input should be", "must be").split(", unable")[0]
+        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
         raise UsageError(f"{flag} {message}; got {first['input']!r}.") from None
 
 
@@ -69,6 +93,9 @@ def _argument(name: str, info: FieldInfo) -> dict[str, Any]:
 
 
 def _choices(info: FieldInfo) -> tuple[str, ...]:
+    for mark in info.metadata:
+        if isinstance(mark, OneOf):
+            return mark.names()
     for kind in (info.annotation, *get_args(info.annotation)):
         if get_origin(kind) is Literal:
             return get_args(kind)

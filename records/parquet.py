@@ -52,7 +52,8 @@ def _kind(values: list[Any]) -> pyarrow.DataType:
 
 def read_table(path: Path) -> list[Row]:
     """The rows of a parquet file as plain dicts."""
-    return pyarrow.parquet.read_table(path).to_pylist()
+    rows: list[Row] = pyarrow.parquet.read_table(path).to_pylist()
+    return rows
 
 
 def write_tables(folder: Path) -> None:

@@ -11,10 +11,15 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+from optuna.storages import BaseStorage
 
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
+from records.follow import LedgerFollower
+from search.views import serving
+from search.views.optuna_study import StudyMirror
+from search.views.tensorboard import EventFiles, launch
 
 STUDY_PORT, TENSORBOARD_PORT = 8080, 6006  # the first that are tried
 LOOK_SECONDS = 1.0  # between two looks at the ledger
@@ -57,8 +62,6 @@ def not_installed() -> list[str]:
 
 def show(folder: Path, port: int, stopped: threading.Event) -> int:
     """Serve the dashboards of a run until `stopped`. Raises UsageError before anything is served."""
-    from records.follow import LedgerFollower
-
     if not 1 <= port <= 65535:
         raise UsageError(f"--port must lie in 1 to 65535; got {port}.")
     absent = not_installed()
@@ -80,7 +83,7 @@ def show(folder: Path, port: int, stopped: threading.Event) -> int:
     return DONE
 
 
-def follow(follower: Any, updates: list[Callable[[], None]]) -> None:
+def follow(follower: LedgerFollower, updates: list[Callable[[], None]]) -> None:
     """One look at the ledger."""
     if follower.read():
         for update in updates:
@@ -88,11 +91,10 @@ def follow(follower: Any, updates: list[Callable[[], None]]) -> None:
         follower.history.changed.clear()
 
 
-def open_study(follower: Any, place: Path, port: int, open_pages: contextlib.ExitStack) -> Callable[[], None]:
+def open_study(
+    follower: LedgerFollower, place: Path, port: int, open_pages: contextlib.ExitStack
+) -> Callable[[], None]:
     """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
-    from search.views import serving
-    from search.views.optuna_study import StudyMirror
-
     mirror = StudyMirror(follower.folder, follower.run, place / "study.journal")
     mirror.update(follower.history)
     open_pages.callback(mirror.close)
@@ -108,19 +110,18 @@ def open_study(follower: Any, place: Path, port: int, open_pages: contextlib.Exi
     return update
 
 
-def _optuna_dashboard(storage: Any) -> Any:
+def _optuna_dashboard(storage: BaseStorage) -> serving.Application:
     # how well importances can be told is said to nobody who could do something about it
     warnings.filterwarnings("ignore", module="optuna")
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
-    import optuna_dashboard
+    import optuna_dashboard  # may not be installed, and then TensorBoard alone is served
 
-    return optuna_dashboard.wsgi(storage)
+    pages: serving.Application = optuna_dashboard.wsgi(storage)
+    return pages
 
 
-def open_tensorboard(follower: Any, place: Path) -> Callable[[], None]:
+def open_tensorboard(follower: LedgerFollower, place: Path) -> Callable[[], None]:
     """Serve TensorBoard on the run; returns what brings it up to date."""
-    from search.views.tensorboard import EventFiles, launch
-
     files = EventFiles(follower.run, place / "tensorboard")
     files.update(follower.history)
     _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
@@ -135,7 +136,7 @@ def own_place(folder: Path) -> Iterator[Path]:
     that ends.
     """
     try:
-        import fcntl
+        import fcntl  # not on Windows
 
         held = os.open(folder, os.O_RDONLY)
     except (ImportError, OSError):  # Windows

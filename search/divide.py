@@ -13,7 +13,9 @@ from pydantic import Field
 from console import arguments
 from console.arguments import DONE, guarded
 from console.errors import UsageError
+from records import files
 from search.options import RunOptions, SearchOptions
+from trainables.data.folder import LEVELS
 from trainables.data.sheet import sheet
 
 
@@ -36,8 +38,9 @@ def divide(options: DivideOptions) -> int:
     Every image is judged by a head that has not seen it. Unlike the division that a run makes for itself, the folds go
     over the whole data set: this one is meant to become part of the data, as a person's would.
     """
-    from records import files
+    # torch takes seconds to load, and --help needs none
     from search.planning.defaults import complete
+    from search.planning.names import check_names
     from search.planning.plan import make_setting
     from trainables.difficulty.division import levels_of
     from trainables.preparation import fixed_difficulty, load_data
@@ -46,7 +49,9 @@ def divide(options: DivideOptions) -> int:
     if out.exists():
         raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
-    setting = make_setting(complete(SearchOptions(**shared, space="manual_division")))
+    asked = SearchOptions(**shared, space="manual_division")
+    check_names(asked)
+    setting = make_setting(complete(asked))
     data, _ = load_data(setting)
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)
@@ -63,8 +68,6 @@ def divide(options: DivideOptions) -> int:
 
 def as_csv(paths: Sequence[str], levels: np.ndarray) -> str:
     """The columns path,difficulty with the words easy, medium and hard."""
-    from trainables.data.folder import LEVELS
-
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "difficulty"))

@@ -43,7 +43,7 @@ def export(
     kind: str | None = None,
 ) -> int:
     """Write the tables. Raises UsageError for a folder that is no run, and for a `top` below one."""
-    from records.parquet import write_tables
+    from records.parquet import write_tables  # pyarrow is slow to load, and --help needs none
 
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
@@ -79,10 +79,11 @@ def _format(kind: str | None, out: Path | None) -> str:
 
 def _comparable(runs: list[Path]) -> None:
     """Figures picked on test and on validation, or of other data, have no common order. Raises UsageError."""
-    for name, of in (
-        ("protocols", lambda run: run["setting"]["protocol"]),
-        ("data", lambda run: run["data"]["digest"][:12]),
-    ):
+    kinds_of: dict[str, Callable[[Row], str]] = {
+        "protocols": lambda run: run["setting"]["protocol"],
+        "data": lambda run: run["data"]["digest"][:12],
+    }
+    for name, of in kinds_of.items():
         kinds = {of(read_run(folder)): folder for folder in runs}
         if len(kinds) > 1:
             said = " and ".join(f"{kind} ({folder})" for kind, folder in kinds.items())
@@ -113,7 +114,7 @@ def front(ranked: list[Row]) -> list[Row]:
 
 
 def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    from records.parquet import write_table
+    from records.parquet import write_table  # as in `export`; other formats need none
 
     write_table(out, rows, *_about(runs))
 

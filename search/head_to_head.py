@@ -11,6 +11,7 @@ from records.epoch import Row
 from records.folder import remove_checkpoints
 from search.campaign import Campaign
 from search.options import CompareOptions, RunOptions, SearchOptions
+from search.planning.names import check_weights
 from search.planning.plan import Plan, make_plan
 from search.planning.run_json import describe
 from search.proposers.head_to_head import Contestant, HeadToHead, make_contestants
@@ -25,6 +26,8 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
     updates = parse_budget(options.budget)
     contestants = make_contestants(options.strategies, options.anchors, options.twins, _configs(options.configs))
+    for one in contestants:
+        check_weights(one.weights)
     plan = make_plan(_as_search(options, contestants), resumes)
     _check(plan, contestants)
     seeds = list(range(options.seed, options.seed + options.seeds))
@@ -121,7 +124,7 @@ def _open_tests(plan: Plan, campaign: Campaign) -> None:
 def _print_table(folder: Path) -> None:
     """Needs pandas and scipy, which a machine that only trains may lack."""
     try:
-        from analysis.comparison import write_comparison
+        from analysis.comparison import write_comparison  # pandas and scipy may not be installed
     except ImportError:
         print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
         return

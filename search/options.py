@@ -1,10 +1,12 @@
 """Every flag, declared once: name, type, default, limits and help. Also what run.json keeps of them."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-POPULATIONS = ("pbt", "pb2")  # schedulers that change fields while trials run
+from console.arguments import OneOf
+from search.proposers.samplers import SAMPLERS
+from search.schedulers import SCHEDULERS
 
 
 class RunOptions(BaseModel):
@@ -64,10 +66,10 @@ class SearchOptions(RunOptions):
     configs: str | None = Field(
         None, description="best.parquet of an earlier run: its configs of this strategy are tried first, as anchors are"
     )
-    sampler: Literal["tpe", "random", "grid", "cmaes", "gp", "nsga2"] = Field(
+    sampler: Annotated[str, OneOf(SAMPLERS)] = Field(
         "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
     )
-    scheduler: Literal["asha", "median", "hyperband", "pbt", "pb2", "none"] | None = Field(
+    scheduler: Annotated[str | None, OneOf(SCHEDULERS)] = Field(
         None, description="early stopping, or a population that finds a schedule (asha; none under local and nsga2)"
     )
     exchange_epochs: int | None = Field(
@@ -88,9 +90,3 @@ class CompareOptions(RunOptions):
     configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
     head_epochs: int = Field(50, ge=1, description="epochs of arms that train the head alone, outside the budget")
     budget: str | None = Field(None, description="updates=N for every full-network arm (those of the reference arm)")
-
-
-PAUSING = (*POPULATIONS, "hyperband")  # schedulers for which Ray keeps checkpoints of its own
-
-
-RAY_KEEPS = 3  # checkpoints of a trial that waits; an older one may still be a donor's

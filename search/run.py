@@ -10,6 +10,8 @@ from console.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE, guarded
 from console.wording import value
 from search.options import SearchOptions
 from search.planning.resume import options_of
+from search.proposers.samplers import SAMPLERS
+from search.schedulers import SCHEDULERS
 from spaces.registry import SPACES
 
 __all__ = ["DONE", "INTERRUPTED", "TOO_FEW", "WRONG_USAGE", "main"]
@@ -20,7 +22,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = arguments.parser(SearchOptions, "python -m search.run", __doc__ or "")
     parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --samples")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
-    parser.add_argument("--list", action="store_true", help="list the spaces, their anchors and fields, and stop")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="list spaces with anchors and fields, samplers and schedulers, and stop",
+    )
     given = vars(parser.parse_args(words))
     listing, dry, resume = given.pop("list"), given.pop("dry_run"), given.pop("resume")
     if listing:
@@ -38,7 +44,7 @@ def _search(given: dict[str, Any], dry: bool, resume: bool) -> int:
 
 
 def list_spaces() -> str:
-    """Every space with its anchors and fields."""
+    """Every space with its anchors and fields, every sampler and every scheduler."""
     lines = []
     for name, space in SPACES.items():
         lines.append(f"{name}: {' '.join((space.config.__doc__ or '').split())}")
@@ -46,7 +52,10 @@ def list_spaces() -> str:
         for field, info in space.config.model_fields.items():
             searched = "*" if field in space.search else " "
             lines.append(f"  {searched} {field:<16} {value(info.default):<9} {info.description}")
-    return "\n".join([*lines, "* searched by default; --search adds fields, --set fixes them."])
+    lines.append("* searched by default; --search adds fields, --set fixes them.")
+    lines += ["--sampler:", *(f"    {sampler.name:<10} {sampler.says}" for sampler in SAMPLERS.values())]
+    lines += ["--scheduler:", *(f"    {scheduler.name:<10} {scheduler.says}" for scheduler in SCHEDULERS.values())]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

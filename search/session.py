@@ -22,13 +22,15 @@ from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.dashboard import not_installed
 from search.executors import ray_environment
+from search.executors.local import run_local
 from search.finish import next_commands, summary
-from search.options import POPULATIONS, SearchOptions
+from search.options import SearchOptions
 from search.planning.defaults import parse_duration
 from search.planning.plan import Plan, make_plan
 from search.planning.resume import check_same, note
 from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
+from search.schedulers import is_population
 from search.testing import open_test
 from search.views.attached import dashboards
 from search.views.terminal import Terminal
@@ -80,7 +82,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
 
 
 def _taken_up(campaign: Campaign) -> str:
-    states = Counter(trial.state for trial in campaign.trials.values())
+    states: Counter[str] = Counter(trial.state for trial in campaign.trials.values())
     done = ", ".join(f"{states[s]} {s}" for s in SAID if states[s]) or "no trial is done"
     going = f"; {many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
     left = campaign.proposer.samples - len(campaign.trials)
@@ -123,10 +125,9 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
 
 def _executor(plan: Plan) -> Callable[[Campaign], None]:
     if plan.options.executor == "local":
-        from search.executors.local import run_local
-
         return lambda campaign: run_local(campaign, plan.setting)
     ray_environment.prepare(plan.options.address)
+    # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
     from search.executors.ray_session import ray_running
     from search.executors.ray_tune import run_on_ray
 
@@ -186,7 +187,7 @@ def resume_line(module: str, plan: Plan) -> str:
 def write_tables(plan: Plan) -> bool:
     """False on a machine without pyarrow, where the ledger has it all the same."""
     try:
-        from records.parquet import write_tables
+        from records.parquet import write_tables  # needs pyarrow
     except ImportError:
         return False
     write_tables(plan.folder)
@@ -209,7 +210,7 @@ def headline(plan: Plan) -> str:
         f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}, "
         f"{amount(plan.disk_bytes)} at most",
     ]
-    why = "a population changes fields" if options.scheduler in POPULATIONS else "a --set says otherwise"
+    why = "a population changes fields" if is_population(options.scheduler) else "a --set says otherwise"
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: {why}.")
     return "\n".join(lines)

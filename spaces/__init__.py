@@ -1,1 +1,1 @@
-"""What is legal (configs), what is searched (spaces), what is tried first (anchors), who competes (arms). No torch, no Ray."""
+"""What is legal (configs), searched (spaces) and tried first (anchors), and who competes (arms). No torch, no Ray."""

@@ -6,7 +6,7 @@ from console import progress
 from console.arguments import DONE
 from records.follow import LedgerFollower
 from search import export
-from search.views.optuna_study import Mirror
+from search.views.optuna_study import StudyMirror
 from tests import made_runs
 from tests.made_runs import about
 
@@ -20,7 +20,7 @@ def folder(tmp_path, monkeypatch):
 def test_reading_a_ledger_and_making_its_study(folder, capsys):
     follower = LedgerFollower(folder)
     follower.read()
-    Mirror(folder, follower.run, folder / "study.journal").update(follower.history)
+    StudyMirror(folder, follower.run, folder / "study.journal").update(follower.history)
     lines = capsys.readouterr().err.splitlines()
     assert any(line.startswith("reading the ledger: ") and " lines" in line for line in lines)
     assert any(line.startswith("preparing the study: ") and " of 60 trials" in line for line in lines)

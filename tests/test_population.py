@@ -8,10 +8,13 @@ import pytest
 from optuna.distributions import FloatDistribution
 
 from records import ledger
+from records.events import Asked, Epoch, Member
+from records.history import RunHistory
 from records.tables import schedule_rows
 from search import replay, run
 from search.executors.population import FACTORS, clipped, explored
 from spaces.registry import SPACES
+from tests.test_analysis import record
 
 WORDS = ["--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--epochs", "8", "--samples", "5",
          "--exchange-epochs", "2", "--cpus-per-trial", "1"]  # fmt: skip
@@ -32,25 +35,17 @@ def test_a_move_is_a_factor_or_a_new_draw_and_is_clipped_to_the_space(distributi
     assert all(distribution.low <= clipped(distribution, value) <= distribution.high for value in moved)
 
 
-def event(trial, epoch, rate, donor=None, accuracy=0.5):
-    record = {"trial": trial, "epoch": epoch, "eval_accuracy": accuracy, "eval_loss": 1.0, "eval_knn": 0.5}
-    return {"event": "epoch", "record": record, "member": {"fields": {"learning_rate": rate}, "donor": donor}}
+def event(trial: int, epoch: int, rate: float, donor: tuple[int, int] | None = None) -> Epoch:
+    return Epoch(record(trial, epoch, 0.5, 1.0), Member({"learning_rate": rate}, donor))
 
 
 def test_the_line_of_donors_by_hand():
     """Member 1 takes over 0 after epoch 2, member 2 takes over 1 after epoch 3."""
-    events = [{"event": "asked", "trial": t, "config": {"learning_rate": t, "ranking": f"r{t}"}} for t in range(3)]
-    events += [
-        event(0, 1, 0.0),
-        event(1, 1, 1.0),
-        event(2, 1, 2.0),
-        event(0, 2, 0.0),
-        event(1, 2, 1.0),
-        event(2, 2, 2.0),
-    ]
-    events += [event(0, 3, 0.0), event(1, 3, 0.1, [0, 2]), event(2, 3, 2.0), event(2, 4, 0.2, [1, 3])]
+    events = [Asked(t, {"learning_rate": t, "ranking": f"r{t}"}, {}) for t in range(3)]
+    events += [event(t, n, float(t)) for n in (1, 2) for t in range(3)]
+    events += [event(0, 3, 0.0), event(1, 3, 0.1, (0, 2)), event(2, 3, 2.0), event(2, 4, 0.2, (1, 3))]
     about = {"options": {"name": "r"}, "setting": {"seed": 7}}
-    rows = schedule_rows(about, events, [{"trial": 2, "epochs": 4}])
+    rows = schedule_rows(RunHistory.of(about, events), [{"trial": 2, "epochs": 4}])
     assert [(r["epoch"], r["member"], r["learning_rate"]) for r in rows] == [
         (1, 0, 0.0),
         (2, 0, 0.0),
@@ -61,7 +56,7 @@ def test_the_line_of_donors_by_hand():
         2
     }  # the first donor's other fields
     assert rows[0]["setting_seed"] == 7
-    assert schedule_rows(about, events[:3], [{"trial": 2, "epochs": 4}]) == []
+    assert schedule_rows(RunHistory.of(about, events[:3]), [{"trial": 2, "epochs": 4}]) == []
 
 
 @pytest.mark.ray

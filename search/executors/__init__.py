@@ -1,0 +1,1 @@
+"""What runs the trials: this process, or Ray on this machine or on a cluster."""

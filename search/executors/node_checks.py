@@ -32,8 +32,9 @@ def check_nodes(nodes: Sequence[Node], folder: Path, setting: Setting, on_each: 
 
 def _check_packages_and_folder(nodes: Sequence[Node], folder: Path, on_each: OnEach) -> None:
     seen = folder / f".seen-{secrets.token_hex(4)}"
-    wanted = {"versions": versions(), "code": code_digest(), "seen": secrets.token_hex(8), "folder": str(folder)}
-    files.write_bytes(seen, wanted["seen"].encode())
+    sign = secrets.token_hex(8)
+    wanted = {"versions": versions(), "code": code_digest(), "seen": sign, "folder": str(folder)}
+    files.write_bytes(seen, sign.encode())
     try:
         came = on_each(nodes, what_a_node_has(), (str(seen), PACKAGES), lambda: None)
         written = {path.suffix[1:] for path in folder.glob(f"{seen.name}.*")}
@@ -133,7 +134,6 @@ def what_a_node_prepares() -> Callable[[str, str], dict[str, str]]:
     def prepare(setting: str, log: str) -> dict[str, str]:
         import contextlib
 
-        pass
         from console.errors import UsageError
         from spaces.setting import Setting
         from trainables.preparation import load_data

@@ -1,5 +1,5 @@
 """What a search can run on: this machine, or the nodes of a cluster; how many trials fit there, and whether each node is
-fit for them. Pure, but for knocking at an address; search.cluster asks Ray.
+fit for them. Pure, but for knocking at an address; search.executors.ray_session asks Ray.
 """
 
 import math

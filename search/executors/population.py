@@ -25,8 +25,11 @@ FACTORS = (0.8, 1.2)
 QUARTER = 0.25
 
 
-class Synchronous:
-    """What both have in common: a fixed population, choices by address, members that keep their number."""
+class Synchronous(PopulationBasedTraining):
+    """What both have in common: a fixed population, choices by address, members that keep their number.
+
+    Before PB2 among the bases of a class, so that what PB2 overrides is PB2's and what is overridden here is ours.
+    """
 
     def begin(self, space: Space, seed: int, interval: int, epoch: int) -> None:
         """`epoch` is the furthest that a member came in an earlier process: the next exchange comes after it."""
@@ -42,11 +45,11 @@ class Synchronous:
 
     def _checkpoint_or_exploit(self, trial: Any, *more: Any) -> None:
         random.seed(int(self._rng(trial).integers(2**31)))  # Ray draws the donor from Python's own generator
-        super()._checkpoint_or_exploit(trial, *more)  # type: ignore[misc]
+        super()._checkpoint_or_exploit(trial, *more)
 
     def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         moved = self.moved(trial, trial_to_clone)
-        values = {name: clipped(self.space.search[name], moved[name]) for name in trial.config["fields"]}
+        values = {name: clipped(searched(self.space, name), moved[name]) for name in trial.config["fields"]}
         donor = {"donor": [trial_to_clone.config["number"], self._trial_state[trial_to_clone].last_train_time]}
         return trial.config | {"config": trial_to_clone.config["config"]} | values | donor, {}
 
@@ -59,12 +62,14 @@ class Synchronous:
         raise NotImplementedError
 
 
-class Population(Synchronous, PopulationBasedTraining):
+class Population(Synchronous):
     """PBT: each field moves by a factor, or is drawn anew."""
 
     def moved(self, trial: Any, donor: Any) -> dict[str, float]:
         draws = self._rng(trial)
-        return {name: explored(self.space.search[name], donor.config[name], draws) for name in trial.config["fields"]}
+        return {
+            name: explored(searched(self.space, name), donor.config[name], draws) for name in trial.config["fields"]
+        }
 
 
 class Bandit(Synchronous, PB2):
@@ -74,6 +79,13 @@ class Bandit(Synchronous, PB2):
         np.random.seed(int(self._rng(trial).integers(2**31)))
         new, _ = PB2._get_new_config(self, trial, donor)
         return new
+
+
+def searched(space: Space, field: str) -> FloatDistribution:
+    """Where a field that may change lies: all of them are numbers."""
+    distribution = space.search[field]
+    assert isinstance(distribution, FloatDistribution)
+    return distribution
 
 
 def explored(distribution: FloatDistribution, value: float, draws: np.random.Generator) -> float:
@@ -86,18 +98,31 @@ def explored(distribution: FloatDistribution, value: float, draws: np.random.Gen
 
 
 def clipped(distribution: FloatDistribution, value: float) -> float:
+    """The value, or the nearest one in the range."""
     return float(np.clip(value, distribution.low, distribution.high))
 
 
-def make_population(name: str, space: Space, seed: int, interval: int, epoch: int) -> Synchronous:
-    """The scheduler of this name over the space's mutable fields; `interval` in epochs."""
-    bounds = {field: [space.search[field].low, space.search[field].high] for field in space.mutable}
-    shared = {"time_attr": "epoch", "perturbation_interval": interval, "quantile_fraction": QUARTER, "synch": True,
-              "log_config": False}  # fmt: skip
-    made: Synchronous
-    if name == "pb2":
-        made = Bandit(hyperparam_bounds=bounds, **shared)
-    else:
-        made = Population(hyperparam_mutations=bounds, **shared)
+def make_pbt(space: Space, seed: int, interval: int, epoch: int) -> Population:
+    """PBT over the space's mutable fields; `interval` in epochs, `epoch`: where an earlier process came to."""
+    made = Population(hyperparam_mutations=_bounds(space), **_shared(interval))
     made.begin(space, seed, interval, epoch)
     return made
+
+
+def make_pb2(space: Space, seed: int, interval: int, epoch: int) -> Bandit:
+    """PB2, as `make_pbt`."""
+    made = Bandit(hyperparam_bounds=_bounds(space), **_shared(interval))
+    made.begin(space, seed, interval, epoch)
+    return made
+
+
+def _bounds(space: Space) -> dict[str, Any]:
+    """The ends of each field that may change."""
+    ranges = {field: searched(space, field) for field in space.mutable}
+    return {field: [of.low, of.high] for field, of in ranges.items()}
+
+
+def _shared(interval: int) -> dict[str, Any]:
+    """What both are told alike."""
+    return {"time_attr": "epoch", "perturbation_interval": interval, "quantile_fraction": QUARTER, "synch": True,
+            "log_config": False}  # fmt: skip

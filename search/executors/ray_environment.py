@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -77,7 +77,8 @@ def _sweep(above: Path) -> None:
                 shutil.rmtree(token.parent, ignore_errors=True)
 
 
-def _let_go(file: Any) -> bool:
+def _let_go(file: BinaryIO) -> bool:
+    """Whether no process holds the lock on this file any more."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,6 +1,6 @@
 """Which Ray a search runs on: a private one here, gone afterwards, or a cluster that is joined and left as it was.
 
-Import search.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
+Import search.executors.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ def ray_running(
 
 def _has_dashboard() -> bool:
     try:
-        import ray.dashboard.optional_deps  # noqa: F401
+        import ray.dashboard.optional_deps  # noqa: F401  # what ray[default] adds: may not be installed
     except ImportError:
         return False
     return True
@@ -76,8 +76,12 @@ def _join(address: str) -> Any:
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     patience = os.environ.setdefault(JOIN_VARIABLE, JOIN_SECONDS)
     try:
-        quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-        joined = ray.init(address=address, runtime_env={"env_vars": passed}, **quiet)
+        joined = ray.init(
+            address=address,
+            runtime_env={"env_vars": passed},
+            log_to_driver=False,
+            logging_level=logging.CRITICAL,
+        )
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         first = str(error).strip().split("\n")[0].rstrip(". ")
         raise UsageError(

@@ -1,6 +1,6 @@
 """Runs a campaign's trials on the Ray that is running.
 
-Import search.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
+Import search.executors.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
 """
 
 import json
@@ -14,10 +14,11 @@ from typing import Any
 import ray
 from ray import tune
 from ray.exceptions import RayError
-from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from records.epoch import Row
+from records.events import Ending
 from records.files import read_text
 from records.folder import last_checkpoint
 from records.locks import wait_for_workers
@@ -25,8 +26,8 @@ from search.campaign import OUT_OF_TIME, Campaign
 from search.executors.node_checks import check_nodes
 from search.executors.nodes import FORGIVEN, Node, cause, explain, lost_with_its_node, refuse_impossible
 from search.executors.ray_session import live_nodes
-from search.executors.schedulers import make_scheduler
-from search.options import PAUSING, POPULATIONS, RAY_KEEPS, SearchOptions
+from search.options import SearchOptions
+from search.schedulers import ASHA, RAY_KEEPS, Race, get_scheduler
 from spaces.setting import Setting
 from spaces.space import Space
 from trainables.tune import StrategyTrainable
@@ -56,29 +57,30 @@ def _on_each(
 def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:
     """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
     assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
-    resources = {"cpu": options.cpus_per_trial, "gpu": options.gpus_per_trial}
+    cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
     if options.address:
         nodes = live_nodes()
-        refuse_impossible(nodes, *resources.values(), options.address)
-        print(explain(nodes, *resources.values(), options.concurrent), flush=True)
-        check_nodes([node for node in nodes if node.places(*resources.values())], campaign.folder, setting, _on_each)
+        refuse_impossible(nodes, cpus, gpus, options.address)
+        print(explain(nodes, cpus, gpus, options.concurrent), flush=True)
+        check_nodes([node for node in nodes if node.places(cpus, gpus)], campaign.folder, setting, _on_each)
     wait_for_workers(campaign.folder)
-    population = options.scheduler in POPULATIONS
+    scheduler = get_scheduler(options.scheduler or ASHA.name)
+    population = scheduler.kind == "population"
     if population:
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
-    kept = RAY_KEEPS if options.scheduler in PAUSING else None
+    kept = RAY_KEEPS if scheduler.pauses else None
     storage = campaign.folder / ".ray"
     shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
     tuner = tune.Tuner(
-        tune.with_resources(StrategyTrainable, resources),
+        tune.with_resources(StrategyTrainable, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
             metric="accuracy" if population else "best_accuracy",
             mode="max",
             search_alg=CampaignSearcher(campaign, setting, space.mutable if population else ()),
-            scheduler=_scheduler(campaign, space, setting, options, longest),
+            scheduler=scheduler.make(_race(campaign, space, setting, options, longest)),
             # a paused trial counts as one at a time, so that those it waits for could never start
-            max_concurrent_trials=None if population or options.scheduler == "hyperband" else options.concurrent,
+            max_concurrent_trials=None if scheduler.pauses else options.concurrent,
             reuse_actors=True,
             time_budget_s=campaign.seconds_left(),
         ),
@@ -98,15 +100,11 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _scheduler(
-    campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int
-) -> TrialScheduler:
-    if options.scheduler in POPULATIONS:
-        from search.executors.population import make_population
-
-        furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
-        return make_population(options.scheduler, space, setting.seed, options.exchange_epochs or 1, furthest)
-    return make_scheduler(options.scheduler or "asha", longest, setting.epochs, campaign.past())
+def _race(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> Race:
+    """What is known to the scheduler when it begins."""
+    furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
+    exchange = options.exchange_epochs or 1
+    return Race(space, setting.seed, setting.epochs, longest, exchange, campaign.past(), furthest)
 
 
 class _NotKept:
@@ -124,13 +122,14 @@ class CampaignSearcher(_NotKept, Searcher):
         super().__init__(metric="best_accuracy", mode="max")
         self.campaign, self.setting, self.fields = campaign, setting, fields
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    # Ray's own annotation leaves out FINISHED, the text that its documentation asks for when there is nothing more
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
         asked = self.campaign.ask()
         if asked is None:
             # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
             return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
         member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
-        now = json.loads(member) if member else {"config": asked.config, "donor": None}
+        now: Row = json.loads(member) if member else {"config": asked.config, "donor": None}
         return {
             "number": asked.trial,
             "anchor": asked.anchor or "",
@@ -194,7 +193,7 @@ class LedgerCallback(_NotKept, tune.Callback):
         finished = "record" in result and result["record"].finished
         if not finished and (self.campaign.stopped or self.campaign.over_time()):
             return self.campaign.ended(trial.config["number"], "interrupted", self.campaign.stopped or OUT_OF_TIME)
-        state = "complete" if finished else "pruned"
+        state: Ending = "complete" if finished else "pruned"
         self.campaign.ended(trial.config["number"], state, peak_memory_mb=result.get("peak_memory_mb", 0.0))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

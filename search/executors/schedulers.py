@@ -4,9 +4,11 @@ Work is updates times batch size: a curriculum that starts on a tenth of the ima
 batch size. What was spent before the first update (pretraining, features) does not count here.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import (
     AsyncHyperBandScheduler,
     FIFOScheduler,
@@ -15,6 +17,8 @@ from ray.tune.schedulers import (
     TrialScheduler,
 )
 
+__all__ = ["Past", "TrialScheduler", "make_asha", "make_fifo", "make_hyperband", "make_median"]
+
 REDUCTION = 3  # of the trials that reach a rung, the best third goes on
 RUNGS = 2  # at a ninth and a third of the longest trial
 FEWEST = 3  # trials that a median is taken over
@@ -22,11 +26,11 @@ FEWEST = 3  # trials that a median is taken over
 Past = dict[int, list[tuple[int, float]]]  # by trial: (work, best accuracy so far) of each epoch in an earlier process
 
 
-class Anchored:
+class Anchored(FIFOScheduler):
     """Never stops or pauses an anchor: what the search must beat has to be known whole."""
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        decision: str = super().on_trial_result(tune_controller, trial, result)  # type: ignore[misc]
+        decision: str = super().on_trial_result(tune_controller, trial, result)
         return TrialScheduler.CONTINUE if trial.config.get("anchor") else decision
 
 
@@ -38,7 +42,7 @@ class AnchoredASHA(Anchored, AsyncHyperBandScheduler):
         self.rungs = [recorded for _, recorded in self._brackets[0]._rungs]
         for number, points in past.items():
             for work, accuracy in points:
-                self._brackets[0].on_result(SimpleNamespace(trial_id=_past(number)), work, accuracy)
+                self._brackets[0].on_result(_stand_in(number), work, accuracy)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that is gone on with keeps its place on the rungs that it has passed."""
@@ -71,11 +75,12 @@ class AnchoredHyperBand(HyperBandScheduler):
     def __init__(self, **settings: Any):
         super().__init__(**settings)
         self.anchors: list[Any] = []
-        first_rung = self._get_r0
+        first_rung: Callable[[int], int] = self._get_r0
         self._get_r0 = lambda s: max(1, first_rung(s))
 
     def _create_bracket(self, s: int) -> Any:
-        return super()._create_bracket(self._s_max_1 - 1 - s)
+        create: Callable[[int], Any] = super()._create_bracket
+        return create(self._s_max_1 - 1 - s)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         if trial.config.get("anchor"):
@@ -106,17 +111,39 @@ class AnchoredHyperBand(HyperBandScheduler):
 
 
 def _past(number: int) -> str:
+    """The id of a trial of an earlier process, which Ray has never seen."""
     return f"past-{number}"
 
 
-def make_scheduler(name: str, longest: int, epochs: int, past: Past) -> TrialScheduler:
-    """`longest` is the work of a trial of `epochs` epochs if it takes every image in every epoch."""
-    if name == "none":
-        return FIFOScheduler()
-    grace = max(1, longest // REDUCTION**RUNGS)
-    if name == "median":
-        return AnchoredMedian(past, time_attr="images", grace_period=grace, min_samples_required=FEWEST,
-                              min_time_slice=longest + 1)  # fmt: skip
-    if name == "hyperband":
-        return AnchoredHyperBand(time_attr="passes", max_t=epochs, reduction_factor=REDUCTION)
-    return AnchoredASHA(past, time_attr="images", max_t=longest + 1, grace_period=grace, reduction_factor=REDUCTION)
+def _stand_in(number: int) -> Trial:
+    """What a rung asks of such a trial: its id and nothing else."""
+    return cast(Trial, SimpleNamespace(trial_id=_past(number)))
+
+
+def make_fifo() -> TrialScheduler:
+    """Every trial runs to its end."""
+    return FIFOScheduler()
+
+
+def make_asha(longest: int, past: Past) -> TrialScheduler:
+    """`longest`: the work of a trial that is not stopped and takes every image in every epoch."""
+    return AnchoredASHA(
+        past, time_attr="images", max_t=longest + 1, grace_period=_grace(longest), reduction_factor=REDUCTION
+    )
+
+
+def make_median(longest: int, past: Past) -> TrialScheduler:
+    """`longest` as for ASHA."""
+    return AnchoredMedian(past, time_attr="images", grace_period=_grace(longest), min_samples_required=FEWEST,
+                          min_time_slice=longest + 1)  # fmt: skip
+
+
+def make_hyperband(epochs: int) -> TrialScheduler:
+    """`epochs` of a trial that is not stopped."""
+    return AnchoredHyperBand(time_attr="passes", max_t=epochs, reduction_factor=REDUCTION)
+
+
+def _grace(longest: int) -> int:
+    """Work before the first rung."""
+    rung: int = longest // REDUCTION**RUNGS
+    return max(1, rung)

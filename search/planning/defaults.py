@@ -1,4 +1,4 @@
-"""TODO."""
+"""What was left open, chosen, and what contradicts itself or this machine refused, before data are touched."""
 
 import datetime
 import os
@@ -9,6 +9,8 @@ from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import SearchOptions
+from search.proposers.samplers import get_sampler
+from search.schedulers import ASHA, NONE, get_scheduler
 from trainables.data.folder import is_division
 from trainables.data.sources import is_embedded
 from trainables.data.splits import official_partition
@@ -34,7 +36,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
         "weights": options.weights or _default_weights(options.space, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
-        "scheduler": options.scheduler or ("none" if local or options.sampler == "nsga2" else "asha"),
+        "scheduler": options.scheduler or _default_scheduler(options),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
@@ -56,6 +58,12 @@ def _default_weights(space: str, drawn: bool) -> str:
     return "imagenet" if not drawn else "textures" if strategy.trains == "head" else "none"
 
 
+def _default_scheduler(options: SearchOptions) -> str:
+    """Early stopping is Ray's, and a trial that is stopped early has not taken its seconds."""
+    stops = options.executor == "ray" and get_sampler(options.sampler).objectives == 1
+    return ASHA.name if stops else NONE.name
+
+
 def _default_difficulty(data: str, drawn: bool) -> str:
     """What is known already: how hard drawn images are, or a folder that is divided."""
     return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
@@ -67,8 +75,8 @@ def _nodes(options: SearchOptions, cores: int) -> list[Node]:
         return [Node("this machine", cores, gpus_here())]
     if options.executor == "local":
         raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
-    ray_environment.prepare(options.address)  # Ray is slow to load, and not needed without it
-    from search.executors.ray_session import survey
+    ray_environment.prepare(options.address)
+    from search.executors.ray_session import survey  # Ray is slow to load, and not needed without a cluster
 
     return survey(options.address)
 
@@ -80,6 +88,7 @@ def _default_name(options: SearchOptions) -> str:
 
 def _check(options: SearchOptions, cores: int) -> None:
     gpus, here = options.gpus_per_trial or 0.0, gpus_here()
+    stops = get_scheduler(options.scheduler or NONE.name).kind != "none"
     if not options.address and gpus > here:
         raise UsageError(
             f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
@@ -92,12 +101,12 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
-    if options.executor == "local" and options.scheduler != "none":
+    if options.executor == "local" and stops:
         raise UsageError(f"--scheduler {options.scheduler} is Ray's; pass --scheduler none with --executor local.")
-    if options.sampler == "nsga2" and options.scheduler != "none":
+    if get_sampler(options.sampler).objectives == 2 and stops:
         raise UsageError(
-            f"--sampler nsga2 weighs accuracy against seconds, and a trial that is stopped early has neither; pass "
-            f"--scheduler none with it, got {options.scheduler}."
+            f"--sampler {options.sampler} weighs accuracy against seconds, and a trial that is stopped early has neither; "
+            f"pass --scheduler none with it, got {options.scheduler}."
         )
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")

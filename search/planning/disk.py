@@ -5,7 +5,8 @@ from pathlib import Path
 
 from console.errors import UsageError
 from console.progress import amount
-from search.options import PAUSING, RAY_KEEPS, SearchOptions
+from search.options import SearchOptions
+from search.schedulers import NONE, RAY_KEEPS, get_scheduler
 from trainables.networks.models import Network
 from trainables.strategies import get_strategy
 
@@ -24,7 +25,8 @@ def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: i
     checkpoint = whole + 2 * (_bytes(network.head) if head else whole)
     at_once = min(options.samples, options.concurrent or 1)
     kept = min(options.samples, options.keep + anchors + at_once)
-    waiting = RAY_KEEPS * options.samples * checkpoint if options.scheduler in PAUSING else 0
+    pauses = get_scheduler(options.scheduler or NONE.name).pauses
+    waiting = RAY_KEEPS * options.samples * checkpoint if pauses else 0
     predictions = options.samples * judged * (4 * network.head.out_features + 32)
     records = 2 * RECORD_BYTES * options.samples * options.epochs
     return kept * best + at_once * (best + 2 * checkpoint) + waiting + 2 * predictions + records

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The space that is searched: the strategy's own, as --search, --set, --anchors and --configs change it."""
 
 import re
 from pathlib import Path
@@ -13,8 +13,9 @@ from optuna.distributions import (
 
 from console.errors import UsageError, unknown
 from records.tables import SETTING
-from search.options import POPULATIONS, SearchOptions
-from search.proposers.samplers import grid
+from search.options import SearchOptions
+from search.proposers.samplers import get_sampler
+from search.schedulers import is_population
 from spaces.registry import get_space
 from spaces.space import Anchor, Space
 
@@ -22,11 +23,14 @@ SMALLEST_POPULATION = 4  # of which one is replaced at a time
 
 
 def grid_samples(asked: SearchOptions, space: Space) -> int:
-    """Anchors and the whole grid; UsageError where --samples says otherwise."""
-    whole = len(space.anchors) + len(grid(space))
+    """Anchors and everything that the sampler runs through; UsageError where --samples says otherwise."""
+    points_of = get_sampler(asked.sampler).points
+    assert points_of, f"{asked.sampler} draws"
+    points = len(points_of(space))
+    whole = len(space.anchors) + points
     if "samples" in asked.model_fields_set and asked.samples != whole:
         raise UsageError(
-            f"--sampler grid runs {len(grid(space))} points and {len(space.anchors)} anchors; leave out --samples "
+            f"--sampler {asked.sampler} runs {points} points and {len(space.anchors)} anchors; leave out --samples "
             f"{asked.samples}, or make the grid another one with --set and --search."
         )
     return whole
@@ -34,12 +38,12 @@ def grid_samples(asked: SearchOptions, space: Space) -> int:
 
 def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     """The space with --search, --set and --anchors applied, and the anchors that a --set contradicts."""
-    space = _choose_anchors(get_space(options.space), options.anchors)
+    space = choose_anchors(get_space(options.space), options.anchors)
     if options.configs:
         space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
     space = space.with_search(dict(parse_search(space, text) for text in options.search))
     narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
-    if options.scheduler in POPULATIONS:
+    if is_population(options.scheduler):
         _check_population(options, narrowed)
         narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
@@ -75,7 +79,8 @@ def _check_population(options: SearchOptions, space: Space) -> None:
         )
 
 
-def _choose_anchors(space: Space, wanted: str | None) -> Space:
+def choose_anchors(space: Space, wanted: str | None) -> Space:
+    """The space with the anchors of these names alone; None: all of its own. Raises UsageError for an unknown one."""
     if wanted is None:
         return space
     known = {anchor.name: anchor for anchor in space.anchors}

@@ -2,50 +2,75 @@
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
-from console.errors import UsageError
+from console.errors import UsageError, unknown
 from spaces.space import Space
 from trainables.seeds import rng
 
 LARGEST_GRID = 10_000
-REPLAYED = ("cmaes", "nsga2")  # they keep notes on the trials they drew, so a resumed run has to draw them again
-TWO_OBJECTIVES = ("nsga2",)  # accuracy, and seconds of training and scoring
 
 
-def make_sampler(name: str, seed: int, number: int, samples: int) -> BaseSampler:
+@dataclass(frozen=True)
+class Sampler:
+    """One way to draw configs."""
+
+    name: str
+    says: str  # one line for whoever chooses
+    make: Callable[[int, int], BaseSampler]  # (where its random numbers begin, trials of the search) -> the sampler
+    objectives: Literal[1, 2] = 1  # accuracy; or also seconds of training and scoring
+    replayed: bool = False  # it keeps notes on the trials it drew, so a resumed run has to draw them again
+    points: Callable[[Space], list[dict[str, Any]]] | None = None  # what it runs through, where it draws nothing
+
+
+def make_sampler(sampler: Sampler, seed: int, number: int, samples: int) -> BaseSampler:
     """The sampler for one trial: its draws come from (seed, trial number) and from the results known by then."""
     address = int(rng(seed, number, "propose").integers(2**31))
-    start_up = max(1, samples // 4)  # a quarter of the samples at most are drawn blindly
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        if name == "random":
-            return optuna.samplers.RandomSampler(seed=address)
-        independent = optuna.samplers.RandomSampler(
-            seed=address
-        )  # for what a model cannot take: fields that come and go
-        if name == "cmaes":
-            return optuna.samplers.CmaEsSampler(
-                seed=address,
-                n_startup_trials=start_up,
-                independent_sampler=independent,
-                warn_independent_sampling=False,
-            )
-        if name == "gp":
-            return optuna.samplers.GPSampler(
-                seed=address,
-                n_startup_trials=start_up,
-                independent_sampler=independent,
-                warn_independent_sampling=False,
-            )
-        if name == "nsga2":
-            return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, start_up))
-        # running trials count as bad ones, so that two trials at a time do not draw the same config
-        return optuna.samplers.TPESampler(seed=address, n_startup_trials=start_up, constant_liar=True)
+        return sampler.make(address, samples)
+
+
+def _start_up(samples: int) -> int:
+    """Trials that are drawn blindly: a quarter of the samples at most."""
+    return max(1, samples // 4)
+
+
+def _tpe(address: int, samples: int) -> BaseSampler:
+    # running trials count as bad ones, so that two trials at a time do not draw the same config
+    return optuna.samplers.TPESampler(seed=address, n_startup_trials=_start_up(samples), constant_liar=True)
+
+
+def _random(address: int, samples: int) -> BaseSampler:
+    return optuna.samplers.RandomSampler(seed=address)
+
+
+def _cmaes(address: int, samples: int) -> BaseSampler:
+    return optuna.samplers.CmaEsSampler(
+        seed=address,
+        n_startup_trials=_start_up(samples),
+        independent_sampler=_random(address, samples),  # for what a model cannot take: fields that come and go
+        warn_independent_sampling=False,
+    )
+
+
+def _gp(address: int, samples: int) -> BaseSampler:
+    return optuna.samplers.GPSampler(
+        seed=address,
+        n_startup_trials=_start_up(samples),
+        independent_sampler=_random(address, samples),  # as for CMA-ES
+        warn_independent_sampling=False,
+    )
+
+
+def _nsga2(address: int, samples: int) -> BaseSampler:
+    return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, _start_up(samples)))
 
 
 def grid(space: Space) -> list[dict[str, Any]]:
@@ -78,3 +103,24 @@ def axis(distribution: BaseDistribution) -> list[Any]:
     if isinstance(distribution, IntDistribution):
         return sorted({low, round(middle), high})
     return [low, middle, high]
+
+
+TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe)
+RANDOM = Sampler("random", "draws anywhere, whatever the results", _random)
+GRID = Sampler("grid", "every combination of a few values of each field", _tpe, points=grid)
+CMAES = Sampler("cmaes", "moves a normal distribution to what did well (CMA-ES)", _cmaes, replayed=True)
+GP = Sampler("gp", "draws where a Gaussian process expects most", _gp)
+NSGA2 = Sampler("nsga2", "for accuracy and for few seconds: a genetic algorithm (NSGA-II)", _nsga2, 2, replayed=True)
+SAMPLERS = {sampler.name: sampler for sampler in (TPE, RANDOM, GRID, CMAES, GP, NSGA2)}
+
+
+def get_sampler(name: str) -> Sampler:
+    """The sampler of this name, or UsageError with the nearest name."""
+    if name not in SAMPLERS:
+        raise unknown("sampler", name, SAMPLERS)
+    return SAMPLERS[name]
+
+
+def has_two_objectives(name: str) -> bool:
+    """Whether the run of this sampler weighs seconds beside accuracy. Runs of samplers unknown here can be looked at."""
+    return name in SAMPLERS and SAMPLERS[name].objectives == 2

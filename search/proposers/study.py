@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from records.epoch import EpochRecord
 from records.events import Asked
 from records.history import TrialHistory
-from search.proposers.samplers import REPLAYED, TWO_OBJECTIVES, grid, make_sampler
+from search.proposers.samplers import get_sampler, make_sampler
 from spaces.space import Space
 
 STATES = {
@@ -39,10 +39,10 @@ class StudyProposer:
 
     def __init__(self, space: Space, samples: int, seed: int, sampler: str):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.space, self.samples, self.seed, self.sampler = space, samples, seed, sampler
-        self.two = sampler in TWO_OBJECTIVES
+        self.space, self.samples, self.seed, self.sampler = space, samples, seed, get_sampler(sampler)
+        self.two = self.sampler.objectives == 2
         self.study = optuna.create_study(directions=["maximize", "minimize"] if self.two else ["maximize"])
-        self.grid = grid(space) if sampler == "grid" else []
+        self.grid = self.sampler.points(space) if self.sampler.points else []
         self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
         self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
@@ -62,7 +62,7 @@ class StudyProposer:
 
     def adopt(self, asked: Asked) -> None:
         """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
-        if self.sampler in REPLAYED:
+        if self.sampler.replayed:
             drawn = self.ask()
             assert drawn and drawn.config == asked.config, f"trial {asked.trial} was drawn otherwise before"
             return

@@ -1,0 +1,1 @@
+"""What a person sees of a run: lines in the terminal, pages in the browser."""

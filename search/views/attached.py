@@ -45,7 +45,7 @@ def dashboards(folder: Path, wanted: bool, say: Say) -> Iterator[None]:
     say(f"The dashboards are closed; `python -m search.dashboard {folder}` opens them again.")
 
 
-def _pass_on(child: subprocess.Popen, say: Say) -> None:
+def _pass_on(child: subprocess.Popen[str], say: Say) -> None:
     assert child.stdout
     for line in child.stdout:
         say(line.rstrip())

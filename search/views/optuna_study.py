@@ -23,7 +23,7 @@ from records.epoch import Row
 from records.files import write_bytes
 from records.folder import best_weights, predictions_file
 from records.history import RunHistory, TrialHistory
-from search.proposers.samplers import TWO_OBJECTIVES
+from search.proposers.samplers import has_two_objectives
 from search.proposers.study import STATES, values_of
 from spaces.space import within
 
@@ -37,7 +37,7 @@ class Journal(BaseJournalBackend):
         self.lines: list[str] = []
         self.file: Any = None
 
-    def read_logs(self, log_number_from: int) -> list[Row]:  # type: ignore[override]
+    def read_logs(self, log_number_from: int) -> list[Row]:
         return [json.loads(line) for line in self.lines[log_number_from:]]
 
     def append_logs(self, logs: list[Row]) -> None:
@@ -129,7 +129,7 @@ def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
 def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
     """The names and directions of what the trials are valued by."""
     split = "test accuracy (picked on test)" if run["setting"]["protocol"] == "report" else "validation accuracy"
-    if run["options"]["sampler"] in TWO_OBJECTIVES:
+    if has_two_objectives(run["options"]["sampler"]):
         return [split, "seconds"], [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
     return [split], [StudyDirection.MAXIMIZE]
 
@@ -143,7 +143,7 @@ def as_trial(run: Row, folder: Path, of: TrialHistory, arms: list[str]) -> Froze
     """One trial as Optuna keeps it: numbered, valued by its best epoch, with a value per epoch."""
     params, distributions, outside = parameters(run, of, arms)
     state = TrialState.RUNNING if of.state == "running" else STATES[of.state]
-    values = values_of(of, run["options"]["sampler"] in TWO_OBJECTIVES)
+    values = values_of(of, has_two_objectives(run["options"]["sampler"]))
     if state == TrialState.COMPLETE and values is None:
         state = TrialState.FAIL
     trial = create_trial(

@@ -1,8 +1,10 @@
 """The run for TensorBoard: one event file per trial, with scalars per epoch and its hyperparameters.
 
-Derived, like the study. Needs the package tensorboard, which is imported where it is used.
+Derived, like the study. Needs the package tensorboard, which is imported where it is used: it may not be installed, and
+is slow to load.
 """
 
+import logging
 import math
 import re
 import shutil
@@ -187,7 +189,8 @@ def _summary(values: dict[str, float]) -> Any:
 def _event(at: float, summary: Any, step: int = 0) -> bytes:
     from tensorboard.compat.proto.event_pb2 import Event
 
-    return Event(wall_time=at, step=step, summary=summary).SerializeToString()
+    made: bytes = Event(wall_time=at, step=step, summary=summary).SerializeToString()
+    return made
 
 
 def launch(folder: Path, port: int) -> str:
@@ -195,8 +198,6 @@ def launch(folder: Path, port: int) -> str:
 
     Its reader of files is a process of its own that ends when our end of its pipe is closed, however we end.
     """
-    import logging
-
     from tensorboard import program
     from tensorboard.data.server_ingester import NoDataServerError, get_server_binary
 
@@ -210,7 +211,8 @@ def launch(folder: Path, port: int) -> str:
     board.configure(
         argv=["tensorboard"], logdir=str(folder), load_fast=fast, reload_interval=2.0, window_title=folder.parent.name
     )
-    return board.launch()
+    served_at: str = board.launch()
+    return served_at
 
 
 def _plugins() -> list[Any]:

@@ -44,7 +44,8 @@ def masked(checksums: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4096)
 def _header(length: int) -> bytes:
     header = struct.pack("<Q", length)
-    return header + masked(crc32c([header]))[0].astype("<u4").tobytes()
+    checksum: bytes = masked(crc32c([header]))[0].astype("<u4").tobytes()
+    return header + checksum
 
 
 def framed(events: list[bytes]) -> list[bytes]:
