@@ -126,7 +126,7 @@ def arms_of(run: LoadedRun) -> pd.DataFrame:
         rows["strategy"] = [
             f"{name}, {_choice(run, trial)}" for name, trial in zip(rows["strategy"], rows["trial"], strict=True)
         ]
-    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "limited"])
+    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor"])
     return pd.concat([rows.rename(columns={"strategy": "arm"}), extra], axis=1)
 
 
@@ -146,10 +146,10 @@ def _choice(run: LoadedRun, trial: int) -> str:
 
 
 def _facts(run: LoadedRun, trial: int) -> tuple[object, ...]:
-    """Strategy, initialisation, network, pixels, anchor and whether its updates were limited, of one trial."""
+    """Strategy, initialisation, network, pixels and anchor of one trial."""
     setting = run.settings[trial]
-    start, limited = initialisation(setting.weights), setting.max_updates is not None
-    return setting.strategy, start, setting.model, setting.image_size, run.asked[trial].anchor, limited
+    start = initialisation(setting.weights)
+    return setting.strategy, start, setting.model, setting.image_size, run.asked[trial].anchor
 
 
 def initialisation(weights: str) -> str:

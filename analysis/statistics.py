@@ -1,4 +1,4 @@
-"""The statistics of a report, each checked against a hand-worked or published example in tests/test_statistics.py.
+"""The statistics of a report, each checked against a hand-worked or published example in tests/analysis/test_statistics.py.
 
 n = seeds, m = comparisons in one family. Differences are fractions (accuracies in [0, 1]).
 """

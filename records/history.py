@@ -12,7 +12,7 @@ from console.errors import UsageError
 from records.epoch import EpochRecord, Row
 from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Tested
 from records.folder import ledger_file, read_run
-from records.ledger import read_events, read_lines
+from records.ledger import read_events
 from spaces.arm import Arm
 from spaces.setting import Setting
 
@@ -203,13 +203,10 @@ def other_version(run: Row) -> str | None:
     return None
 
 
-def recorded_epochs(folder: Path, trial: int) -> dict[int, EpochRecord]:
-    """{epoch: record} of one trial, as first recorded; other trials' lines are not gone into."""
-    found: dict[int, EpochRecord] = {}
-    for line in read_lines(folder):
-        if line["event"] == Epoch.name and line["record"]["trial"] == trial:
-            found.setdefault(line["record"]["epoch"], EpochRecord.from_row(line["record"]))
-    return found
+def recorded_epochs(folder: Path, number: int) -> dict[int, EpochRecord]:
+    """{epoch: record} of one trial, as first recorded."""
+    trial = RunHistory.of({}, read_events(folder)).trials.get(number)
+    return {record.epoch: record for record in trial.records} if trial else {}
 
 
 def best_first(trials: Iterable[TrialHistory]) -> list[TrialHistory]:

@@ -26,8 +26,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
     updates = parse_budget(options.budget)
     contestants = make_contestants(options.strategies, options.anchors, options.twins, _configs(options.configs))
-    for one in contestants:
-        check_weights(one.weights)
+    _check_weights(contestants)
     plan = make_plan(_as_search(options, contestants), resumes)
     _check(plan, contestants)
     seeds = list(range(options.seed, options.seed + options.seeds))
@@ -101,12 +100,18 @@ def _as_search(options: CompareOptions, contestants: list[Contestant]) -> Search
     return SearchOptions(**shared, space=space, samples=samples, anchors="none", scheduler="none")
 
 
+def _check_weights(contestants: list[Contestant]) -> None:
+    """Whether there is such a file for each arm that names one, and the arm starts from weights. Raises UsageError."""
+    for one in contestants:
+        if one.weights and get_strategy(one.arm.strategy).starts_from == "random":
+            raise UsageError(f"{one.arm.strategy} starts from random weights; drop @{one.weights}.")
+        check_weights(one.weights)
+
+
 def _check(plan: Plan, contestants: list[Contestant]) -> None:
     """What only shows when an arm is made: its weights, the division, an image size. Raises UsageError."""
     for one in contestants:
         random = get_strategy(one.arm.strategy).starts_from == "random"
-        if one.weights and random:
-            raise UsageError(f"{one.arm.strategy} starts from random weights; drop @{one.weights}.")
         weights = "none" if random else one.weights or plan.setting.weights
         setting = plan.setting.model_copy(update={"strategy": one.arm.strategy, "weights": weights})
         make_network(setting, len(plan.data.classes))

@@ -10,8 +10,8 @@ from records.events import FORMAT
 from records.files import write_arrays, write_json
 from records.folder import predictions_file
 from records.ledger import Ledger
+from tests.analysis.test_runs_and_tables import record
 from tests.made_runs import put
-from tests.test_analysis import record
 
 ARMS = ("self_paced", "self_paced/random", "finetune", "transfer")
 # test accuracy of each arm on seeds 0, 1, 2

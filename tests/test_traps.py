@@ -14,7 +14,6 @@ import torch
 
 from spaces.self_paced import SelfPacedConfig
 from spaces.trial import TrialConfig
-from tests.test_knn import by_double_loop
 from tests.toy import (
     COUNT,
     HELD_OUT,
@@ -26,6 +25,7 @@ from tests.toy import (
     same_tensors,
     without_seconds,
 )
+from tests.trainables.networks.test_knn import by_double_loop
 from trainables.curricula.base import Feedback
 from trainables.curricula.share import millionths
 from trainables.loop import shuffled, train

@@ -78,10 +78,10 @@ class HeadToHead:
         seeds: list[int],
         epochs: int,
         head_epochs: int,
-        updates: int | None,
+        max_updates: int | None,
     ):
-        """`updates`: the budget of every full-network arm; None: what the reference arm uses in `epochs` epochs."""
-        self.setting, self.epochs, self.head_epochs, self.updates = setting, epochs, head_epochs, updates
+        """`max_updates`: the budget of every full-network arm; None: what the reference arm uses in `epochs` epochs."""
+        self.setting, self.epochs, self.head_epochs, self.max_updates = setting, epochs, head_epochs, max_updates
         self.reference = reference_of(contestants)
         first = sorted(contestants, key=lambda one: (one is not self.reference, one.arm.is_twin))
         self.queue = [(one, seed) for seed in seeds for one in first]
@@ -130,7 +130,7 @@ class HeadToHead:
     def _needed(self, one: Contestant, seed: int) -> list[str | None]:
         """The states of the trials that this one builds on; None for one that still runs."""
         needs = {one.arm.partner} if one.arm.is_twin else set()
-        if self.reference and one is not self.reference and one.whole_network and self.updates is None:
+        if self.reference and one is not self.reference and one.whole_network and self.max_updates is None:
             needs.add(self.reference.arm)
         return [self.states.get((arm, seed)) for arm in needs]
 
@@ -141,18 +141,17 @@ class HeadToHead:
         return any(state not in (None, "complete") for state in self._needed(one, seed))
 
     def _setting(self, one: Contestant, seed: int) -> Setting:
-        updates = self.updates
-        if updates is None and self.reference and one is not self.reference:
-            updates = self.used.get((self.reference.arm, seed))
-        limited = one.whole_network and updates is not None
+        most = self.max_updates if one.whole_network else None
+        if most is None and one.whole_network and self.reference and one is not self.reference:
+            most = self.used.get((self.reference.arm, seed))
         random = get_strategy(one.arm.strategy).starts_from == "random"
         changes = {
             "strategy": one.arm.strategy,
             "arm": one.arm,
             "seed": seed,
             "weights": "none" if random else one.weights or self.setting.weights,
-            "epochs": UNLIMITED if limited else self.epochs if one.whole_network else self.head_epochs,
-            "max_updates": updates if limited else None,
+            "epochs": UNLIMITED if most is not None else self.epochs if one.whole_network else self.head_epochs,
+            "max_updates": most,
             "sizes": tuple(self.sizes[one.arm.partner, seed]) if one.arm.is_twin else None,
         }
         return self.setting.model_copy(update=changes)

@@ -243,11 +243,11 @@ def mounted(folder: Path, size: str) -> bool:
 
 @pytest.mark.parametrize("executor", [LOCAL, pytest.param(RAY, marks=[pytest.mark.ray, pytest.mark.slow])])
 def test_a_real_disk_that_fills_up(tmp_path, straight, executor):
-    """A small tmpfs, eaten by a file after the start. Where mounting is refused, tests/test_disk.py injects the error."""
+    """A small tmpfs, eaten by a file after the start. Where mounting is refused, search/test_disk.py injects the error."""
     disk = tmp_path / "disk"
     disk.mkdir()
     if sys.platform != "linux" or not mounted(disk, "120m"):
-        pytest.skip("no tmpfs can be mounted here; tests/test_disk.py injects the same error")
+        pytest.skip("no tmpfs can be mounted here; tests/search/test_disk.py injects the same error")
     try:
         process = start(disk, [*WORDS, *executor])
         wait_for(disk, 20, process)

@@ -25,9 +25,9 @@ from records.folder import (
     trial_folder,
 )
 from records.ledger import Ledger, read_events
-from tests.test_analysis import record
-from tests.test_models import Code, said
+from tests.analysis.test_runs_and_tables import record
 from tests.toy import make_trial
+from tests.trainables.networks.test_models import Code, said
 
 EVENTS = [Asked(0, {"gate": 0.1 + 0.2}, {}), Placed(0, "here", "", ("1",), 2), Ended(0, "complete", time=1.5)]
 
@@ -118,7 +118,7 @@ except UsageError as error:
 
 def other_writer(folder: Path) -> str:
     """What another process says that wants to write this ledger."""
-    here = Path(__file__).parent.parent
+    here = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(here)}
     words = [sys.executable, "-c", OTHER_WRITER, str(folder)]
     return subprocess.run(words, cwd=here, env=environment, capture_output=True, text=True, check=True).stdout.strip()

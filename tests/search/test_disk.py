@@ -16,7 +16,7 @@ from search import run
 from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.disk import peak_bytes
-from tests.test_resume import SEARCH, tables
+from tests.search.test_resume import SEARCH, tables
 from trainables.networks.models import build
 
 Usage = namedtuple("Usage", "total used free")

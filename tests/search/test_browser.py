@@ -22,7 +22,7 @@ from spaces.registry import get_space
 from tests import made_runs
 from tests.made_runs import about, whole_trial
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 SCREENSHOTS = Path(os.environ.get("CURRICULUM_TUNE_SCREENSHOTS", ROOT / "build" / "screenshots"))
 WORDS = "--data scenes:count=105 --image-size 16 --executor local --epochs 8 --cpus-per-trial 1 --precision fp32"
 PATIENCE = 60.0  # seconds for a page to show something; it usually takes two

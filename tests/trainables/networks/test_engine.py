@@ -13,8 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import transforms
 
 from spaces.trial import TrialConfig
-from tests.test_knn import by_double_loop
 from tests.toy import CLASSES, TRAIN, make_engine, pictures, same_tensors
+from tests.trainables.networks.test_knn import by_double_loop
 from trainables.networks.engine import MEAN, STD, Engine, batches
 
 ALL = np.arange(50)

@@ -14,7 +14,7 @@ from records.tables import schedule_rows
 from search import replay, run
 from search.executors.population import FACTORS, clipped, explored
 from spaces.registry import SPACES
-from tests.test_analysis import record
+from tests.analysis.test_runs_and_tables import record
 
 WORDS = ["--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--epochs", "8", "--samples", "5",
          "--exchange-epochs", "2", "--cpus-per-trial", "1"]  # fmt: skip

@@ -29,7 +29,7 @@ from search import dashboard, run
 from tests import made_runs
 from tests.made_runs import about, append
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 WORDS = "--data scenes:count=105 --image-size 16 --executor local --epochs 3 --cpus-per-trial 1 --precision fp32"
 TINY = WORDS.split()
 installed = pytest.mark.skipif(

@@ -10,7 +10,6 @@ import torchvision
 from PIL import Image
 
 from console.errors import UsageError
-from tests.data.test_download import server  # noqa: F401
 from trainables.data import dtd
 from trainables.data.sources import load, official_parts
 from trainables.data.splits import official_partition, split_by_parts
@@ -115,7 +114,7 @@ def test_a_partition_that_is_not_there_and_data_that_have_none(root):
 
 
 @pytest.fixture
-def archive(monkeypatch, server):  # noqa: F811
+def archive(monkeypatch, server):
     """torchvision's download, pointed at the server on this machine."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:

@@ -250,7 +250,7 @@ def test_a_trial_sees_the_gpu_that_ray_assigned_to_it(cluster, tmp_path):
     import ray
 
     from search.executors.ray_session import ray_running
-    from tests.test_trainable import job
+    from tests.trainables.test_tune import job
     from trainables.tune import StrategyTrainable
 
     with ray_running(cluster.address, 0, 0):

@@ -23,7 +23,7 @@ from records.events import (
 from records.history import RunHistory
 from spaces.arm import Arm
 from spaces.setting import Setting
-from tests.test_analysis import record
+from tests.analysis.test_runs_and_tables import record
 
 SETTING = Setting(strategy="self_paced", arm=Arm("self_paced", "best", "random"), seed=3, sizes=(4, 5), max_updates=7)
 EVENTS = [

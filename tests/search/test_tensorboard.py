@@ -18,8 +18,8 @@ from search.views.tfrecords import crc32c, framed, masked
 from spaces.registry import get_space
 from spaces.setting import Setting
 from tests import made_runs
+from tests.analysis.test_runs_and_tables import record
 from tests.made_runs import about, append, asked, ended, epoch
-from tests.test_analysis import record
 
 CONFIG = get_space("self_paced").build({}).model_dump()
 VALUES = {"gate": 0.8, "rate": "cosine"}

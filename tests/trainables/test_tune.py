@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from records.events import Asked, Epoch, to_line
 from records.files import read_text
 from records.folder import best_weights, last_checkpoint, predictions_file
 from spaces.self_paced import AS_RUN, SelfPacedConfig
@@ -91,8 +92,8 @@ def test_an_epoch_that_the_ledger_lost_does_not_take_the_place_of_a_better_one_a
     assert json.loads(kept)["epoch"] == 3 and records[1].better_than(
         records[0]
     )  # else epoch 2 would not be kept anyway
-    first = {"event": "epoch", "trial": 0, "record": records[0].row()}  # all that reached the disk
-    (tmp_path / "ledger.jsonl").write_text(json.dumps(first) + "\n")
+    reached = [Asked(0, {}, {}), Epoch(records[0])]  # the disk
+    (tmp_path / "ledger.jsonl").write_text("".join(json.dumps(to_line(event)) + "\n" for event in reached))
     again = StrategyTrainable(config=job(tmp_path, learning_rate=1e-3))
     assert [again.train()["record"].epoch for _ in range(3)] == [1, 2, 3]
     assert read_text(best_weights(tmp_path, 0), "record") == kept

@@ -12,7 +12,7 @@ from search.planning.defaults import complete
 from search.planning.space import grid_samples
 from search.proposers.samplers import axis, grid
 from spaces.self_paced import SELF_PACED
-from tests.test_study import Spoken, record
+from tests.search.test_study import Spoken, record
 
 SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2")
 SMALL = replace(SELF_PACED, search={"gate": FloatDistribution(0.5, 0.9), "slow_epochs": IntDistribution(1, 9),

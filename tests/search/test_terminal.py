@@ -8,7 +8,7 @@ from console.wording import clock, columns
 from records.events import Asked
 from records.history import TrialHistory
 from search.views.terminal import Terminal
-from tests.test_analysis import record
+from tests.analysis.test_runs_and_tables import record
 
 VALUES = {"gate": 0.8123, "learning_rate": 1e-4, "rate": "cosine", "ranking": "image", "slow_epochs": 2}
 

@@ -12,7 +12,7 @@ from search import compare, divide, run
 from search.options import SearchOptions
 from search.proposers.samplers import SAMPLERS, Sampler, get_sampler
 from search.schedulers import SCHEDULERS, Scheduler, get_scheduler
-from tests.test_samplers import SMALL, Spoken, finish
+from tests.search.test_samplers import SMALL, Spoken, finish
 
 TINY = ["--data", "scenes:count=70", "--image-size", "16", "--epochs", "1", "--cpus-per-trial", "1"]
 WRONG = [

@@ -110,7 +110,7 @@ def test_a_mistake_is_answered_in_one_sentence(words, capsys):
 
 
 def test_watching_in_a_pipe_says_each_trial_that_ends_once_and_stops_with_the_run(folder, tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "search.status", str(folder), "--watch"]
     with ledger_file(folder).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
