@@ -11,7 +11,8 @@ from console.errors import UsageError
 from search import compare, divide, run
 from search.options import SearchOptions
 from search.proposers.samplers import SAMPLERS, Sampler, get_sampler
-from search.schedulers import SCHEDULERS, Scheduler, get_scheduler
+from search.schedulers import SCHEDULERS, Race, Scheduler, get_scheduler
+from spaces.self_paced import SELF_PACED
 from tests.search.test_samplers import SMALL, Spoken, finish
 
 TINY = ["--data", "scenes:count=70", "--image-size", "16", "--epochs", "1", "--cpus-per-trial", "1"]
@@ -149,3 +150,14 @@ def test_a_new_stopping_scheduler_is_one_declaration(monkeypatch, capsys, tmp_pa
     assert run.main([*words, "--out", str(tmp_path), "--name", "r"]) == run.DONE
     assert capsys.readouterr().out.count("at epoch 1 of 1") == 2
     assert [(race.epochs, race.past) for race in races] == [(3, {})]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_scheduler_can_be_made_and_says_what_it_does(name):
+    from ray.tune.schedulers import TrialScheduler
+
+    scheduler = SCHEDULERS[name]
+    race = Race(SELF_PACED, seed=3, epochs=9, longest=900, interval=3, past={0: [(100, 0.5)]}, furthest=0)
+    assert isinstance(scheduler.make(race), TrialScheduler)
+    assert scheduler.name == name and scheduler.says and (scheduler.kind != "population" or scheduler.pauses)

@@ -10,11 +10,12 @@ from console.errors import UsageError
 from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.space import grid_samples
+from search.proposers.samplers import SAMPLERS as DECLARED
 from search.proposers.samplers import axis, grid
 from spaces.self_paced import SELF_PACED
 from tests.search.test_study import Spoken, record
 
-SAMPLERS = ("tpe", "random", "cmaes", "gp", "nsga2")
+SAMPLERS = tuple(name for name, sampler in DECLARED.items() if sampler.points is None)  # those that draw
 SMALL = replace(SELF_PACED, search={"gate": FloatDistribution(0.5, 0.9), "slow_epochs": IntDistribution(1, 9),
                                     "rate": CategoricalDistribution(("constant", "accuracy_steps")),
                                     "rate_gate": FloatDistribution(0.7, 0.9)}, anchors=SELF_PACED.anchors[:1])  # fmt: skip

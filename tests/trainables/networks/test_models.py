@@ -10,7 +10,15 @@ import torchvision
 from safetensors.torch import save_file
 
 from console.errors import UsageError
-from trainables.networks.models import SmallCnn, build, get_architecture, imagenet_state, load_backbone, read_state
+from trainables.networks.models import (
+    ARCHITECTURES,
+    SmallCnn,
+    build,
+    get_architecture,
+    imagenet_state,
+    load_backbone,
+    read_state,
+)
 
 
 def said(call, *arguments) -> str:
@@ -34,6 +42,26 @@ class Code:
 
 def states_equal(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_network_gives_features_freezes_and_comes_back_from_its_state(name):
+    """What a declaration promises: the names of head and last block are right, and torchvision's names are kept."""
+    images = torch.randn(2, 3, 32, 32)
+    network = build(name, 5, "none", 0, 32).eval()
+    features = network.backbone(images)
+    assert features.ndim == 2 and network(images).shape == (2, 5)
+    assert torch.equal(network(images), network.head(features))
+    for unfreeze in ("head", "last_block"):
+        frozen = build(name, 5, "none", 0, 32)
+        frozen.freeze(name, unfreeze, "frozen")
+        alive = [key for key, parameter in frozen.named_parameters() if parameter.requires_grad]
+        blocks = tuple(f"backbone.{block}." for block in get_architecture(name).last_block)
+        assert alive and all(key.startswith(("head.", *(blocks if unfreeze == "last_block" else ()))) for key in alive)
+        assert any(key.startswith(blocks) for key in alive) == (unfreeze == "last_block")
+    other = build(name, 5, "none", 1, 32).eval()
+    other.load_torchvision_state(network.torchvision_state())
+    assert torch.equal(other(images), network(images))
 
 
 def test_one_seed_makes_one_network_and_another_seed_another():
