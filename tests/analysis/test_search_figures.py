@@ -93,7 +93,7 @@ def test_the_best_trial_is_the_tables_where_accuracies_are_equal(loaded):
     table = trial_table(tied.finals, tied.records, tied.configs)
     shown = space_table(tied).set_index("field")["best"]
     assert table["trial"][0] == 4
-    assert shown["learning_rate"] == f"{tied.asked[4]['values']['learning_rate']:.3g}"
+    assert shown["learning_rate"] == f"{tied.asked[4].values['learning_rate']:.3g}"
     assert "the best, trial 4, has 0.500" in worth_it(sections([tied])[0], tied)
 
 

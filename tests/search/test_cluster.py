@@ -107,7 +107,7 @@ def test_a_concurrency_that_was_not_asked_for_is_chosen_anew_on_resume(tmp_path)
     for asked, expected in ((["name"], None), (["concurrent", "name"], 7)):
         about = {"format": FORMAT, "options": recorded, "asked": asked}
         write_json(tmp_path / "r" / "run.json", about)
-        again = options_of(SearchOptions, {"name": "r", "out": str(tmp_path)}, "options")
+        again = options_of(SearchOptions, {"name": "r", "out": str(tmp_path)}, "search")
         assert again.concurrent == expected and ("concurrent" in again.model_fields_set) == bool(expected)
 
 
