@@ -30,3 +30,9 @@ def _placed(text: str, width: int) -> str:
 def many(count: float, word: str) -> str:
     """'1 seed', '3 seeds'."""
     return f"{int(count):,} {word}{'' if int(count) == 1 else 's'}"
+
+
+def signed(points: float) -> str:
+    """'+1.2', '-0.9', '0.0'."""
+    text = f"{points:+.1f}"
+    return "0.0" if float(text) == 0 else text

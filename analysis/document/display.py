@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from console.wording import signed
 from trainables.metrics import METRICS
 
 DASH = "–"
@@ -14,12 +15,6 @@ def ranged(mean: float, low: float, high: float, digits: int = 3) -> str:
         return DASH
     interval = "" if pd.isna(low) else f" ({low:.{digits}f} to {high:.{digits}f})"
     return f"{mean:.{digits}f}{interval}"
-
-
-def signed(points: float) -> str:
-    """'+1.2', '-0.9', '0.0'."""
-    text = f"{points:+.1f}"
-    return "0.0" if float(text) == 0 else text
 
 
 def plain(value: float, digits: int = 0) -> str:

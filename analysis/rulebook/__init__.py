@@ -1,0 +1,1 @@
+"""The one rulebook: every word about who is better follows from the interval, the plan and the words that are here."""

@@ -1,0 +1,110 @@
+"""One pair of arms on the seeds that they share: differences, interval, word, and what it would take."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from analysis.rulebook.forecast import Forecast, forecast
+from analysis.rulebook.outcomes import Outcome
+from analysis.rulebook.plan import VerdictPlan
+from analysis.rulebook.sequence import ALPHA, Floats, running, sampling_sd
+from analysis.rulebook.words import NO_WORD, UNDECIDED, word
+from spaces.arm import Arm
+
+
+@dataclass(frozen=True)
+class Pair:
+    """a minus b, seed by seed in their order. n = seeds that both have an outcome on."""
+
+    a: Arm
+    b: Arm
+    planned: bool
+    alpha: float
+    margin: float
+    seeds: tuple[int, ...]
+    differences: Floats  # (n,) of accuracies
+    floors: Floats  # (n,) the least standard deviation that is believed after so many seeds
+    failed: tuple[int, int]  # trainings of a, and of b, that count with their last finite accuracy or chance
+    seconds: float  # of wall clock that one more seed of both takes, on average
+
+    @property
+    def n(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.differences)) if self.n else float("nan")
+
+    @property
+    def sd(self) -> float:
+        return float(np.std(self.differences, ddof=1)) if self.n > 1 else float("nan")
+
+    @property
+    def floor(self) -> float:
+        return float(self.floors[-1]) if self.n else 0.0
+
+    @cached_property
+    def ends(self) -> tuple[Floats, Floats]:
+        """(low, high), each (n,): the interval after each seed."""
+        return running(self.differences, self.floors, self.alpha)
+
+    @property
+    def low(self) -> float:
+        """Lower end; minus infinity while there are too few seeds for any."""
+        return float(self.ends[0][-1]) if self.n else -float("inf")
+
+    @property
+    def high(self) -> float:
+        return float(self.ends[1][-1]) if self.n else float("inf")
+
+    @property
+    def word(self) -> str:
+        """What is said of a planned pair; no word of any other."""
+        return word(self.low, self.high, self.margin) if self.planned else NO_WORD
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """How many more seeds an undecided pair would need; None where it is decided, not planned, or too young."""
+        if self.word != UNDECIDED:
+            return None
+        return forecast(self.differences, self.floor, self.alpha, self.margin)
+
+
+def make_pair(a: Arm, b: Arm, of_a: dict[int, Outcome], of_b: dict[int, Outcome], plan: VerdictPlan) -> Pair:
+    """The pair as the plan has it: planned, at its share of the family's 5 %, or exploratory, at 5 % of its own."""
+    seeds = sorted(of_a.keys() & of_b.keys())
+    both = [(of_a[seed], of_b[seed]) for seed in seeds]
+    planned = plan.has(a, b)
+    return Pair(
+        a=a,
+        b=b,
+        planned=planned,
+        alpha=plan.alpha if planned else ALPHA,
+        margin=plan.margin,
+        seeds=tuple(seeds),
+        differences=np.array([first.accuracy - second.accuracy for first, second in both]),
+        floors=_floors(both),
+        failed=(sum(first.failed for first, _ in both), sum(second.failed for _, second in both)),
+        seconds=float(np.mean([first.seconds + second.seconds for first, second in both])) if both else 0.0,
+    )
+
+
+def _floors(both: list[tuple[Outcome, Outcome]]) -> Floats:
+    """(n,) the test-sampling deviation, from what is known after so many seeds; a failed training says nothing of it."""
+    variances = np.array([_sampling(first, second) ** 2 for first, second in both])
+    known = ~np.isnan(variances)
+    counts = np.maximum(np.cumsum(known), 1)
+    found: Floats = np.sqrt(np.cumsum(np.where(known, variances, 0.0)) / counts)
+    return found
+
+
+def _sampling(a: Outcome, b: Outcome) -> float:
+    """Of one seed; the most that it can be where it was not kept which images each got right."""
+    if a.failed or b.failed:
+        return float("nan")
+    right_a, right_b = a.correct, b.correct
+    difference = a.accuracy - b.accuracy
+    if right_a is None or right_b is None or len(right_a) != len(right_b):
+        return sampling_sd(min(1.0, 2 - a.accuracy - b.accuracy), difference, min(a.judged, b.judged))
+    return sampling_sd(float(np.mean(right_a != right_b)), difference, len(right_a))

@@ -1,0 +1,104 @@
+"""Verdicts as sentences, in points: the same ones in the terminal, on the page and in a comparison."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from analysis.rulebook.forecast import MOST, Forecast
+from analysis.rulebook.pairs import Pair
+from analysis.rulebook.plan import VerdictPlan
+from analysis.rulebook.sequence import ALPHA
+from analysis.rulebook.words import NO_WORD, TIE, UNDECIDED
+from console.wording import many, signed
+
+HOLDS = f"{1 - ALPHA:.0%} confidence sequence"
+
+
+def sentence(pair: Pair, remark: str = "") -> str:
+    """'self_paced against finetune: +2.1 points (+0.4 to +3.8, 14 seeds): better.' `remark` follows the names."""
+    names = f"{pair.a} against {pair.b}{remark}"
+    if pair.n == 0:
+        return f"{names}: no seed has come to its end on both, so nothing is said."
+    figures = f"{signed(100 * pair.mean)} points ({', '.join([interval(pair), many(pair.n, 'seed'), *failures(pair)])})"
+    said = said_of(pair)
+    return f"{names}: {figures}{f': {said}' if said else ''}."
+
+
+def interval(pair: Pair) -> str:
+    """'+0.4 to +3.8', or that there is none yet."""
+    if not np.isfinite(pair.low):
+        return "too few seeds for an interval"
+    return f"{signed(100 * pair.low)} to {signed(100 * pair.high)}"
+
+
+def failures(pair: Pair) -> list[str]:
+    """['2 trainings of self_paced failed'], or nothing."""
+    both = zip(pair.failed, (pair.a, pair.b), strict=True)
+    return [f"{many(count, 'training')} of {arm} failed" for count, arm in both if count]
+
+
+def said_of(pair: Pair) -> str:
+    """The word, and of an undecided pair what it would take; nothing of a pair that was not planned."""
+    if pair.word == TIE:
+        return f"a tie within {points(pair.margin)}"
+    if pair.word == UNDECIDED:
+        return f"undecided; {would_take(pair.forecast, pair.seconds)}"
+    return pair.word
+
+
+def points(margin: float) -> str:
+    return f"{100 * margin:g} point{'' if round(100 * margin, 9) == 1 else 's'}"
+
+
+def would_take(ahead: Forecast | None, seconds: float = 0.0) -> str:
+    """'about 12 more seeds (8 to 30), 40 minutes here'. `seconds`: of wall clock that one more seed takes."""
+    if ahead is None:
+        return "too few seeds to say how many it would take"
+    if ahead.hopeless:
+        return f"an effect this small would stay undecided ({MOST} seeds would not settle it, more likely than not)"
+    most = f"{ahead.high:.0f}" if np.isfinite(ahead.high) else f"more than {MOST}"
+    time = f", {duration(ahead.median * seconds)} here" if seconds else ""
+    return f"about {many(ahead.median, 'more seed')} ({ahead.low:.0f} to {most}){time}"
+
+
+def duration(seconds: float) -> str:
+    """'40 seconds', '12 minutes', '3.5 hours'."""
+    if seconds < 90:
+        return many(max(1, round(seconds)), "second")
+    if seconds < 5400:
+        return many(round(seconds / 60), "minute")
+    return f"{seconds / 3600:.1f} hours" if seconds < 360_000 else f"{seconds / 86_400:.0f} days"
+
+
+def conclusion(pairs: Iterable[Pair], plan: VerdictPlan, conditions: str) -> str:
+    """What a reviewer would sign: the planned pairs, under which conditions, by which rule, and what failed."""
+    planned = [pair for pair in pairs if pair.planned]
+    if not planned:
+        return f"No pair of these arms was planned, so no word is given ({conditions})."
+    said = "; ".join(_clause(pair) for pair in planned)
+    return f"{said}. {conditions}; {by_which_rule(plan)}.{_counted(planned)}"
+
+
+def _clause(pair: Pair) -> str:
+    """'self_paced is better than finetune by 2.1 points (+0.4 to +3.8, 14 seeds)'."""
+    figures = f"({interval(pair)}, {many(pair.n, 'seed')})"
+    if pair.word == TIE:
+        return f"{pair.a} and {pair.b} are a tie within {points(pair.margin)} {figures}"
+    if pair.word in (UNDECIDED, NO_WORD):
+        return f"between {pair.a} and {pair.b} nothing is decided {figures}"
+    return f"{pair.a} is {pair.word} than {pair.b} by {abs(100 * pair.mean):.1f} points {figures}"
+
+
+def by_which_rule(plan: VerdictPlan) -> str:
+    """'95 % confidence sequences over the 3 pairs planned beforehand, margin 1 point, valid at every look'."""
+    when = "planned beforehand" if plan.recorded else "that are planned by default"
+    many_pairs = f"the {len(plan.pairs)} pairs" if len(plan.pairs) > 1 else "the one pair"
+    return f"{1 - ALPHA:.0%} confidence sequences over {many_pairs} {when}, tie margin {points(plan.margin)}, valid at every look"
+
+
+def _counted(pairs: list[Pair]) -> str:
+    failed = {arm: count for pair in pairs for arm, count in zip((pair.a, pair.b), pair.failed, strict=True) if count}
+    if not failed:
+        return ""
+    said = ", ".join(f"{many(count, 'training')} of {arm}" for arm, count in failed.items())
+    return f" Failed, and counted with the last finite accuracy or chance: {said}."
