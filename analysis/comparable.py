@@ -3,13 +3,15 @@
 An arm is a strategy (or a twin, or a search's choice) in one run; a section's `arms` has a row per arm and seed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.ranking import ranked
+from analysis.rulebook.outcomes import Outcome, outcomes
+from analysis.rulebook.plan import VerdictPlan, plan_of
 from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
@@ -20,6 +22,15 @@ from trainables.metrics import METRICS
 SINGLE = "single_label"  # the task of runs from before there was another
 MEASURES = ("accuracy", "loss", "knn")
 COSTS = ("best_epoch", "epochs", "seconds", "updates", "images_trained", "images_scored")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One arm of a head-to-head, as it may stand in a pair."""
+
+    arm: Arm
+    run: str
+    outcomes: dict[int, Outcome]  # by seed
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,11 @@ class Section:
         return self.runs[0].eval_split
 
     @property
+    def fixed_test(self) -> bool:
+        """Whether all seeds are tested on the same images."""
+        return bool(self.runs[0].about["setting"].get("split"))
+
+    @property
     def title(self) -> str:
         task = "" if self.task == SINGLE else ", multi-label"
         return f"{self.data}, {self.image_size} px{task}, protocol {self.protocol}"
@@ -66,9 +82,29 @@ class Section:
     def who(self) -> dict[str, Arm]:
         """The arms of head-to-heads by their names in `arms`; what a search chose competes with nobody by name."""
         rows = self.arms[~self.arms["searched"]].drop_duplicates("arm")
-        columns = ["arm_strategy", "arm_weights", "arm_order", "arm_run"]
+        columns = [f"arm_{each.name}" for each in fields(Arm)]
         values = ([value if isinstance(value, str) else None for value in row] for row in rows[columns].to_numpy())
-        return {str(arm): arm for strategy, *more in values if (arm := Arm(str(strategy), *more))}
+        with_a_result = [Arm(str(strategy), *more) for strategy, *more in values]
+        return {str(arm): arm for arm in (*with_a_result, *(side.arm for side in self.sides.values()))}
+
+    @cached_property
+    def sides(self) -> dict[str, Side]:
+        """What came of each arm on each seed, failed trainings included, by the arms' names."""
+        apart = set(self.arms["arm_run"].dropna())  # runs whose arms carry the run's name
+        found = {}
+        for run in self.runs:
+            if run.head_to_head:
+                for arm, by_seed in outcomes(run.history, run.on_test).items():
+                    side = Side(replace(arm, run=run.name) if run.name in apart else arm, run.name, by_seed)
+                    found[str(side.arm)] = side
+        return found
+
+    @cached_property
+    def plans(self) -> dict[str, VerdictPlan]:
+        """What each head-to-head asked beforehand, by its name."""
+        runs = {run.name: run for run in self.runs if run.head_to_head}
+        arms = {name: [side.arm for side in self.sides.values() if side.run == name] for name in runs}
+        return {name: plan_of(run.about, arms[name]) for name, run in runs.items()}
 
     @cached_property
     def records(self) -> pd.DataFrame:

@@ -7,9 +7,11 @@ from pathlib import Path
 from analysis.comparable import sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
+from analysis.rulebook.conditions import conditions
+from analysis.rulebook.sentences import conclusion, sentence
 from analysis.runs import LoadedRun, load_with_epochs
 from analysis.tables import arm_summary
-from analysis.verdict import BASELINE, pairs
+from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 
@@ -32,15 +34,13 @@ def write_comparison(folder: Path) -> str:
         )
     (section,) = sections([run])
     table = arm_summary(section)
-    compared = pairs(section, ("as trained",))
-    said = [f"- {row.sentence}" for row in compared.itertuples() if row.planned]
-    text = _heading(run) + as_markdown(display.arms(table)) + "\n" + "\n".join(said or [NOTHING_PLANNED]) + "\n"
+    pairs, plan = all_pairs(section), section.plans[run.name]
+    said = [f"- {sentence(pair)}" for pair in pairs if pair.planned]
+    closing = conclusion(pairs, plan, conditions(run.about))
+    text = _heading(run) + as_markdown(display.arms(table)) + "\n" + "\n".join([*said, "", closing]) + "\n"
     (folder / "comparison.md").write_text(text)
     table.to_parquet(folder / "comparison.parquet")
     return text
-
-
-NOTHING_PLANNED = f"Without a {BASELINE} arm or a twin nothing is said about who is better."
 
 
 def _heading(run: LoadedRun) -> str:

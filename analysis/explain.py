@@ -24,7 +24,8 @@ from analysis.document.parts import Chapter, Picture, Sentences, Table
 from analysis.document.write import write_report
 from analysis.figures import images
 from analysis.ranking import ranked
-from analysis.runs import LoadedRun, load_with_epochs, right
+from analysis.rulebook.outcomes import right
+from analysis.runs import LoadedRun, load_with_epochs
 from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError

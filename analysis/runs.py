@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from console.errors import UsageError
@@ -67,6 +66,10 @@ class LoadedRun:
     def classes(self) -> list[str]:
         return list(self.about["data"]["classes"])
 
+    def on_test(self, trial: int) -> Arrays | None:
+        """What the trial's selected network says of the test images; None where that was not kept."""
+        return self.predictions.get((trial, "test"))
+
     @cached_property
     def predictions(self) -> dict[tuple[int, str], Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
@@ -76,11 +79,6 @@ class LoadedRun:
 def without_folders(text: str) -> str:
     """'--data-root /home/me/data/rsscn7' -> '--data-root …/rsscn7': a report is meant to be shown to others."""
     return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+(?=[^\s/'\"])", "…/", text)
-
-
-def right(said: Arrays) -> np.ndarray:
-    """(n,) bool, whether each image was predicted right: of the multi-label task, whether any of its labels was."""
-    return said["correct"] if "correct" in said else said["predicted"] == said["true"]
 
 
 def load_run(folder: Path) -> LoadedRun:

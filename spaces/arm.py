@@ -13,6 +13,7 @@ class Arm:
     weights: str | None = None  # the name of the state dict it starts from; None: the run's own weights
     order: str | None = None  # of a twin, one of ORDERS; None: the strategy's own order
     run: str | None = None  # where arms of several runs stand side by side
+    config: str | None = None  # what its config is called where a run has several of one strategy; None: its own anchor
 
     @property
     def is_twin(self) -> bool:
@@ -28,13 +29,14 @@ class Arm:
         return replace(self, order=order)
 
     def of(self, strategy: str) -> "Arm":
-        """The arm of another strategy beside this one: from the same weights, in the same run."""
-        return replace(self, strategy=strategy, order=None)
+        """The arm of another strategy beside this one: from the same weights, in the same run, at its own anchor."""
+        return replace(self, strategy=strategy, order=None, config=None)
 
     def __str__(self) -> str:
+        config = f"+{self.config}" if self.config else ""
         weights = f"@{self.weights}" if self.weights else ""
         order = f"/{self.order}" if self.order else ""
-        return f"{self.strategy}{weights}{order}" + (f" [{self.run}]" if self.run else "")
+        return f"{self.strategy}{config}{weights}{order}" + (f" [{self.run}]" if self.run else "")
 
     @classmethod
     def read(cls, text: str) -> "Arm":

@@ -11,7 +11,7 @@ from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials
 from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from analysis.tables import space_table, trial_table
-from analysis.verdict import OVERTUNING, image_by_image, overtuning
+from analysis.verdict import OPTIMISM, image_by_image, optimism
 from console.wording import many
 from trainables.metrics import METRICS
 
@@ -25,7 +25,7 @@ def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | N
     names = shown_trials(table)
     said = worth_it(section, run)
     parts: list[Part] = [Sentences([said, *_one_seed(run)]), _trials(table, run, suffix)]
-    parts += [*_overtuning(section, run, suffix), *_space(run, suffix)]
+    parts += [*_optimism(section, run, suffix), *_space(run, suffix)]
     parts += pictures(OF_TRIALS, Trials(run, names, reference), suffix)
     for trial, name in scheduled(names):
         parts += pictures(OF_ONE_TRIAL, OneTrial(run, trial, name), suffix)
@@ -41,11 +41,11 @@ def _trials(table: pd.DataFrame, run: LoadedRun, suffix: str) -> Table:
     return Table(f"trials{suffix}", caption, table, _texts(head))
 
 
-def _overtuning(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
-    gaps = overtuning(section)
+def _optimism(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
+    gaps = optimism(section)
     if len(gaps):
         gaps = gaps[gaps["arm"].isin(section.arms[section.arms["run"] == run.name]["arm"])]
-    return [Table(f"overtuning{suffix or '_search'}", OVERTUNING, gaps, display.gaps(gaps))] if len(gaps) else []
+    return [Table(f"optimism{suffix or '_search'}", OPTIMISM, gaps, display.gaps(gaps))] if len(gaps) else []
 
 
 def _space(run: LoadedRun, suffix: str) -> list[Part]:

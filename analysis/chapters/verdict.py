@@ -7,77 +7,63 @@ from analysis.document import display
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
 from analysis.figures.arms import styles_of
 from analysis.figures.differences import forest, twin_curves
-from analysis.statistics import ALPHA, FEWEST_SEEDS, smallest_p
+from analysis.rulebook.sentences import HOLDS, by_which_rule
 from analysis.verdict import (
-    BASES,
-    OVERTUNING,
+    OPTIMISM,
+    all_pairs,
     decomposition,
     image_by_image,
-    is_planned,
     is_twin,
-    overtuning,
+    optimism,
     pairs,
+    plan_for,
     relatives,
 )
-from console.wording import many
 
 PANELS = 3  # curricula side by side
 
 
 def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
-    """Planned pairs in words, all pairs as a table, where a gain comes from, the overtuning gap, image by image."""
-    table = pairs(section)
-    if table.empty:
+    """Planned pairs in words, all pairs as a table, where a gain comes from, what the pick promised, image by image."""
+    found = all_pairs(section)
+    if not found:
         return []
-    parts: list[Part] = [Sentences(_how_coarse(table))]
+    table = pairs(section)
     planned = table[table["planned"]]
-    for basis in BASES:
-        rows = planned[planned["basis"] == basis]
-        if len(rows):
-            parts.append(Sentences([f"{basis.capitalize()} ({rows['judged_on'].iloc[0]}):"]))
-            parts.append(Sentences(rows["sentence"].tolist(), f"verdict{suffix}", listed=True))
-    rows = planned[(planned["basis"] == "as trained") & planned["n"].gt(0)]
-    if len(rows):
-        drawn = forest(rows, lambda row: f"{row['a']} − {row['b']}", "Planned comparisons, as trained")
-        caption = "Paired differences: dot the mean, line the 95 % t interval, grey the bootstrap interval."
+    parts: list[Part] = [Sentences(_conditions(section))]
+    if len(planned):
+        parts.append(Sentences(planned["sentence"].tolist(), f"verdict{suffix}", listed=True))
+        drawn = forest(planned, lambda row: f"{row['a']} − {row['b']}", "Planned pairs", planned["margin"].iloc[0])
+        caption = f"Paired differences: dot the mean, line the {HOLDS}, band the margin of a tie."
         parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
-    parts += [_pair_table(table, basis, suffix) for basis in BASES]
-    return [
-        Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=_in_short(section, planned))
-    ]
+    shown = display.verdicts(table)
+    parts.append(
+        Table(f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, folded=True)
+    )
+    summary = planned["sentence"].tolist() or [NOTHING_PLANNED]
+    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=summary)]
 
 
-def _in_short(section: Section, planned: pd.DataFrame) -> list[str]:
-    """The planned comparisons as trained, without the twins' own."""
-    chosen = planned[planned["basis"] == "as trained"]
-    own = chosen[~chosen["a"].map(lambda name: section.who[name].is_twin).astype(bool)]
-    return [f"As trained: {text}" for text in own["sentence"]]
-
-
-def _pair_table(table: pd.DataFrame, basis: str, suffix: str) -> Table:
-    rows = table[table["basis"] == basis]
-    name = f"verdict{suffix}" if basis == "as trained" else f"pairs_{basis.replace(' ', '_')}{suffix}"
-    data = table if basis == "as trained" else rows
-    return Table(name, f"Every pair of arms, {basis}.", data, display.verdicts(rows), folded=True)
-
-
-def _how_coarse(table: pd.DataFrame) -> list[str]:
-    n, families = int(table["n"].max()), table.groupby("planned")["family"].max()
+def _conditions(section: Section) -> list[str]:
+    """Under which rule and on which images the words hold."""
     lines = []
-    if n < FEWEST_SEEDS:
-        return [f"The arms share {many(n, 'seed')}: no interval is invented and no verdict given."]
-    if smallest_p(n) > ALPHA / max(1, families.max()):
-        lines.append(
-            f"With {n} seeds the exact test cannot give a p below {smallest_p(n):.2g} before correction, so no difference, "
-            f"however large, is called better or worse here; the intervals say how large it looks."
-        )
-    if n == FEWEST_SEEDS:
-        lines.append("A bootstrap of three values is no wider than their range (27 resamples, ten different means).")
+    for name, plan in section.plans.items():
+        if plan.pairs:
+            rule = by_which_rule(plan)
+            lines.append(f"{name}: {rule}.")
+        else:
+            lines.append(f"{name}: {NOTHING_PLANNED}")
+    if section.fixed_test:
+        lines.append(FIXED_TEST)
     return lines
 
 
+NOTHING_PLANNED = "No pair was planned (a curriculum against finetune or its random twin, or what --primary names), so no word is given."
+FIXED_TEST = "All seeds have the same test images, so what is said holds for these images; on new ones the intervals would be wider."
+
+
 def _origins(section: Section, suffix: str) -> list[Part]:
-    return [*_gain(section, suffix), *_overtuning(section, suffix), *_image_by_image(section, suffix)]
+    return [*_gain(section, suffix), *_optimism(section, suffix), *_image_by_image(section, suffix)]
 
 
 def _gain(section: Section, suffix: str) -> list[Part]:
@@ -99,9 +85,9 @@ def _gain(section: Section, suffix: str) -> list[Part]:
     ]
 
 
-def _overtuning(section: Section, suffix: str) -> list[Part]:
-    gaps = overtuning(section)
-    return [Table(f"overtuning{suffix}", OVERTUNING, gaps, display.gaps(gaps))] if len(gaps) else []
+def _optimism(section: Section, suffix: str) -> list[Part]:
+    gaps = optimism(section)
+    return [Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps))] if len(gaps) else []
 
 
 def _image_by_image(section: Section, suffix: str) -> list[Part]:
@@ -109,10 +95,15 @@ def _image_by_image(section: Section, suffix: str) -> list[Part]:
     if images.empty:
         return []
     caption = "Image by image: McNemar's exact test on the test images that two arms share (one split, one seed a row)."
-    pairs = zip(images["a"], images["b"], strict=True)
-    planned = images[[is_planned(section.who.get(a), section.who.get(b)) for a, b in pairs]]
+    named = zip(images["a"], images["b"], strict=True)
+    planned = images[[_is_planned(section, a, b) for a, b in named]]
     rows = planned if len(planned) else images
     return [Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True)]
+
+
+def _is_planned(section: Section, a: str, b: str) -> bool:
+    both = a in section.sides and b in section.sides
+    return both and plan_for(section, a, b).has(section.sides[a].arm, section.sides[b].arm)
 
 
 def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
@@ -128,18 +119,18 @@ def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
 def methods() -> Chapter:
     """What the figures mean, for whoever wants to check them."""
     lines = [
-        "Arms are compared on the same seeds; a seed fixes split, initialisation and order. Intervals of means and of "
-        "paired differences are Student's t at 95 %; the bootstrap is the percentile interval of 9,999 resamples.",
-        "p is Fisher's exact two-sided sign-flip permutation test of the paired differences; Holm p corrects it over its "
-        "family: the planned comparisons (each arm against plain fine-tuning, each curriculum against its twins), or all "
-        "other pairs. better or worse: Holm p at most 0.05; tie: the 95 % interval lies within one point; otherwise "
-        "undecided.",
-        "More seeds: what 80 % power takes at 5 % over the family (paired t test at Bonferroni's level, and enough seeds "
-        "for the exact test to reach it), or what it takes to call a tie, whichever is less; assuming that the observed "
-        "mean difference and its standard deviation are the true ones, which after three seeds is a guess.",
-        "Equal updates and equal seconds compare the best accuracy so far, on the split that epochs are judged on, at the "
-        "smaller of two arms' totals on a seed; test is known only at the selected epoch. Seconds are training and "
-        "scoring, features and pretraining included, without evaluation.",
+        "Arms are compared on the same seeds; a seed fixes split, initialisation and order. The word of a planned pair "
+        "follows from one interval, the t confidence sequence (Wang and Ramdas 2023, arXiv 2310.03722, the Gaussian mixture "
+        "with g = 1): it holds at every look at once, so seeds may be added until it speaks. better or worse: the interval "
+        "lies on one side of zero; tie: within the margin; otherwise undecided. The planned pairs of a run share an error "
+        "of 5 % (Bonferroni); every other pair has an interval at 5 % of its own and no word.",
+        "The deviation of the differences is never taken below what the test images alone give it, sqrt((q - d²) / n) "
+        "with q the share of the images that one of the two gets right, d the difference, n the images: seeds "
+        "that agree by luck prove nothing. A failed training counts with its last finite accuracy, or with chance.",
+        "More seeds: the median, and the middle four fifths, of what a pair would need in 400 futures drawn from what the "
+        "seeds so far leave possible.",
+        "Intervals of an arm's own mean are Student's t at 95 %, for one look. Seconds are training and scoring, features and "
+        "pretraining included, without evaluation.",
         "KNN: the share of the five nearest other images (features before the head, Euclidean) that have an image's own "
         "label.",
     ]

@@ -1,8 +1,11 @@
 """Tables as a reader wants them: numbers as texts with their intervals. Data frames in, data frames out."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from analysis.rulebook.forecast import MOST
 from console.wording import signed
 from trainables.metrics import METRICS
 
@@ -26,7 +29,7 @@ def points(row: pd.Series, mean: str = "mean", low: str = "low", high: str = "hi
     """'+1.2 (-0.9 to +3.4)': a difference of accuracies in points."""
     if pd.isna(row[mean]):
         return DASH
-    interval = "" if pd.isna(row[low]) else f" ({signed(100 * row[low])} to {signed(100 * row[high])})"
+    interval = "" if not np.isfinite(row[low]) else f" ({signed(100 * row[low])} to {signed(100 * row[high])})"
     return f"{signed(100 * row[mean])}{interval}"
 
 
@@ -88,18 +91,25 @@ def _both(accuracy: pd.Series, loss: pd.Series) -> list[str]:
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Of verdict.pairs."""
     shown = pd.DataFrame({"first": table["a"], "second": table["b"], "seeds": table["n"].astype(str)})
-    shown["points (95 % t)"] = [points(row) for _, row in table.iterrows()]
-    shown["bootstrap"] = [
-        DASH if pd.isna(row["boot_low"]) else f"{signed(100 * row['boot_low'])} to {signed(100 * row['boot_high'])}"
-        for _, row in table.iterrows()
-    ]
-    shown["p"] = [DASH if n < 2 else f"{p:.3g}" for n, p in zip(table["n"], table["p"], strict=True)]
-    shown["Holm p"] = [DASH if n < 3 else f"{p:.3g}" for n, p in zip(table["n"], table["p_holm"], strict=True)]
+    failed = table["failed_a"] + table["failed_b"]
+    if failed.any():
+        shown["failed"] = failed.astype(str)
+    shown["points"] = [points(row) for _, row in table.iterrows()]
     shown["ahead on"] = [DASH if pd.isna(value) else f"{value:.0%}" for value in table["improvement"]]
-    shown["verdict"] = table["word"]
-    shown["more seeds"] = [plain(value) for value in table["more_seeds"]]
+    shown["verdict"] = [word or "not planned" for word in table["word"]]
+    shown["more seeds"] = [_more(row) for row in table.itertuples()]
     shown["updates"] = np.where(table["equal_updates"], "equal", "not equal")
     return shown
+
+
+def _more(row: Any) -> str:
+    """'12 (8 to 30)', or that no number of seeds would do."""
+    if pd.isna(row.more_seeds):
+        return DASH
+    if np.isinf(row.more_seeds):
+        return f"over {MOST}"
+    high = f"over {MOST}" if np.isinf(row.more_seeds_high) else f"{row.more_seeds_high:.0f}"
+    return f"{row.more_seeds:.0f} ({row.more_seeds_low:.0f} to {high})"
 
 
 def parts(table: pd.DataFrame) -> pd.DataFrame:
@@ -110,7 +120,7 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps(table: pd.DataFrame) -> pd.DataFrame:
-    """Of verdict.overtuning."""
+    """Of verdict.optimism."""
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
     shown["validation best"] = [plain(value, 3) for value in table["selection"]]
     shown["test"] = [plain(value, 3) for value in table["test"]]

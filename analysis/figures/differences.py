@@ -10,15 +10,16 @@ from analysis.figures.arms import Styles, curve, draw, titled
 from analysis.figures.style import COLOURS, plt, styled
 
 
-def forest(rows: pd.DataFrame, label: Callable[[pd.Series], str], title: str, column: str = "mean") -> Figure:
-    """Differences in points with their 95 % t intervals; the grey bar is the bootstrap's. Rows without one: a dot."""
+def forest(rows: pd.DataFrame, label: Callable[[pd.Series], str], title: str, margin: float = 0.0) -> Figure:
+    """Differences in points with their intervals; the band is the margin of a tie. Rows without an interval: a dot."""
     with styled():
         figure, axes = plt.subplots(figsize=(8, 0.9 + 0.38 * len(rows)), layout="constrained")
+        if margin:
+            axes.axvspan(-100 * margin, 100 * margin, color="#EEEEEE", zorder=0)
         for place, (_, row) in enumerate(rows[::-1].iterrows()):
-            if not np.isnan(row["low"]):
-                axes.plot([100 * row["boot_low"], 100 * row["boot_high"]], [place] * 2, color="#BBBBBB", lw=6, zorder=1)
+            if np.isfinite(row["low"]):
                 axes.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=COLOURS[0], lw=1.6, zorder=2)
-            axes.plot(100 * row[column], place, "o", color=COLOURS[0], ms=5, zorder=3)
+            axes.plot(100 * row["mean"], place, "o", color=COLOURS[0], ms=5, zorder=3)
         axes.axvline(0, color="black", lw=0.9)
         axes.set_yticks(range(len(rows)), [label(row) for _, row in rows[::-1].iterrows()], fontsize=8)
         axes.set(xlabel="difference in accuracy, points", ylim=(-0.6, len(rows) - 0.4))

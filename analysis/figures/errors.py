@@ -13,8 +13,8 @@ from analysis.comparable import SINGLE, Section
 from analysis.figures.arms import Arms, Styles
 from analysis.figures.drawing import Drawing
 from analysis.figures.style import legend_below, plt, styled
-from analysis.runs import right
-from analysis.verdict import BASELINE
+from analysis.rulebook.outcomes import right
+from analysis.rulebook.plan import BASELINE
 from console.wording import many
 from records.files import Arrays
 

@@ -23,7 +23,7 @@ from analysis.original.evidence import (
     of_difference,
     of_level,
 )
-from analysis.runs import right
+from analysis.rulebook.outcomes import right
 from analysis.statistics import Floats
 
 FLAT = 0.05  # a KNN metric that moves by no more over the epochs is flat

@@ -31,8 +31,8 @@ def forecast(values: Floats, floor: float, alpha: float, margin: float) -> Forec
     """What it would take to give the differences `values` (n,) a word; None below FEWEST.
 
     The true mean and spread are not known, so each future has its own, drawn from what the values leave possible (a flat
-    prior: Student's t around their mean, a scaled chi-square for the variance); a plan that takes the observed mean for the true
-    one promises too few seeds. The same on every call.
+    prior: Student's t around their mean, a scaled chi-square for the variance); taking the observed mean for the true one
+    would promise too few seeds. The same on every call.
     """
     if len(values) < FEWEST:
         return None

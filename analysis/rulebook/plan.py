@@ -48,7 +48,7 @@ def name_of(arm: Arm) -> str:
 
 
 def default_pairs(arms: Collection[Arm]) -> Names:
-    """Each curriculum against plain fine-tuning from the same weights, and against its random twin, where they are there."""
+    """Each curriculum against plain fine-tuning from the same weights, and against its random twin, if they are there."""
     found: list[tuple[str, str]] = []
     for arm in arms:
         if is_curriculum(arm):

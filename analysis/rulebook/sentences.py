@@ -92,8 +92,8 @@ def _clause(pair: Pair) -> str:
 def by_which_rule(plan: VerdictPlan) -> str:
     """'95 % confidence sequences over the 3 pairs planned beforehand, margin 1 point, valid at every look'."""
     when = "planned beforehand" if plan.recorded else "that are planned by default"
-    many_pairs = f"the {len(plan.pairs)} pairs" if len(plan.pairs) > 1 else "the one pair"
-    return f"{1 - ALPHA:.0%} confidence sequences over {many_pairs} {when}, tie margin {points(plan.margin)}, valid at every look"
+    asked = f"the {len(plan.pairs)} pairs" if len(plan.pairs) > 1 else "the one pair"
+    return f"{HOLDS}s over {asked} {when}, tie margin {points(plan.margin)}, valid at every look"
 
 
 def _counted(pairs: list[Pair]) -> str:

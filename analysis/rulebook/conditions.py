@@ -1,0 +1,34 @@
+"""Under which conditions a verdict holds: data, network, protocol, split and budget, in words."""
+
+from pathlib import Path
+
+from console.wording import many
+from records.epoch import Row
+
+PICKED = {
+    "holdout": "epochs picked on validation, test opened once per training",
+    "report": "epochs picked on test itself",
+}
+
+
+def conditions(run: Row) -> str:
+    """'rsscn7 at 128 px, resnet18 from imagenet, a split of its own for each seed, ...'; `run`: a run.json."""
+    setting, data = run["setting"], run["data"]
+    split = "one split for all seeds, so it holds for these test images" if setting.get("split") else (
+        "a split of its own for each seed"
+    )  # fmt: skip
+    network = f"{setting['model']} from {Path(setting['weights']).name}"
+    parts = [f"{data['name']} at {setting['image_size']} px", network, split, PICKED[setting["protocol"]], budget(run)]
+    return ", ".join(part for part in parts if part)
+
+
+def budget(run: Row) -> str:
+    """'1,120 updates each, judged at 20 common marks'; what runs of old had no words for stays unsaid."""
+    asked = run.get("budget") or {}
+    marks = f", judged at {many(asked['marks'], 'common mark')}" if asked.get("marks") else ""
+    if asked.get("updates"):
+        return f"{many(asked['updates'], 'update')} each{marks}"
+    if asked.get("seconds"):
+        where = run.get("machine", {}).get("processor") or "one machine"
+        return f"{asked['seconds']:g} s each of training, scoring and preparation on one machine ({where}){marks}"
+    return ""
