@@ -170,9 +170,9 @@ def image_by_image(section: Section) -> pd.DataFrame:
 def _mcnemar_rows(section: Section) -> Iterator[dict[str, Any]]:
     kept = [(arm, said) for _, arm in section.arms.iterrows() if (said := section.predictions(arm, "test")) is not None]
     for (a, of_a), (b, of_b) in combinations(kept, 2):
-        if a["arm"] in section.sides and b["arm"] in section.sides:
-            if ordered((a["arm"], b["arm"]), section) != (a["arm"], b["arm"]):
-                (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
+        names = (a["arm"], b["arm"])
+        if set(names) <= section.sides.keys() and ordered(names, section) != names:
+            (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
         if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
             continue
         right_a, right_b = right(of_a), right(of_b)

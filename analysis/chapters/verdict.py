@@ -58,8 +58,14 @@ def _conditions(section: Section) -> list[str]:
     return lines
 
 
-NOTHING_PLANNED = "No pair was planned (a curriculum against finetune or its random twin, or what --primary names), so no word is given."
-FIXED_TEST = "All seeds have the same test images, so what is said holds for these images; on new ones the intervals would be wider."
+NOTHING_PLANNED = (
+    "No pair was planned (a curriculum against finetune or its random twin, or what --primary names), so no word is "
+    "given."
+)
+FIXED_TEST = (
+    "All seeds have the same test images, so what is said holds for these images; on new ones the intervals would be "
+    "wider."
+)
 
 
 def _origins(section: Section, suffix: str) -> list[Part]:
@@ -120,17 +126,17 @@ def methods() -> Chapter:
     """What the figures mean, for whoever wants to check them."""
     lines = [
         "Arms are compared on the same seeds; a seed fixes split, initialisation and order. The word of a planned pair "
-        "follows from one interval, the t confidence sequence (Wang and Ramdas 2023, arXiv 2310.03722, the Gaussian mixture "
-        "with g = 1): it holds at every look at once, so seeds may be added until it speaks. better or worse: the interval "
-        "lies on one side of zero; tie: within the margin; otherwise undecided. The planned pairs of a run share an error "
-        "of 5 % (Bonferroni); every other pair has an interval at 5 % of its own and no word.",
+        "follows from one interval, the t confidence sequence (Wang and Ramdas 2023, arXiv 2310.03722, the Gaussian "
+        "mixture with g = 1), which holds at every look at once, so seeds may be added until it speaks. better or worse: "
+        "it lies on one side of zero; tie: within the margin; otherwise undecided. The planned pairs of a run share an "
+        "error of 5 % (Bonferroni); every other pair has an interval at 5 % of its own and no word.",
         "The deviation of the differences is never taken below what the test images alone give it, sqrt((q - d²) / n) "
-        "with q the share of the images that one of the two gets right, d the difference, n the images: seeds "
-        "that agree by luck prove nothing. A failed training counts with its last finite accuracy, or with chance.",
-        "More seeds: the median, and the middle four fifths, of what a pair would need in 400 futures drawn from what the "
-        "seeds so far leave possible.",
-        "Intervals of an arm's own mean are Student's t at 95 %, for one look. Seconds are training and scoring, features and "
-        "pretraining included, without evaluation.",
+        "with q the share of the images that one of the two gets right, d the difference, n the images: seeds that agree "
+        "by luck prove nothing. A failed training counts with its last finite accuracy, or with chance.",
+        "More seeds: the median, and the middle four fifths, of what a pair would need in 400 futures drawn from what "
+        "the seeds so far leave possible.",
+        "Intervals of an arm's own mean are Student's t at 95 %, for one look. Seconds are training and scoring, "
+        "features and pretraining included, without evaluation.",
         "KNN: the share of the five nearest other images (features before the head, Euclidean) that have an image's own "
         "label.",
     ]

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparable import Section
-from analysis.document.display import signed
 from analysis.original import published
 from analysis.statistics import FEWEST_SEEDS, Floats, paired, t_interval
-from console.wording import many
+from console.wording import many, signed
 
 CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
 
