@@ -145,7 +145,13 @@ def sections(runs: list[LoadedRun]) -> list[Section]:
 def _key(run: LoadedRun) -> tuple[str, ...]:
     setting = run.about["setting"]
     split = f"file {setting['split']}" if setting.get("split") else "by seed"
-    return run.about["data"]["digest"], setting["protocol"], split, setting.get("task", SINGLE)
+    return run.about["data"]["digest"], setting["protocol"], split, setting.get("task", SINGLE), _clock(run)
+
+
+def _clock(run: LoadedRun) -> str:
+    """Arms that were each ended by a clock compare with those of the same seconds on the same machine alone."""
+    seconds = (run.about.get("budget") or {}).get("seconds")
+    return f"{seconds:g} s on {run.about.get('machine', {}).get('processor')}" if seconds else ""
 
 
 def arms_of(run: LoadedRun) -> pd.DataFrame:

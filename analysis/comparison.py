@@ -50,7 +50,7 @@ def _heading(run: LoadedRun) -> str:
     )
     return (
         f"{run.about['data']['name']}, {setting['image_size']} px, {setting['model']}; epochs picked on {picked}; "
-        f"mean over seeds and 95 % t interval. Full-network arms get the same updates on a seed.\n\n"
+        f"mean over seeds and 95 % t interval of each arm alone.\n\n"
     )
 
 

@@ -37,6 +37,16 @@ class Resumed:
 
 
 @dataclass(frozen=True)
+class Round:
+    """A head-to-head goes on: these arms, by name, are to be run on these seeds as well."""
+
+    name: ClassVar = "round"
+    seeds: tuple[int, ...]
+    arms: tuple[str, ...]
+    time: float | None = None
+
+
+@dataclass(frozen=True)
 class Asked:
     """A trial has been asked for."""
 
@@ -117,9 +127,9 @@ class Tested:
     time: float | None = None
 
 
-Event = Started | Resumed | Asked | Placed | Epoch | Lost | Ended | Tested
+Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Ended | Tested
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, Resumed, Asked, Placed, Epoch, Lost, Ended, Tested)
+    kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Ended, Tested)
 }
 NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
 BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values
@@ -127,6 +137,8 @@ BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than a
     "member": lambda row: Member(row["fields"], row["donor"] and tuple(row["donor"])),
     "setting": lambda row: Setting(**row),
     "gpus": tuple,
+    "seeds": tuple,
+    "arms": tuple,
 }
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from console.errors import UsageError
 from records.epoch import EpochRecord, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Tested
+from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Round, Tested
 from records.folder import ledger_file, read_run
 from records.ledger import read_events
 from spaces.arm import Arm
@@ -101,6 +101,7 @@ class RunHistory:
         """`run`: what run.json says."""
         self.run = run
         self.trials: dict[int, TrialHistory] = {}
+        self.rounds: list[Round] = []  # of a head-to-head, those after the first
         self.changed: set[int] = set()  # trials that something has happened to; whoever has seen to them clears it
         self.first: float | None = None  # time of the first event, seconds since 1970
         self.last: float | None = None
@@ -129,6 +130,13 @@ class RunHistory:
             self._of(event.trial).end(event)
         elif isinstance(event, Tested):
             self._of(event.trial).test = event
+        elif isinstance(event, Round):
+            self.rounds.append(event)
+
+    @property
+    def further(self) -> int:
+        """Trials that later rounds have added to what was asked for at first."""
+        return sum(len(each.arms) * len(each.seeds) for each in self.rounds)
 
     def lose(self) -> None:
         """Nobody writes this ledger any more: what still runs in it does not."""

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from records import folder as paths
 from records.epoch import EpochRecord, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Lost, Member, Placed, Resumed, Started, Tested
+from records.events import Asked, Ended, Ending, Epoch, Event, Lost, Member, Placed, Resumed, Round, Started, Tested
 from records.files import write_bytes
 from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import Proposer
+from search.proposers.proposer import InRounds, Proposer
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -25,6 +25,7 @@ OUT_OF_TIME = "the time budget is spent"
 class Watcher(Protocol):
     """Who is told what happens."""
 
+    def expects(self, samples: int) -> None: ...
     def asked(self, trial: TrialHistory) -> None: ...
     def epoch(self, trial: TrialHistory) -> None: ...
     def ended(self, trial: TrialHistory) -> None: ...
@@ -75,13 +76,25 @@ class Campaign:
 
     def _tell_proposer(self, event: Event) -> None:
         """What has happened, to whoever proposes; of an interrupted trial it still waits to hear."""
-        if isinstance(event, Asked):
+        if isinstance(event, Round) and isinstance(self.proposer, InRounds):
+            self.proposer.adopt_round(event)
+            self.watcher.expects(self.proposer.samples)
+        elif isinstance(event, Asked):
             self.proposer.adopt(event)
             self.watcher.asked(self.trials[event.trial])
         elif isinstance(event, Epoch):
             self.proposer.report(event.record)
         elif isinstance(event, Ended) and event.state in SAID:
             self.proposer.tell(self.trials[event.trial])
+
+    def begin_round(self, event: Round) -> bool:
+        """Go on with further seeds; whether that could be written."""
+        assert isinstance(self.proposer, InRounds)
+        if not self._write(replace(event, time=time.time())):
+            return False
+        self.proposer.adopt_round(event)
+        self.watcher.expects(self.proposer.samples)
+        return True
 
     def ask(self) -> Asked | None:
         """The next trial to run, or None when there is none."""

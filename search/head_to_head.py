@@ -1,72 +1,141 @@
-"""One head-to-head from its options to its last line: plan, run, open test, table."""
+"""One head-to-head from its options to its last line: plan, run, open test, judge, table."""
 
 import re
 import time
+from collections.abc import Collection
 from pathlib import Path
 
+from analysis.rulebook.plan import VerdictPlan
+from analysis.rulebook.plan import make_plan as plan_verdict
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.errors import UsageError
 from console.progress import track
+from console.wording import many
 from records.epoch import Row
 from records.folder import remove_checkpoints
 from search.campaign import Campaign
 from search.options import CompareOptions, RunOptions, SearchOptions
+from search.planning.defaults import parse_duration
 from search.planning.names import check_weights
 from search.planning.plan import Plan, make_plan
 from search.planning.run_json import describe
-from search.proposers.head_to_head import Contestant, HeadToHead, make_contestants
+from search.planning.seen_images import refuse_seen_images
+from search.proposers.contestants import Contestant, make_contestants
+from search.proposers.head_to_head import Budget, HeadToHead
+from search.rounds import Rounds, conclude
 from search.session import execute, open_campaign, resume_line, write_tables
 from search.testing import judge
 from search.views.terminal import Terminal
+from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
 
 
 def compare(options: CompareOptions, resumes: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
-    updates = parse_budget(options.budget)
-    contestants = make_contestants(options.strategies, options.anchors, options.twins, _configs(options.configs))
+    started, limit = time.monotonic(), parse_duration(options.time_budget)
+    asked_budget = parse_budget(options.budget)
+    configs = _configs(options.configs)
+    contestants = make_contestants(options.strategies, options.anchors, options.twins, configs)
+    verdict = plan_verdict([one.arm for one in contestants], options.primary, options.margin / 100)
+    _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
     plan = make_plan(_as_search(options, contestants), resumes)
     _check(plan, contestants)
-    seeds = list(range(options.seed, options.seed + options.seeds))
-    _warn_of_seen_images(options, seeds)
-    queue = HeadToHead(contestants, plan.setting, seeds, options.epochs, options.head_epochs, updates)
-    names = ", ".join(str(one.arm) for one in contestants)
-    print(f"{len(contestants)} arms on {len(seeds)} seeds: {names}; into {plan.folder}", flush=True)
-    started = time.monotonic()
-    about = describe(plan, "search.compare", "head_to_head") | {"compare": options.model_dump()}
+    seeds = range(options.seed, options.seed + options.seeds)
+    refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
+    budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
+    queue = HeadToHead(contestants, plan.setting, seeds, budget)
+    print(_headline(plan, queue, verdict, seeds), flush=True)
+    about = describe(plan, "search.compare", "head_to_head")
+    about |= {"compare": options.model_dump(), "verdict": verdict.row(), "budget": budget.row()}
+    keep = len(contestants) * most_seeds(options)  # every network, until test has been opened for it
     terminal = Terminal(queue.samples, options.epochs)
+    deadline = limit and started + limit
     campaign = open_campaign(
-        plan, about, resumes, lambda: Campaign(plan.folder, about, queue, queue.samples, None, terminal)
+        plan, about, resumes, lambda: Campaign(plan.folder, about, queue, keep, deadline, terminal)
+    )
+    rounds = Rounds(
+        campaign, queue, verdict, most_seeds(options), plan.options.concurrent or 1, lambda: _open_tests(plan, campaign)
     )
     with terminal:
-        interrupted = execute(plan, campaign)
-    return _finish(plan, campaign, queue, interrupted, len(contestants) * len(seeds), started)
+        interrupted = execute(plan, campaign, rounds.more)
+    return _finish(plan, campaign, queue, verdict, interrupted, started)
 
 
-def _finish(plan: Plan, campaign: Campaign, queue: HeadToHead, interrupted: bool, wanted: int, started: float) -> int:
+def most_seeds(options: CompareOptions) -> int:
+    """Seeds that the run may come to."""
+    return max(options.seeds, options.max_seeds) if options.until_decided else options.seeds
+
+
+def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collection[int]) -> str:
+    """What is about to run and what it is asked, before it runs."""
+    names = ", ".join(map(str, queue.arms))
+    asked = ", ".join(f"{a} : {b}" for a, b in verdict.pairs) or "no pair, so no word will be given"
+    budget = queue.budget
+    each = (
+        f"{budget.seconds:g} charged seconds each" if budget.seconds else f"{many(budget.updates or 0, 'update')} each"
+    )
+    return (
+        f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
+        f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
+        f"Planned beforehand, with a margin of {100 * verdict.margin:g} points: {asked}"
+    )
+
+
+def _finish(
+    plan: Plan, campaign: Campaign, queue: HeadToHead, verdict: VerdictPlan, interrupted: bool, started: float
+) -> int:
     """Test, tables and last lines; `started` in seconds of time.monotonic. Returns the exit status."""
-    if plan.setting.protocol == "holdout" and not (interrupted or campaign.broken):
+    if not (interrupted or campaign.broken):
         _open_tests(plan, campaign)
     campaign.ledger.close()
     ended = sum(trial.state == "complete" for trial in campaign.trials.values())
-    if not campaign.broken and write_tables(plan) and ended and not interrupted:
-        _print_table(plan.folder)
-    for name in queue.skipped:
-        print(f"Not run: {name}, because an arm that it builds on did not complete.")
-    print(f"\n{queue.samples} trials, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
-    if interrupted or campaign.broken:
+    tables = not campaign.broken and write_tables(plan)
+    if not (tables and ended and not interrupted and _print_table(plan.folder)):
+        print(f"\n{conclude(campaign, verdict)}")
+    print(f"\n{many(len(campaign.trials), 'trial')}, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+    if interrupted or campaign.broken or queue.todo:
         print(resume_line("search.compare", plan))
-    return INTERRUPTED if interrupted else DONE if ended == wanted else TOO_FEW
+    return INTERRUPTED if interrupted else DONE if ended == queue.samples else TOO_FEW
 
 
-def parse_budget(text: str | None) -> int | None:
-    """'updates=500' -> 500. Raises UsageError."""
-    match = re.fullmatch(r"updates=([1-9]\d*)", text or "")
-    if text and not match:
-        raise UsageError(f"--budget wants updates=N with N at least 1; got '{text}'.")
-    return int(match[1]) if match else None
+def parse_budget(text: str | None) -> Budget:
+    """'updates=500' or 'seconds=300'. Raises UsageError."""
+    if text is None:
+        return Budget()
+    match = re.fullmatch(r"(updates=([1-9]\d*)|seconds=(\d+(?:\.\d+)?))", text)
+    if not match or (match[3] and float(match[3]) <= 0):
+        raise UsageError(f"--budget wants updates=N with N at least 1, or seconds=S with S above 0; got '{text}'.")
+    return Budget(updates=int(match[2])) if match[2] else Budget(seconds=float(match[3]))
+
+
+def make_budget(options: CompareOptions, asked: Budget, contestants: list[Contestant], train: int) -> Budget:
+    """The budget of every arm, known before anything runs. `train`: images of the training split."""
+    marks = options.marks or options.epochs
+    if asked.seconds is not None:
+        return Budget(seconds=asked.seconds, marks=marks)
+    whole = [one.config.batch_size for one in contestants if one.whole_network]
+    heads = [one.config.batch_size for one in contestants if not one.whole_network]
+    updates = asked.updates or (options.epochs * updates_of(train, whole[0]) if whole else None)
+    return Budget(updates, options.head_epochs * updates_of(train, heads[0]) if heads else None, None, marks)
+
+
+def _check_words(options: CompareOptions, budget: Budget, contestants: list[Contestant], verdict: VerdictPlan) -> None:
+    """What contradicts itself, before data are touched. Raises UsageError."""
+    if options.until_decided and not verdict.pairs:
+        names = ", ".join(str(one.arm) for one in contestants)
+        raise UsageError(
+            f"--until-decided has no pair to decide: name one with --primary a:b of {names}, or add finetune to a "
+            f"curriculum."
+        )
+    if options.until_decided and options.max_seeds < options.seeds:
+        raise UsageError(f"--max-seeds {options.max_seeds} is below --seeds {options.seeds}; it counts them all.")
+    if budget.seconds is not None and options.address:
+        raise UsageError(
+            f"--budget seconds compares the clocks of one machine; drop --address {options.address}, or take "
+            f"--budget updates=N."
+        )
 
 
 def _configs(path: str | None) -> list[Row] | None:
@@ -77,24 +146,12 @@ def _configs(path: str | None) -> list[Row] | None:
     return read_rows(Path(path))
 
 
-def _warn_of_seen_images(options: CompareOptions, seeds: list[int]) -> None:
-    """Configs that were picked on one seed's validation images have seen what another seed tests on."""
-    if not options.configs or options.protocol != "holdout" or options.split:
-        return
-    picked = sorted({row["setting_seed"] for row in _configs(options.configs) or []})
-    if set(seeds) - set(picked):
-        print(
-            f"Note: these configs were picked on the validation images of seed {', '.join(map(str, picked))}, some of "
-            f"which other seeds test on, so their figures are optimistic; --split gives all seeds one test part."
-        )
-
-
 def _as_search(options: CompareOptions, contestants: list[Contestant]) -> SearchOptions:
     """What a plan is made of: the data, network and machine are asked for as of a search."""
     pretrained = [one for one in contestants if get_strategy(one.arm.strategy).starts_from == "pretrained"]
     samples = len(contestants) * options.seeds
     shared = options.model_dump(exclude=set(CompareOptions.model_fields) - set(RunOptions.model_fields))
-    shared["keep"] = samples  # every network is kept until test has been opened for it
+    shared["keep"] = samples  # every network of a round is kept until test has been opened for it
     shared["name"] = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
     space = (pretrained or contestants)[0].arm.strategy
     return SearchOptions(**shared, space=space, samples=samples, anchors="none", scheduler="none")
@@ -120,17 +177,20 @@ def _check(plan: Plan, contestants: list[Contestant]) -> None:
 
 def _open_tests(plan: Plan, campaign: Campaign) -> None:
     """Test figures of every arm and seed, each measured once; the networks go afterwards."""
+    if plan.setting.protocol != "holdout":
+        return
     done = [trial for trial in campaign.trials.values() if trial.state == "complete" and not trial.test]
     for trial in track(done, "opening test", unit="trials"):
         judge(plan, campaign, trial)
         remove_checkpoints(campaign.folder, trial.number)
 
 
-def _print_table(folder: Path) -> None:
-    """Needs pandas and scipy, which a machine that only trains may lack."""
+def _print_table(folder: Path) -> bool:
+    """Whether it could: it needs pandas and scipy, which a machine that only trains may lack."""
     try:
         from analysis.comparison import write_comparison  # pandas and scipy may not be installed
     except ImportError:
         print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
-        return
+        return False
     print("\n" + write_comparison(folder))
+    return True

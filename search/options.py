@@ -82,11 +82,31 @@ class CompareOptions(RunOptions):
     """What may be asked of a head-to-head."""
 
     strategies: str = Field(
-        "self_paced,finetune,transfer", description="names with commas; name@FILE starts from that state dict"
+        "self_paced,finetune,transfer",
+        description="arms with commas: name, name+field=value, name@FILE (from that state dict), name/random (a twin)",
     )
-    seeds: int = Field(3, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
+    seeds: int = Field(5, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
     twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
+    primary: str | None = Field(
+        None,
+        description="the pairs that get a word, a:b with commas (each curriculum against finetune and its random twin)",
+    )
+    margin: float = Field(1.0, gt=0, le=50, description="points: an interval within this of zero is called a tie")
+    until_decided: bool = Field(
+        False, description="go on with further seeds until every planned pair is decided; arms that are settled stop"
+    )
+    max_seeds: int = Field(60, ge=1, le=1000, description="until-decided: seeds at most")
+    time_budget: str | None = Field(None, description="start no trial after this long: 90s, 30m, 2h")
     anchors: str = Field("as_run", description="anchor of each strategy, or its first one where it has none so named")
     configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
-    head_epochs: int = Field(50, ge=1, description="epochs of arms that train the head alone, outside the budget")
-    budget: str | None = Field(None, description="updates=N for every full-network arm (those of the reference arm)")
+    budget: str | None = Field(
+        None,
+        description="updates=N for every full-network arm, or seconds=S for every arm by its own clock (the updates of "
+        "--epochs passes over the training images)",
+    )
+    marks: int | None = Field(
+        None, ge=1, le=1000, description="looks at each arm, at equal parts of its budget (as many as --epochs)"
+    )
+    head_epochs: int = Field(
+        50, ge=1, description="epochs of arms that train the head alone, outside a budget of updates"
+    )

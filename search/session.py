@@ -99,13 +99,21 @@ def make_folder(plan: Plan, about: Row) -> None:
     write_json(plan.folder / "run.json", about)
 
 
-def execute(plan: Plan, campaign: Campaign) -> bool:
-    """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted."""
+def nothing_more() -> bool:
+    """Whether there is more to run than was asked for at first: of a search, never."""
+    return False
+
+
+def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_more) -> bool:
+    """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted.
+
+    `more` is asked whenever all trials are over, and may add some.
+    """
     pages = dashboards(plan.folder, plan.options.dashboard, campaign.watcher.say)
     with _terminated_like_interrupted(), pages:
         try:
-            if campaign.unfinished():  # a finished run that is resumed has nothing to do
-                _executor(plan)(campaign)
+            if campaign.unfinished() or more():  # a finished run that is resumed has nothing to do
+                _executor(plan)(campaign, more)
             # Tune swallows the first Ctrl-C
             interrupted = campaign.unfinished() and not (campaign.stopped or campaign.over_time())
         except KeyboardInterrupt:
@@ -123,22 +131,29 @@ def execute(plan: Plan, campaign: Campaign) -> bool:
     return interrupted
 
 
-def _executor(plan: Plan) -> Callable[[Campaign], None]:
+def _in_rounds(campaign: Campaign, run_once: Callable[[], None], more: Callable[[], bool]) -> None:
+    """What is there to run, and then what there is more of."""
+    run_once()
+    while not (campaign.unfinished() or campaign.stopped or campaign.over_time()) and more():
+        run_once()
+
+
+def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
     if plan.options.executor == "local":
-        return lambda campaign: run_local(campaign, plan.setting)
+        return lambda campaign, more: _in_rounds(campaign, lambda: run_local(campaign, plan.setting), more)
     ray_environment.prepare(plan.options.address)
     # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
     from search.executors.ray_session import ray_running
     from search.executors.ray_tune import run_on_ray
 
-    def run(campaign: Campaign) -> None:
+    def run(campaign: Campaign, more: Callable[[], bool]) -> None:
         options = plan.options
         at_once = options.concurrent or 1
         cpus, gpus = (options.cpus_per_trial or 1) * at_once, gpus_here() if options.gpus_per_trial else 0
         # inside, because Ray takes SIGTERM for itself when it starts
         announce = campaign.watcher.say if options.dashboard else None
         with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
-            run_on_ray(campaign, plan.space, plan.setting, options, plan.longest)
+            _in_rounds(campaign, lambda: run_on_ray(campaign, plan.space, plan.setting, options, plan.longest), more)
 
     return run
 

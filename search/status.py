@@ -61,7 +61,7 @@ def ended(follower: LedgerFollower) -> set[int]:
 def terminal_of(follower: LedgerFollower, now: float) -> Terminal:
     """What the search itself would show, from its ledger. `now`: seconds since 1970."""
     options, history = follower.run["options"], follower.history
-    terminal = Terminal(options["samples"], options["epochs"])
+    terminal = Terminal(options["samples"] + history.further, options["epochs"])
     terminal.trials = history.trials
     until = now if follower.live else history.last or now
     terminal.started = time.monotonic() - history.seconds(until)
@@ -85,7 +85,8 @@ def headline(follower: LedgerFollower) -> str:
     options, trials = follower.run["options"], follower.history.trials
     head_to_head = follower.history.kind == "head_to_head"
     strategies = follower.run["compare"]["strategies"] if head_to_head else options["space"]
-    left = options["samples"] - sum(trial.state in SAID for trial in trials.values())
+    samples = options["samples"] + follower.history.further
+    left = samples - sum(trial.state in SAID for trial in trials.values())
     state = (
         "running"
         if follower.live
@@ -94,7 +95,7 @@ def headline(follower: LedgerFollower) -> str:
         else f"stopped with {left} trial{'s' * (left != 1)} to go"
     )
     return (
-        f"{follower.folder.absolute().name}: {strategies} on {options['data']}, {options['samples']} trials of up to "
+        f"{follower.folder.absolute().name}: {strategies} on {options['data']}, {samples} trials of up to "
         f"{options['epochs']} epochs, {state}"
     )
 

@@ -54,6 +54,8 @@ class Setting(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
     epochs: int = Field(12, ge=1, description="at most")
     max_updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
+    max_seconds: float | None = Field(None, gt=0, description="the trial ends by its own clock of charged seconds")
+    marks: int | None = Field(None, ge=1, description="looks at equal parts of the budget; None: at every epoch's end")
     sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, ge=1, description="CPU threads of one trial")

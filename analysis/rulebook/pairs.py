@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from analysis.rulebook.forecast import Forecast, forecast
-from analysis.rulebook.outcomes import Outcome
-from analysis.rulebook.plan import VerdictPlan
+from analysis.rulebook.outcomes import Outcome, Outcomes
+from analysis.rulebook.plan import VerdictPlan, name_of
 from analysis.rulebook.sequence import ALPHA, Floats, running, sampling_sd
 from analysis.rulebook.words import NO_WORD, UNDECIDED, word
 from spaces.arm import Arm
@@ -69,6 +69,13 @@ class Pair:
         if self.word != UNDECIDED:
             return None
         return forecast(self.differences, self.floor, self.alpha, self.margin)
+
+
+def planned_pairs(found: Outcomes, plan: VerdictPlan) -> list[Pair]:
+    """The plan's pairs of which both arms have an outcome, in its order; arms as they are called in their own run."""
+    by_name = {name_of(arm): arm for arm in found}
+    both = [(by_name[a], by_name[b]) for a, b in plan.pairs if a in by_name and b in by_name]
+    return [make_pair(a, b, found[a], found[b], plan) for a, b in both]
 
 
 def make_pair(a: Arm, b: Arm, of_a: dict[int, Outcome], of_b: dict[int, Outcome], plan: VerdictPlan) -> Pair:

@@ -11,7 +11,7 @@ from analysis.rulebook.sequence import ALPHA
 from analysis.rulebook.words import NO_WORD, TIE, UNDECIDED
 from console.wording import many, signed
 
-HOLDS = f"{1 - ALPHA:.0%} confidence sequence"
+HOLDS = f"{100 * (1 - ALPHA):g} % confidence sequence"
 
 
 def sentence(pair: Pair, remark: str = "") -> str:
@@ -59,6 +59,17 @@ def would_take(ahead: Forecast | None, seconds: float = 0.0) -> str:
     most = f"{ahead.high:.0f}" if np.isfinite(ahead.high) else f"more than {MOST}"
     time = f", {duration(ahead.median * seconds)} here" if seconds else ""
     return f"about {many(ahead.median, 'more seed')} ({ahead.low:.0f} to {most}){time}"
+
+
+def in_short(pair: Pair) -> str:
+    """'better', 'undecided, about 12 more (8 to 30)': what there is room for in a table."""
+    ahead = pair.forecast
+    if ahead is None:
+        return pair.word
+    if ahead.hopeless:
+        return f"{UNDECIDED}, over {MOST} seeds"
+    most = f"{ahead.high:.0f}" if np.isfinite(ahead.high) else f"over {MOST}"
+    return f"{UNDECIDED}, about {ahead.median:.0f} more ({ahead.low:.0f} to {most})"
 
 
 def duration(seconds: float) -> str:

@@ -15,7 +15,7 @@ from records.folder import read_run
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard"}
+FREE |= {"dashboard", "until_decided", "max_seeds"}
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
@@ -63,6 +63,12 @@ def _plain(value: Any) -> Any:
 def check_same(folder: Path, now: dict[str, Any]) -> None:
     """Raises UsageError, showing the differences, where what would run is not what ran."""
     run = read_run(folder)
+    then, here = (about.get("machine", {}).get("processor") for about in (run, now))
+    if run.get("budget", {}).get("seconds") and then != here:
+        raise UsageError(
+            f"{folder.name} compares arms by the seconds of a {then}, and this machine has a {here}; resume it there, or "
+            f"start a new run here."
+        )
     found = [line for part in SAME if part in run for line in differences(run[part], now[part], part)]
     if found:
         more = f"; and {len(found) - 3} more" if len(found) > 3 else ""

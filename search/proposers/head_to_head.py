@@ -1,163 +1,113 @@
-"""Who is run in a head-to-head: every arm on every seed, at the updates of a reference arm.
+"""What is run next in a head-to-head: every arm on every seed of a round, each within the same budget.
 
-One seed fixes split, initialisation and order, so arms can be compared seed by seed.
+One seed fixes split, initialisation and order, so arms can be compared seed by seed. A twin waits for its partner, whose
+sizes it replays; nobody else waits for anybody.
 """
 
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from console.errors import UsageError
-from records.epoch import EpochRecord, Row
-from records.events import Asked
+from records.epoch import EpochRecord
+from records.events import Asked, Round
 from records.history import TrialHistory
-from spaces.arm import ORDERS, Arm
-from spaces.registry import get_space
-from spaces.setting import KNOWN_WEIGHTS, Setting, absolute_unless
-from spaces.trial import OrderedConfig, TrialConfig
+from search.proposers.contestants import Contestant
+from spaces.arm import Arm
+from spaces.setting import Setting
 from trainables.strategies import get_strategy
 
-UNLIMITED = 1_000_000  # epochs of a trial that its budget of updates ends
+UNLIMITED = 1_000_000  # epochs of a trial that its budget ends
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """An arm with the config it runs; a twin replays the sizes of its partner."""
+class Budget:
+    """How long arms train and how often they are looked at: by updates, or each by its own clock; nothing: by epochs."""
 
-    arm: Arm
-    config: TrialConfig
-    anchor: str | None
-    weights: str | None = None  # the state dict behind the arm's own weights; None: the run's
+    updates: int | None = None  # of each arm that trains the whole network
+    head_updates: int | None = None  # of each arm that trains the head alone, outside the comparison at equal updates
+    seconds: float | None = None  # charged ones, of every arm
+    marks: int | None = None  # common looks, at equal parts of the budget
 
-    @property
-    def whole_network(self) -> bool:
-        """Whether its updates can be compared with the others': those of a head alone cannot."""
-        return get_strategy(self.arm.strategy).trains == "all"
+    def setting(self, whole_network: bool) -> dict[str, object]:
+        """What an arm's setting says of it."""
+        if self.seconds is not None:
+            return {"epochs": UNLIMITED, "max_seconds": self.seconds, "marks": self.marks}
+        most = self.updates if whole_network else self.head_updates
+        return {} if most is None else {"epochs": UNLIMITED, "max_updates": most, "marks": self.marks}
 
-
-def make_contestants(words: str, anchors: str, twins: bool, configs: list[Row] | None) -> list[Contestant]:
-    """The contestants of "a,b@FILE,...". Raises UsageError for an unknown strategy, before anything starts."""
-    made: list[Contestant] = []
-    for word in words.split(","):
-        strategy, _, weights = word.strip().partition("@")
-        config, anchor = _config(strategy, anchors, configs)
-        arm = Arm(strategy, Path(weights).stem if weights else None)
-        if any(other.arm == arm for other in made):
-            raise UsageError(f"--strategies names {arm} twice.")
-        one = Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)
-        made += [one, *(_twins(one) if twins else [])]
-    return made
-
-
-def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[TrialConfig, str | None]:
-    space = get_space(strategy)
-    if configs is not None:
-        rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
-        if not rows:
-            raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
-        return space.config(**{name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
-    named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
-    return space.config(**named[0].values), named[0].name
-
-
-def _twins(one: Contestant) -> list[Contestant]:
-    """The controls of a curriculum: the same in another order, with its partner's sizes."""
-    if not isinstance(one.config, OrderedConfig):
-        return []
-    return [
-        replace(one, arm=one.arm.twin(order), config=one.config.model_copy(update={"order": order})) for order in ORDERS
-    ]
+    def row(self) -> dict[str, object]:
+        """As run.json has it."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 class HeadToHead:
-    """Takes the place of a sampler: proposes each arm on each seed, the reference arm of a seed before the others."""
+    """Takes the place of a sampler: proposes each arm on each seed, round by round."""
 
-    def __init__(
-        self,
-        contestants: list[Contestant],
-        setting: Setting,
-        seeds: list[int],
-        epochs: int,
-        head_epochs: int,
-        max_updates: int | None,
-    ):
-        """`max_updates`: the budget of every full-network arm; None: what the reference arm uses in `epochs` epochs."""
-        self.setting, self.epochs, self.head_epochs, self.max_updates = setting, epochs, head_epochs, max_updates
-        self.reference = reference_of(contestants)
-        first = sorted(contestants, key=lambda one: (one is not self.reference, one.arm.is_twin))
-        self.queue = [(one, seed) for seed in seeds for one in first]
-        self.samples = len(self.queue)
+    def __init__(self, contestants: list[Contestant], setting: Setting, seeds: Collection[int], budget: Budget):
+        """`seeds`: of the first round, which every contestant runs."""
+        self.contestants, self.setting, self.budget = contestants, setting, budget
+        self.todo: list[tuple[Contestant, int]] = []
         self.asked = 0
         self.running: dict[int, tuple[Arm, int]] = {}
         self.sizes: dict[tuple[Arm, int], list[int]] = {}  # images per epoch, by arm and seed
-        self.used: dict[tuple[Arm, int], int] = {}  # updates
         self.states: dict[tuple[Arm, int], str] = {}  # of the trials that are over
-        self.skipped: list[str] = []  # arms that could not run because the one they need did not complete
+        self.add_round([one.arm for one in contestants], seeds)
+
+    @property
+    def samples(self) -> int:
+        """Trials in all, as far as is known by now."""
+        return self.asked + len(self.todo)
+
+    @property
+    def arms(self) -> list[Arm]:
+        return [one.arm for one in self.contestants]
+
+    def add_round(self, arms: Collection[Arm], seeds: Collection[int]) -> None:
+        """These arms are to be run on these seeds as well; partners before their twins."""
+        chosen = sorted((one for one in self.contestants if one.arm in arms), key=lambda one: one.arm.is_twin)
+        known = {(one.arm, seed) for one, seed in self.todo} | set(self.running.values())
+        self.todo += [(one, seed) for seed in seeds for one in chosen if (one.arm, seed) not in known]
+
+    def adopt_round(self, event: Round) -> None:
+        """A later round, which only some arms may run."""
+        self.add_round([arm for arm in self.arms if str(arm) in event.arms], event.seeds)
 
     def ask(self) -> Asked | None:
         """The next trial; None while it must wait for another one, or when all have been asked for."""
-        while self.queue and self._lost(*self.queue[0]):
-            self._skip()
-        if not self.queue or not self._ready(*self.queue[0]):
+        ready = next((place for place, (one, seed) in enumerate(self.todo) if self._ready(one, seed)), None)
+        if ready is None:
             return None
-        one, seed = self.queue.pop(0)
+        one, seed = self.todo.pop(ready)
         number, self.asked = self.asked, self.asked + 1
         self.running[number] = (one.arm, seed)
         return Asked(number, one.config.model_dump(), {}, one.anchor, setting=self._setting(one, seed))
 
     def adopt(self, asked: Asked) -> None:
-        """A trial that was asked for in an earlier process; whatever was skipped before it is skipped again."""
+        """A trial that was asked for in an earlier process."""
         assert asked.setting and asked.setting.arm
         key = (asked.setting.arm, asked.setting.seed)
-        while (self.queue[0][0].arm, self.queue[0][1]) != key:
-            self._skip()
-        self.queue.pop(0)
+        self.todo = [(one, seed) for one, seed in self.todo if (one.arm, seed) != key]
         self.asked += 1
         self.running[asked.trial] = key
 
-    def _skip(self) -> None:
-        one, seed = self.queue.pop(0)
-        self.skipped.append(f"{one.arm}, seed {seed}")
-        self.samples -= 1
-
     def report(self, record: EpochRecord) -> None:
-        key = self.running[record.trial]
-        self.sizes.setdefault(key, []).append(record.images)
-        self.used[key] = record.updates
+        self.sizes.setdefault(self.running[record.trial], []).append(record.images)
 
     def tell(self, trial: TrialHistory) -> None:
         self.states[self.running[trial.number]] = trial.state
 
-    def _needed(self, one: Contestant, seed: int) -> list[str | None]:
-        """The states of the trials that this one builds on; None for one that still runs."""
-        needs = {one.arm.partner} if one.arm.is_twin else set()
-        if self.reference and one is not self.reference and one.whole_network and self.max_updates is None:
-            needs.add(self.reference.arm)
-        return [self.states.get((arm, seed)) for arm in needs]
-
     def _ready(self, one: Contestant, seed: int) -> bool:
-        return all(state == "complete" for state in self._needed(one, seed))
-
-    def _lost(self, one: Contestant, seed: int) -> bool:
-        return any(state not in (None, "complete") for state in self._needed(one, seed))
+        """Whether the partner whose sizes it replays is over, one way or another."""
+        return not one.arm.is_twin or (one.arm.partner, seed) in self.states
 
     def _setting(self, one: Contestant, seed: int) -> Setting:
-        most = self.max_updates if one.whole_network else None
-        if most is None and one.whole_network and self.reference and one is not self.reference:
-            most = self.used.get((self.reference.arm, seed))
         random = get_strategy(one.arm.strategy).starts_from == "random"
+        # of a partner that failed in its first epoch there are no sizes: the twin then grows by its own gates
+        sizes = self.sizes.get((one.arm.partner, seed)) if one.arm.is_twin else None
         changes = {
             "strategy": one.arm.strategy,
             "arm": one.arm,
             "seed": seed,
             "weights": "none" if random else one.weights or self.setting.weights,
-            "epochs": UNLIMITED if most is not None else self.epochs if one.whole_network else self.head_epochs,
-            "max_updates": most,
-            "sizes": tuple(self.sizes[one.arm.partner, seed]) if one.arm.is_twin else None,
+            "sizes": tuple(sizes) if sizes else None,
         }
-        return self.setting.model_copy(update=changes)
-
-
-def reference_of(contestants: list[Contestant]) -> Contestant | None:
-    """The one whose updates the others get: the first self-paced one, else the first that trains the whole network."""
-    whole = [one for one in contestants if one.whole_network and not one.arm.is_twin]
-    return next((one for one in whole if one.arm.strategy == "self_paced"), whole[0] if whole else None)
+        return self.setting.model_copy(update=changes | self.budget.setting(one.whole_network))

@@ -1,17 +1,20 @@
 """What is asked of whoever says which trial is run next."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from records.epoch import EpochRecord
-from records.events import Asked
+from records.events import Asked, Round
 from records.history import TrialHistory
 
 
 class Proposer(Protocol):
     """A sampler's study, or the queue of a head-to-head; knows nothing of processes or files."""
 
-    samples: int
     asked: int
+
+    @property
+    def samples(self) -> int:
+        """Trials in all, as far as is known by now."""
 
     def ask(self) -> Asked | None:
         """The next trial; None while it must wait for another one, or when all have been asked for."""
@@ -24,3 +27,11 @@ class Proposer(Protocol):
 
     def tell(self, trial: TrialHistory) -> None:
         """A trial has ended, or is interrupted."""
+
+
+@runtime_checkable
+class InRounds(Protocol):
+    """A proposer that can be given more to run."""
+
+    def adopt_round(self, event: Round) -> None:
+        """Further seeds for some arms, begun now or in an earlier process."""

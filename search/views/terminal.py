@@ -28,6 +28,10 @@ class Terminal:
         if self.live:
             self.live.stop()
 
+    def expects(self, samples: int) -> None:
+        """There are to be so many trials in all."""
+        self.samples = samples
+
     def asked(self, trial: TrialHistory) -> None:
         self.trials[trial.number] = trial
 

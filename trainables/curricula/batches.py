@@ -11,3 +11,8 @@ def batches(order: Ints, size: int) -> list[Ints]:
     if len(cut) > 1 and len(cut[-1]) == 1:
         cut[-2:] = [np.concatenate(cut[-2:])]
     return cut
+
+
+def updates_of(images: int, size: int) -> int:
+    """Updates that one pass over so many images makes."""
+    return len(batches(np.arange(images), size))

@@ -1,0 +1,87 @@
+"""Who is named in a head-to-head: 'self_paced,finetune+learning_rate=1e-5,transfer@FILE,self_paced/random'."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from console.errors import UsageError
+from records.epoch import Row
+from search.planning.space import parse_set
+from spaces.arm import ORDERS, Arm
+from spaces.registry import get_space
+from spaces.setting import KNOWN_WEIGHTS, absolute_unless
+from spaces.trial import OrderedConfig, TrialConfig
+from trainables.strategies import get_strategy
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An arm with the config it runs; a twin replays the sizes of its partner."""
+
+    arm: Arm
+    config: TrialConfig
+    anchor: str | None
+    weights: str | None = None  # the state dict behind the arm's own weights; None: the run's
+
+    @property
+    def whole_network(self) -> bool:
+        """Whether its updates can be compared with the others': those of a head alone cannot."""
+        return get_strategy(self.arm.strategy).trains == "all"
+
+
+def make_contestants(words: str, anchors: str, twins: bool, configs: list[Row] | None) -> list[Contestant]:
+    """The contestants of "a,b+field=value,c@FILE,a/random". Raises UsageError before anything starts."""
+    made: list[Contestant] = []
+    for word in words.split(","):
+        made.append(_contestant(word.strip(), anchors, configs, made))
+        if twins and not made[-1].arm.is_twin:
+            made += [twin for order in ORDERS if (twin := _twin(made[-1], order)) is not None]
+    names = [str(one.arm) for one in made]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"--strategies names {twice} twice.")
+    return made
+
+
+def _contestant(word: str, anchors: str, configs: list[Row] | None, before: list[Contestant]) -> Contestant:
+    name, slash, order = word.rpartition("/") if word.rpartition("/")[2] in ORDERS else (word, "", "")
+    name, _, weights = name.partition("@")
+    strategy, *changes = name.split("+")
+    arm = Arm(strategy, Path(weights).stem if weights else None, config="+".join(changes) or None)
+    if slash:
+        return _twin_of(arm, order, before)
+    config, anchor = _config(strategy, anchors, configs)
+    if changes:
+        space = get_space(strategy)
+        values = dict(parse_set(space, change) for change in changes)
+        config, anchor = space.build(config.model_dump() | values), None
+    return Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)
+
+
+def _twin_of(arm: Arm, order: str, before: list[Contestant]) -> Contestant:
+    """The twin that is named by itself. Raises UsageError where its partner does not stand before it, or has none."""
+    partner = next((one for one in before if one.arm == arm), None)
+    if partner is None:
+        raise UsageError(f"{arm}/{order} replays the sizes of {arm}; name {arm} before it.")
+    twin = _twin(partner, order)
+    if twin is None:
+        curricula = ", ".join(str(one.arm) for one in before if _twin(one, order)) or "none of these"
+        raise UsageError(f"{arm} takes images in no order, so it has no twin; those that do: {curricula}.")
+    return twin
+
+
+def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[TrialConfig, str | None]:
+    space = get_space(strategy)
+    if configs is not None:
+        rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
+        if not rows:
+            raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
+        return space.config(**{name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
+    named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
+    return space.config(**named[0].values), named[0].name
+
+
+def _twin(one: Contestant, order: str) -> Contestant | None:
+    """A control of a curriculum: the same in another order, with its partner's sizes; None where it has no order."""
+    if not isinstance(one.config, OrderedConfig):
+        return None
+    return replace(one, arm=one.arm.twin(order), config=one.config.model_copy(update={"order": order}))
