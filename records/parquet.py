@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from console.errors import UsageError
 from console.progress import bar
+from records.confirmed import confirmed_trials
 from records.epoch import Row
 from records.files import write_bytes
 from records.history import read_history
@@ -69,7 +70,7 @@ def write_tables(folder: Path) -> None:
         write("records", record_rows(history))
         write("finals", final_rows(history))
         write("predictions", list(prediction_rows(folder)))
-        best = write("best", best_rows(history))
+        best = write("best", best_rows(history, confirmed_trials(folder)))
         if schedule := schedule_rows(history, best):
             write("schedule", schedule)
 

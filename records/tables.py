@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from records.confirmed import NOT_CONFIRMED, Confirmed
 from records.epoch import EVALUATED, EpochRecord, Final, Row
 from records.events import Tested
 from records.folder import read_predictions
@@ -100,13 +101,20 @@ def prediction_rows(folder: Path) -> Iterator[Row]:
             }
 
 
-def best_rows(history: RunHistory) -> list[Row]:
+def best_rows(history: RunHistory, confirmed: dict[int, Confirmed] | None = None) -> list[Row]:
     """The configs of the trials that were not lost, best first, one typed column per field, with what replay needs.
 
-    Of a population's member, the fields that change are those of its best epoch; schedule.parquet has them all.
+    Where fresh seeds have confirmed some, those come first, by what they came to there. Of a population's member, the
+    fields that change are those of its best epoch; schedule.parquet has them all.
     """
     finals = {row["trial"]: row for row in final_rows(history)}
-    return [_best(history, trial, finals[trial.number]) for trial in history.ranked()]
+    if not confirmed:
+        return [_best(history, trial, finals[trial.number]) for trial in history.ranked()]
+    known = {trial.number: confirmed.get(trial.number, NOT_CONFIRMED) for trial in history.ranked()}
+    ranked = sorted(
+        history.ranked(), key=lambda trial: -known[trial.number].validation if known[trial.number].seeds else 1
+    )
+    return [_best(history, trial, finals[trial.number]) | known[trial.number].row() for trial in ranked]
 
 
 METRICS = ("trial", "state", "best_epoch", "epochs", "selected_on", "selection_accuracy", "selection_loss",

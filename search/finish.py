@@ -5,6 +5,7 @@ from pathlib import Path
 
 from console.wording import clock, columns
 from search.campaign import Campaign
+from search.confirm import Confirmation, confirmed_lines
 from search.planning.plan import Plan
 from search.testing import Judged, best_of, paired_difference
 from search.views.terminal import config_words
@@ -29,8 +30,8 @@ def _loss(loss: float) -> str:
     return f"{loss:.3f}" if loss < 1000 else f"{loss:.1e}"
 
 
-def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float) -> str:
-    """Everything a person wants to know at the end, as plain text."""
+def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float, found: Confirmation | None) -> str:
+    """Everything a person wants to know at the end, as plain text; `found`: what --confirm came to."""
     best, _ = best_of(campaign.history)
     if best is None:
         return (
@@ -38,12 +39,14 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
         )
     assert best.best
     split = best.best.eval_split
-    words = f"Best configuration (trial {best.number}): {config_words(best.asked)}"
+    called = "The search's pick" if found else "Best configuration"
+    words = f"{called} (trial {best.number}): {config_words(best.asked)}"
     parts = [
         f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
         *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         _beat_the_anchors(campaign, judged),
+        *(confirmed_lines(campaign, found) if found else []),
     ]
     return "\n".join(parts)
 
@@ -87,13 +90,11 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
         return f"{said}; the best of many is picked there, so expect less on new images."
     difference, half = paired_difference(judged[0].correct, judged[1].correct)
     low, high = 100 * (difference - half), 100 * (difference + half)
-    fair = (
-        "on test, where nothing was picked, by"
-        if difference >= 0
-        else "but lost to it on test, where nothing was picked, by"
+    return (
+        f"{said}; on test, where nothing was picked, by {100 * difference:+.1f} (95 % interval over its images "
+        f"{low:+.1f} to {high:+.1f}). One seed and one split carry no word; --confirm 3 trains the best again on "
+        f"fresh ones."
     )
-    certain = "" if low > 0 or high < 0 else ": no clear difference"
-    return f"{said}, {fair} {100 * abs(difference):.1f} (95 % interval {low:+.1f} to {high:+.1f}, one seed){certain}."
 
 
 def next_commands(campaign: Campaign, tables: bool) -> str:

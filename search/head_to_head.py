@@ -9,10 +9,8 @@ from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.errors import UsageError
-from console.progress import track
 from console.wording import many
 from records.epoch import Row
-from records.folder import remove_checkpoints
 from search.campaign import Campaign
 from search.options import CompareOptions, RunOptions, SearchOptions
 from search.planning.defaults import parse_duration
@@ -23,8 +21,8 @@ from search.planning.seen_images import refuse_seen_images
 from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
-from search.session import execute, open_campaign, resume_line, write_tables
-from search.testing import judge
+from search.running import execute, open_campaign, resume_line, write_tables
+from search.testing import open_tests
 from search.views.terminal import Terminal
 from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
@@ -56,7 +54,13 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
         plan, about, resumes, lambda: Campaign(plan.folder, about, queue, keep, deadline, terminal)
     )
     rounds = Rounds(
-        campaign, queue, verdict, most_seeds(options), plan.options.concurrent or 1, lambda: _open_tests(plan, campaign)
+        campaign,
+        queue,
+        verdict,
+        options.until_decided,
+        most_seeds(options),
+        plan.options.concurrent or 1,
+        lambda: open_tests(plan, campaign),
     )
     with terminal:
         interrupted = execute(plan, campaign, rounds.more)
@@ -88,7 +92,7 @@ def _finish(
 ) -> int:
     """Test, tables and last lines; `started` in seconds of time.monotonic. Returns the exit status."""
     if not (interrupted or campaign.broken):
-        _open_tests(plan, campaign)
+        open_tests(plan, campaign)
     campaign.ledger.close()
     ended = sum(trial.state == "complete" for trial in campaign.trials.values())
     tables = not campaign.broken and write_tables(plan)
@@ -173,16 +177,6 @@ def _check(plan: Plan, contestants: list[Contestant]) -> None:
         setting = plan.setting.model_copy(update={"strategy": one.arm.strategy, "weights": weights})
         make_network(setting, len(plan.data.classes))
         facts(setting)
-
-
-def _open_tests(plan: Plan, campaign: Campaign) -> None:
-    """Test figures of every arm and seed, each measured once; the networks go afterwards."""
-    if plan.setting.protocol != "holdout":
-        return
-    done = [trial for trial in campaign.trials.values() if trial.state == "complete" and not trial.test]
-    for trial in track(done, "opening test", unit="trials"):
-        judge(plan, campaign, trial)
-        remove_checkpoints(campaign.folder, trial.number)
 
 
 def _print_table(folder: Path) -> bool:

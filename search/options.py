@@ -76,6 +76,12 @@ class SearchOptions(RunOptions):
         None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
+    confirm: int = Field(
+        0,
+        ge=0,
+        description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
+    )
+    confirm_seeds: int = Field(5, ge=1, le=1000, description="confirm: fresh seeds, from the one after --seed on")
 
 
 class CompareOptions(RunOptions):

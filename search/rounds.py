@@ -28,13 +28,16 @@ class Rounds:
     campaign: Campaign
     queue: HeadToHead
     plan: VerdictPlan
-    most: int  # seeds; as many as the first round has where there is to be no other
+    goes_on: bool  # whether there is to be another round while a pair is undecided
+    most: int  # seeds
     at_once: int
     open_tests: Callable[[], None]
 
     def more(self) -> bool:
         """Open test for what has ended, say where the pairs stand, and begin another round where one is wanted."""
         self.open_tests()
+        if not self.goes_on:
+            return False
         pairs = judged_pairs(self.campaign, self.plan)
         arms = needed_arms(pairs, self.queue.arms)
         seeds = self._next_seeds(len(arms))

@@ -8,7 +8,7 @@ import numpy as np
 from console.progress import track
 from records.events import Tested
 from records.files import read_arrays
-from records.folder import best_weights, predictions_file
+from records.folder import best_weights, predictions_file, remove_checkpoints
 from records.history import RunHistory, TrialHistory
 from search.campaign import Campaign
 from search.planning.plan import Plan
@@ -46,6 +46,16 @@ def judge(plan: Plan, campaign: Campaign, trial: TrialHistory) -> Judged:
     assert trial.test
     said, _ = read_arrays(predictions_file(campaign.folder, trial.number, "test"))
     return Judged(trial, trial.test, said["correct"])
+
+
+def open_tests(plan: Plan, campaign: Campaign) -> None:
+    """Test figures of every arm and seed, each measured once; the networks go afterwards."""
+    if plan.setting.protocol != "holdout":
+        return
+    done = [trial for trial in campaign.trials.values() if trial.state == "complete" and not trial.test]
+    for trial in track(done, "opening test", unit="trials"):
+        judge(plan, campaign, trial)
+        remove_checkpoints(campaign.folder, trial.number)
 
 
 def _open(plan: Plan, campaign: Campaign, history: TrialHistory) -> None:

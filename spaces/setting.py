@@ -57,6 +57,9 @@ class Setting(BaseModel):
     max_seconds: float | None = Field(None, gt=0, description="the trial ends by its own clock of charged seconds")
     marks: int | None = Field(None, ge=1, description="looks at equal parts of the budget; None: at every epoch's end")
     sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
+    spared_seed: int | None = Field(
+        None, description="images that a search of this seed judged its trials on are not tested on"
+    )
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
     precision: Literal["auto", "bf16", "fp32"] = "auto"

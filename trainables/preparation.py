@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from console.errors import UsageError
 from spaces.setting import Setting
 from spaces.trial import HeadConfig, TrialConfig
@@ -74,7 +76,15 @@ def load_data(setting: Setting) -> tuple[Dataset, Split]:
             f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
             f"they have changed since. Point --data-root at the data that were used."
         )
-    return data, _split(setting, data)
+    return data, _spared(setting, data, _split(setting, data))
+
+
+def _spared(setting: Setting, data: Dataset, parts: Split) -> Split:
+    """The split without those test images that another seed's validation holds: configs were picked on them."""
+    if setting.spared_seed is None:
+        return parts
+    picked_on = _split(setting.model_copy(update={"seed": setting.spared_seed}), data).validation
+    return replace(parts, test=np.setdiff1d(parts.test, picked_on))
 
 
 def _split(setting: Setting, data: Dataset) -> Split:

@@ -96,7 +96,7 @@ def _clause(pair: Pair) -> str:
     if pair.word == TIE:
         return f"{pair.a} and {pair.b} are a tie within {points(pair.margin)} {figures}"
     if pair.word in (UNDECIDED, NO_WORD):
-        return f"between {pair.a} and {pair.b} nothing is decided {figures}"
+        return f"{pair.a} against {pair.b} is not decided {figures}"
     return f"{pair.a} is {pair.word} than {pair.b} by {abs(100 * pair.mean):.1f} points {figures}"
 
 

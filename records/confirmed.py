@@ -1,0 +1,68 @@
+"""What a search's trials came to on fresh seeds: read from the folder `confirm` of its run."""
+
+import math
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from records.epoch import Row
+from records.folder import ledger_file
+from records.history import read_history
+
+CONFIRM = "confirm"  # the folder, a head-to-head of its own, inside the run's
+TRIAL = "trial-"  # what an arm's config is called, before the number of the search's trial
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """One trial of the search, on the fresh seeds on which its training came to its end."""
+
+    validation: float  # mean accuracy of the selected epochs
+    tests: dict[int, float]  # test accuracy by seed
+    failed: int
+
+    @property
+    def seeds(self) -> int:
+        return len(self.tests)
+
+    @property
+    def test(self) -> float:
+        """Mean accuracy; not a number without a seed."""
+        return statistics.fmean(self.tests.values()) if self.tests else math.nan
+
+    @property
+    def test_sd(self) -> float:
+        return statistics.stdev(self.tests.values()) if len(self.tests) > 1 else math.nan
+
+    def row(self) -> Row:
+        """As columns of best.parquet."""
+        known = bool(self.tests)
+        return {
+            "confirmed_seeds": self.seeds,
+            "confirmed_failed": self.failed,
+            "confirmed_selection_accuracy": self.validation if known else None,
+            "confirmed_test_accuracy": self.test if known else None,
+            "confirmed_test_sd": self.test_sd if self.seeds > 1 else None,
+        }
+
+
+NOT_CONFIRMED = Confirmed(math.nan, {}, 0)
+
+
+def confirmed_trials(folder: Path) -> dict[int, Confirmed]:
+    """{trial of the search: what it came to}; empty where nothing was confirmed."""
+    if not ledger_file(folder / CONFIRM).exists():
+        return {}
+    picked: dict[int, list[float]] = {}
+    tests: dict[int, dict[int, float]] = {}
+    failed: dict[int, int] = {}
+    for trial in read_history(folder / CONFIRM).trials.values():
+        if trial.arm is None or trial.setting is None or not (trial.arm.config or "").startswith(TRIAL):
+            continue
+        number = int(str(trial.arm.config).removeprefix(TRIAL))
+        failed[number] = failed.get(number, 0) + (trial.state == "failed")
+        if trial.test and trial.best:
+            picked.setdefault(number, []).append(trial.best.eval_accuracy)
+            tests.setdefault(number, {})[trial.setting.seed] = trial.test.accuracy
+    return {n: Confirmed(statistics.fmean(picked[n]) if n in picked else math.nan, tests.get(n, {}), failed[n])
+            for n in failed}  # fmt: skip

@@ -1,0 +1,158 @@
+"""Running a plan: its folder, its campaign, its executor, its tables. A search and a head-to-head both go through here."""
+
+import contextlib
+import shlex
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+from console.errors import UsageError
+from console.progress import track
+from console.wording import many
+from records.epoch import Row
+from records.files import write_json
+from records.folder import read_run
+from records.history import SAID
+from records.ledger import read_events
+from search.campaign import OUT_OF_TIME, Campaign
+from search.dashboard import not_installed
+from search.executors import ray_environment
+from search.executors.local import run_local
+from search.planning.plan import Plan
+from search.planning.resume import check_same, note
+from search.views.attached import dashboards
+from trainables.networks.engine import gpus_here
+
+
+def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Campaign]) -> Campaign:
+    """The campaign of a new run folder, or of one that is there, with what its ledger says. Raises UsageError."""
+    if plan.options.dashboard:
+        not_installed()  # raises where none is
+    if not resumes:
+        make_folder(plan, about)
+        campaign = make()
+        campaign.begin()
+        return campaign
+    read_run(plan.folder)
+    campaign = make()  # holds the ledger: no other process is at work on this run
+    try:
+        check_same(plan.folder, about)
+        campaign.restore(track(read_events(plan.folder), "resuming", unit="events"), plan.setting.data_root)
+    except BaseException:
+        campaign.ledger.close()
+        raise
+    note(plan.folder, about)
+    campaign.begin()
+    campaign.resumed()
+    print(_taken_up(campaign), flush=True)
+    return campaign
+
+
+def _taken_up(campaign: Campaign) -> str:
+    states: Counter[str] = Counter(trial.state for trial in campaign.trials.values())
+    done = ", ".join(f"{states[s]} {s}" for s in SAID if states[s]) or "no trial is done"
+    going = f"; {many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
+    left = campaign.proposer.samples - len(campaign.trials)
+    tests = len(campaign.history.tests())
+    opened = f"; test was opened {many(tests, 'time')} so far" if tests else ""
+    return f"Resumed: {done}{going}, {left} still to be asked for{opened}."
+
+
+def make_folder(plan: Plan, about: Row) -> None:
+    """The run folder with its run.json; UsageError where the executor is missing, before anything is left behind."""
+    if plan.options.executor == "ray" and find_spec("ray") is None:
+        raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
+    plan.folder.mkdir(parents=True)
+    write_json(plan.folder / "run.json", about)
+
+
+def nothing_more() -> bool:
+    """Whether there is more to run than was asked for at first: of a search, never."""
+    return False
+
+
+def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_more) -> bool:
+    """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted.
+
+    `more` is asked whenever all trials are over, and may add some.
+    """
+    pages = dashboards(plan.folder, plan.options.dashboard, campaign.watcher.say)
+    with _terminated_like_interrupted(), pages:
+        try:
+            if campaign.unfinished() or more():  # a finished run that is resumed has nothing to do
+                _executor(plan)(campaign, more)
+            # Tune swallows the first Ctrl-C
+            interrupted = campaign.unfinished() and not (campaign.stopped or campaign.over_time())
+        except KeyboardInterrupt:
+            interrupted = True
+        except UsageError:
+            if not campaign.trials:  # nothing has run: the name stays free
+                campaign.ledger.close()
+                shutil.rmtree(plan.folder)
+            raise
+        finally:
+            over = OUT_OF_TIME if campaign.over_time() else "the search was interrupted"
+            campaign.close_open_trials(campaign.stopped or over)
+    if campaign.stopped and campaign.stopped != OUT_OF_TIME:
+        print(f"Stopped early: {campaign.stopped}.")
+    return interrupted
+
+
+def _in_rounds(campaign: Campaign, run_once: Callable[[], None], more: Callable[[], bool]) -> None:
+    """What is there to run, and then what there is more of."""
+    run_once()
+    while not (campaign.unfinished() or campaign.stopped or campaign.over_time()) and more():
+        run_once()
+
+
+def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
+    if plan.options.executor == "local":
+        return lambda campaign, more: _in_rounds(campaign, lambda: run_local(campaign, plan.setting), more)
+    ray_environment.prepare(plan.options.address)
+    # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
+    from search.executors.ray_session import ray_running
+    from search.executors.ray_tune import run_on_ray
+
+    def run(campaign: Campaign, more: Callable[[], bool]) -> None:
+        options = plan.options
+        at_once = options.concurrent or 1
+        cpus, gpus = (options.cpus_per_trial or 1) * at_once, gpus_here() if options.gpus_per_trial else 0
+        # inside, because Ray takes SIGTERM for itself when it starts
+        announce = campaign.watcher.say if options.dashboard else None
+        with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
+            _in_rounds(campaign, lambda: run_on_ray(campaign, plan.space, plan.setting, options, plan.longest), more)
+
+    return run
+
+
+@contextlib.contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM ends a search as Ctrl-C does: cleanly."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def resume_line(module: str, plan: Plan) -> str:
+    """What to type to go on with a run."""
+    out = "" if plan.options.out == "runs" else f" --out {shlex.quote(plan.options.out)}"
+    return f"To go on:  python -m {module} --resume --name {plan.options.name}{out}"
+
+
+def write_tables(plan: Plan) -> bool:
+    """False on a machine without pyarrow, where the ledger has it all the same."""
+    try:
+        from records.parquet import write_tables  # needs pyarrow
+    except ImportError:
+        return False
+    write_tables(plan.folder)
+    return True
