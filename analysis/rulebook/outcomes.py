@@ -24,7 +24,7 @@ class Outcome:
 
     accuracy: float  # in [0, 1]
     said: Arrays | None  # image (n,), correct (n,) of the judged images; None where that was not kept
-    judged: int  # images of the judged split
+    judged: int  # images of the judged split; 0 where that is not known
     failed: bool
     seconds: float  # of wall clock, from its start to its end; 0 where that is not known
 
@@ -51,7 +51,7 @@ def outcomes(history: RunHistory, predictions: Predictions) -> Outcomes:
 
 
 def _of_trial(trial: TrialHistory, data: Row, predictions: Predictions) -> Outcome | None:
-    seconds, images = (trial.over - trial.begun if trial.over and trial.begun else 0.0), int(data["test"])
+    seconds, images = (trial.over - trial.begun if trial.over and trial.begun else 0.0), int(data.get("test", 0))
     if trial.state == "failed":
         reached = trial.last.eval_accuracy if trial.last else 1 / len(data["classes"])
         return Outcome(reached, None, images, True, seconds)

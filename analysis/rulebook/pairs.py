@@ -113,5 +113,7 @@ def _sampling(a: Outcome, b: Outcome) -> float:
     right_a, right_b = a.correct, b.correct
     difference = a.accuracy - b.accuracy
     if right_a is None or right_b is None or len(right_a) != len(right_b):
+        if not min(a.judged, b.judged):
+            return float("nan")
         return sampling_sd(min(1.0, 2 - a.accuracy - b.accuracy), difference, min(a.judged, b.judged))
     return sampling_sd(float(np.mean(right_a != right_b)), difference, len(right_a))

@@ -1,19 +1,12 @@
 """Strategies end to end on tiny data: frozen transfer, features, divisions, budgets, and the head-to-head."""
 
 import itertools
-import json
 
 import numpy as np
-import pyarrow.parquet
 import pytest
 import torch
 
 from console.errors import UsageError
-from records import ledger
-from records.history import TrialHistory
-from search import compare, run
-from search.proposers.head_to_head import HeadToHead, make_contestants
-from spaces.arm import Arm
 from spaces.registry import SPACES
 from spaces.setting import Setting
 from spaces.transfer import TransferConfig
@@ -189,23 +182,6 @@ def test_no_label_outside_the_training_split_has_a_say_in_its_difficulty():
     assert np.array_equal(*levels)
 
 
-def test_arms_that_build_on_a_failed_one_are_left_out_and_said():
-    lineup = HeadToHead(
-        make_contestants("self_paced,finetune,transfer", "as_run", True, None), BASE, [0, 1], 5, 9, None
-    )
-    lineup.tell(TrialHistory(lineup.ask(), state="failed"))
-    following = lineup.ask()
-    assert following.setting.arm == Arm("transfer") and following.setting.seed == 0
-    assert lineup.skipped == ["finetune, seed 0"]
-    assert lineup.ask().setting.seed == 1 and len(lineup.skipped) == 3
-
-
-def test_a_table_of_several_arms_gives_a_curriculum_and_not_its_twin():
-    rows = [{"setting_strategy": "self_paced", "setting_sizes": [3], "order": "random"},
-            {"setting_strategy": "self_paced", "setting_sizes": None, "order": "easy_first"}]  # fmt: skip
-    assert make_contestants("self_paced", "as_run", False, rows)[0].config.order == "easy_first"
-
-
 def test_a_staged_twin_keeps_the_stages():
     config = SPACES["manual_division"].config(batch_size=8, easy_part=0.25, medium_part=1 / 3, stage_rate_3=0.5)
     setting = BASE.model_copy(update={"strategy": "manual_division", "epochs": 4})
@@ -254,109 +230,3 @@ def test_a_class_without_a_level_and_a_word_that_is_none_are_named(tmp_path):
     write_division(tmp_path / "w.csv", lambda i, label: "esay")
     with pytest.raises(UsageError, match="Did you mean 'easy'"):
         read_scores(tmp_path / "w.csv", data)
-
-
-def test_the_lineup_gives_the_reference_arms_updates_to_the_others():
-    arms = make_contestants("finetune,self_paced,transfer", "as_run", True, None)
-    assert [str(one.arm) for one in arms] == [
-        "finetune",
-        "self_paced",
-        "self_paced/random",
-        "self_paced/hard_first",
-        "transfer",
-    ]
-    lineup = HeadToHead(arms, BASE, [3], 5, 9, None)
-    first = lineup.ask()
-    assert (
-        first.setting.arm == Arm("self_paced") and first.setting.max_updates is None and lineup.ask() is None
-    )  # others wait
-    _trial, records = trained(first.setting.model_copy(update={"epochs": 2}), SPACES["self_paced"].config())
-    for record in records:
-        lineup.report(record)
-    lineup.tell(TrialHistory(first, state="complete"))
-    settings = {str(p.setting.arm): p.setting for p in iter(lineup.ask, None)}
-    assert settings["finetune"].max_updates == records[-1].updates and settings["transfer"].max_updates is None
-    assert settings["transfer"].epochs == 9
-    assert settings["self_paced/random"].sizes == tuple(r.images for r in records)
-
-
-@pytest.mark.parametrize(("words", "said"), [
-    (["--strategies", "self_paced,fintune"], "Did you mean 'finetune'"),
-    (["--strategies", "finetune,finetune"], "names finetune twice"),
-    (["--strategies", "finetune@nowhere.pth"], "nowhere.pth. Pass --weights imagenet"),
-    (["--strategies", "scratch@weights.pth"], "starts from random weights"),
-    (["--budget", "epochs=3"], "--budget wants updates=N"),
-    (["--seeds", "0"], "--seeds must be greater than or equal to 1"),
-    (["--configs", "nowhere.parquet"], "No table at nowhere.parquet"),
-])  # fmt: skip
-def test_a_head_to_head_that_cannot_be_is_refused_before_it_starts(words, said, tmp_path, capsys):
-    assert compare.main([*TINY, "--out", str(tmp_path / "runs"), *words]) == run.WRONG_USAGE
-    assert said in capsys.readouterr().err and not list(tmp_path.glob("runs/*/*"))
-
-
-def test_a_head_to_head_ends_in_a_table(tmp_path, capsys):
-    words = [
-        "--strategies",
-        "self_paced,finetune,transfer",
-        "--seeds",
-        "3",
-        "--twins",
-        "--out",
-        str(tmp_path),
-        "--name",
-        "h",
-    ]
-    assert compare.main([*TINY, *words]) == run.DONE
-    finals = pyarrow.parquet.read_table(tmp_path / "h" / "finals.parquet").to_pylist()
-    assert len(finals) == 15 and all(f["test_accuracy"] is not None and f["test_opened"] == 15 for f in finals)
-    records = pyarrow.parquet.read_table(tmp_path / "h" / "records.parquet").to_pylist()
-    for seed in range(3):
-        used = {r["strategy"]: r["updates"] for r in records if r["seed"] == seed}
-        assert len({n for arm, n in used.items() if arm != "transfer"}) == 1
-    text = (tmp_path / "h" / "comparison.md").read_text()
-    assert text in capsys.readouterr().out and "| self_paced/random | 3 |" in text and "against finetune" in text
-    assert not list((tmp_path / "h").glob("checkpoints/*/*"))
-    assert json.loads((tmp_path / "h" / "run.json").read_text())["compare"]["twins"]
-    assert len(ledger.read_lines(tmp_path / "h")) > 30
-
-
-@pytest.mark.ray
-def test_a_head_to_head_on_ray_waits_for_the_reference_arm(tmp_path):
-    words = [
-        "--strategies",
-        "self_paced,finetune",
-        "--seeds",
-        "2",
-        "--twins",
-        "--concurrent",
-        "2",
-        "--out",
-        str(tmp_path),
-    ]
-    base = [word for word in TINY if word not in ("--executor", "local")]
-    assert compare.main([*base, *words, "--name", "ray"]) == run.DONE
-    local = [
-        "--strategies",
-        "self_paced,finetune",
-        "--seeds",
-        "2",
-        "--twins",
-        "--out",
-        str(tmp_path),
-        "--name",
-        "local",
-    ]
-    assert compare.main([*TINY, *local]) == run.DONE
-    tables = [pyarrow.parquet.read_table(tmp_path / n / "finals.parquet").to_pylist() for n in ("ray", "local")]
-    keys = [{(f["strategy"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table} for table in tables]
-    assert keys[0] == keys[1]
-
-
-def test_configs_that_have_seen_what_another_seed_tests_on_are_said_to_be_optimistic(tmp_path, capsys):
-    search = [*TINY, "--space", "finetune", "--samples", "1", "--out", str(tmp_path), "--name", "s"]
-    assert run.main(search) == run.DONE
-    words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--out", str(tmp_path)]
-    for name, seeds, warned in (("own", ["--seeds", "1"], False), ("others", ["--seeds", "2"], True)):
-        capsys.readouterr()
-        assert compare.main([*TINY, *words, "--name", name, *seeds]) == run.DONE
-        assert ("picked on the validation images of seed 0" in capsys.readouterr().out) is warned
