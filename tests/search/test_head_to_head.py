@@ -1,7 +1,6 @@
 """Head-to-heads: who is named, what is planned, what is run, and that it goes on until every planned pair is decided."""
 
 import json
-import shutil
 
 import numpy as np
 import pyarrow.parquet
