@@ -1,11 +1,12 @@
 """The benchmarks compare like with like: every peer computes what we compute. Nothing here asks how long anything took."""
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmarks import growth_images, run, scoring, sharing, work
+from benchmarks import growth_images, precision, run, scoring, sharing, work
 from benchmarks.peers import knn_by_pairs, knn_by_rows
 from benchmarks.table import Row, in_turns
 from benchmarks.work import Work, by_the_usual_loop, by_us
@@ -96,6 +97,23 @@ def test_agreement_counts_the_images_that_both_rankings_choose_in_each_class():
     assert scoring.agreement(labels, (2, 1), other, exact) == pytest.approx(
         1 / 3
     )  # image 0; image 2 is not, nor image 5
+
+
+def test_precision_and_scoring_have_the_verdicts_interval():
+    """Six differences of 1, -1, ... points around +2: sd sqrt(1.2); three seeds have no interval."""
+    exact = [{"way": "exact", "seed": seed, "test_accuracy": 0.9} for seed in range(6)]
+    stale = [row | {"way": "stale", "test_accuracy": 0.92 + 0.01 * (-1) ** row["seed"]} for row in exact]
+    spent = {"correlation": 1.0, "agreement": 1.0, "train_s": 1.0, "score_s": 1.0}
+    edge = (7**0.5 / 0.05) ** (1 / 3)
+    half = 1.2**0.5 * (5 / 6) ** 0.5 * ((edge - 1) / (1 - edge / 7)) ** 0.5
+    by_hand = f"+2.0 ({2 - half:+.1f} to {2 + half:+.1f})"
+    assert by_hand in scoring.summary(pd.DataFrame([row | spent for row in exact + stale]))
+    renamed = {"exact": "fp32", "stale": "bf16"}
+    both = pd.DataFrame([{**row, "precision": renamed[row["way"]]} for row in exact + stale])
+    assert precision.verdict(both, "test_accuracy").endswith(
+        "6 seeds): zero lies within it" if half > 2 else "outside it"
+    )
+    assert "(95 % interval -inf to +inf, 3 seeds)" in precision.verdict(both[both["seed"] < 3], "test_accuracy")
 
 
 def test_growth_is_the_slope_of_a_power_law():

@@ -13,6 +13,7 @@ from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Part, Sentences, Table
 from analysis.original.claims import judge_claims
+from analysis.original.judgement import FEWEST
 from analysis.original.part_one import part_one
 
 REPORT_DATA = ("rsscn7", "dtd")
@@ -79,8 +80,11 @@ def _part_one(sections: list[Section]) -> Chapter:
 def _claims(sections: list[Section]) -> Chapter:
     table = judge_claims(sections)
     lines = [
-        "Decided by rules on the data: confirmed or contradicted needs the arm that the sentence speaks of, and an "
-        "interval over at least three seeds. What was shortened can confirm a level of the report's, but not contradict it."
+        "Decided by rules on the data. Levels and differences: by the verdict's interval, at 5 % for all sentences "
+        "together. A level is confirmed where the interval lies above it less one point, and contradicted where it lies "
+        "below that; that one arm is better is contradicted by a tie too. Sentences on every seed: by counting, from "
+        f"{FEWEST} seeds on. An arm with fewer pixels, images or epochs than the report's, or another protocol, is not "
+        "comparable yet, whatever it found."
     ]
     part = Table("claims", "The report's sentences.", table, display.claims(table))
     counted = ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items())

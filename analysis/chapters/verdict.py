@@ -83,12 +83,15 @@ def _gain(section: Section, suffix: str) -> list[Part]:
     )
     drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order")
     styles = styles_of(list(section.who.values()))
-    curves = twin_curves(section.records, _families(section, split), styles, section.eval_split)
-    return [
+    parts: list[Part] = [
         Table(f"gain{suffix}", caption, split, display.parts(split)),
         Picture(f"gain{suffix}", "The same, with intervals.", drawn),
-        Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", curves),
     ]
+    families = _families(section, split)
+    if families:
+        curves = twin_curves(section.records, families, styles, section.eval_split)
+        parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", curves))
+    return parts
 
 
 def _optimism(section: Section, suffix: str) -> list[Part]:
@@ -113,12 +116,16 @@ def _is_planned(section: Section, a: str, b: str) -> bool:
 
 
 def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
-    """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most."""
-    arms, families = list(section.who.values()), {}
-    for name in list(dict.fromkeys(split["curriculum"]))[:PANELS]:
-        twins = [str(arm) for arm in arms if is_twin(section.who[name], arm)]
+    """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most.
+
+    An arm that failed on every seed takes part in the table, and has no curve.
+    """
+    arms, families, with_curves = list(section.who.values()), {}, set(section.arms["arm"])
+    for name in [name for name in dict.fromkeys(split["curriculum"]) if name in with_curves][:PANELS]:
+        twins = [arm for arm in arms if is_twin(section.who[name], arm)]
         _, baseline = relatives(section.who[name], arms)
-        families[name] = [name, *twins, *([str(baseline)] if baseline else [])]
+        members = [name, *map(str, twins), *([str(baseline)] if baseline else [])]
+        families[name] = [member for member in members if member in with_curves]
     return families
 
 

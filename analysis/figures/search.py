@@ -38,6 +38,11 @@ class Searched:
         return {}
 
     @property
+    def exchangeable(self) -> bool:
+        """Whether no draw depends on what came before it, so that any few of them are a smaller search."""
+        return bool(self.run.about["options"].get("sampler") == "random")
+
+    @property
     def values(self) -> str:
         return f"best {self.run.eval_split} accuracy"
 
@@ -160,7 +165,10 @@ def pareto(finals: pd.DataFrame) -> pd.DataFrame:
 
 
 def expected(run: LoadedRun) -> Figure:
-    """Expected best validation accuracy after k of the trials, in any order (Dodge et al. 2019; Tang et al. 2020)."""
+    """Expected best validation accuracy after k of the trials, in any order (Dodge et al. 2019; Tang et al. 2020).
+
+    Of draws that learn from each other it promises a small search what only a long one finds.
+    """
     values = drawn_values(run)
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
@@ -233,7 +241,7 @@ OF_A_SEARCH: tuple[Drawing[Searched], ...] = (
         "search_expected",
         "Expected best accuracy of a smaller search: the mean over all subsets of so many drawn trials.",
         lambda of: expected(of.run),
-        wants=lambda of: len(drawn_values(of.run)) >= FEWEST_TRIALS,
+        wants=lambda of: of.exchangeable and len(drawn_values(of.run)) >= FEWEST_TRIALS,
     ),
     Drawing(
         "search_importance",

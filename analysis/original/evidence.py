@@ -1,30 +1,27 @@
 """What the runs at hand can say to a sentence of the report: the arms it speaks of, and how their runs were shortened."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
 
 import numpy as np
 import pandas as pd
 
 from analysis.comparable import Section
 from analysis.original import published
-from analysis.statistics import FEWEST_SEEDS, Floats, paired, t_interval
-from console.wording import many, signed
+from analysis.rulebook.outcomes import Outcome
+from analysis.runs import LoadedRun
+from analysis.statistics import Floats
+from console.wording import many
+from records.epoch import Row
+from spaces.trial import HeadConfig
 
-CONFIRMED, CONTRADICTED, UNDECIDED, NOT_RUN = "confirmed", "contradicted", "undecided", "not run"
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What is said of one sentence of the report: one of the four words above, and why."""
-
-    status: str
-    figure: str  # what was found, in words
-    conditions: str = ""  # what was not as in the report
+DEFAULTS = HeadConfig()  # of fields that a recorded config can lack
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One arm that stands for one of the report's: its section, its rows (one per seed) and its epochs."""
+    """One arm that stands for one of the report's: its section and its rows, one per seed that came to its end."""
 
     section: Section
     name: str
@@ -35,42 +32,85 @@ class Evidence:
         return self.section.records[self.section.records["arm"] == self.name]
 
     @property
-    def enough(self) -> bool:
-        return len(self.rows) >= FEWEST_SEEDS
-
-    @property
     def base(self) -> str:
         return str(self.rows["base"].iloc[0])
 
     @property
+    def run(self) -> LoadedRun:
+        return self.section.run(self.rows["run"].iloc[0])
+
+    @property
+    def configs(self) -> list[Row]:
+        """As each of its trials was asked to run."""
+        return [self.run.asked[trial].config for trial in self.rows["trial"]]
+
+    @cached_property
+    def outcomes(self) -> dict[int, Outcome]:
+        """By seed, in ascending order, failed trainings included; of a search, what it chose."""
+        side = self.section.sides.get(self.name)
+        known = side.outcomes if side is not None and side.outcomes else self._without_failures()
+        return dict(sorted(known.items()))
+
+    def _without_failures(self) -> dict[int, Outcome]:
+        """From the table of arms: a search has no sides, and of a head-to-head test may not be open yet."""
+        on = "test" if self.rows["test_accuracy"].notna().all() else "selection"
+        images = self.judged_images("test" if on == "test" else self.section.eval_split)
+        reached = zip(self.rows["seed"], self.rows[f"{on}_accuracy"], strict=True)
+        return {int(seed): Outcome(float(accuracy), None, images, False, 0.0) for seed, accuracy in reached}
+
+    def judged_images(self, split: str) -> int:
+        return int(self.run.about["data"][split])
+
+    @property
+    def failed(self) -> dict[int, float]:
+        """By seed: what the failed trainings count with."""
+        return {seed: outcome.accuracy for seed, outcome in self.outcomes.items() if outcome.failed}
+
+    @property
     def seeds(self) -> str:
-        return many(len(self.rows), "seed")
+        return many(len(self.outcomes), "seed")
+
+    @property
+    def frozen_features(self) -> bool:
+        """Whether training cannot move the features that its head is given: no layer, and no BatchNorm statistics."""
+        kept = {"batchnorm": "frozen", "unfreeze": "head"}
+        asked = [{name: config.get(name, getattr(DEFAULTS, name)) for name in kept} for config in self.configs]
+        return self.base == "transfer" and all(fields == kept for fields in asked)
 
     @property
     def shortened(self) -> list[str]:
-        """Pixels and epochs that are fewer than the report's."""
-        pixels, longest = self.section.image_size, int(self.rows["epochs"].max())
+        """What makes the report's figures another question than ours: pixels, images, protocol, length of training."""
+        pixels, images = self.section.image_size, int(self.run.about["data"]["train"])
         said = [f"{pixels} px of {published.IMAGE_SIZE}"] * (pixels < published.IMAGE_SIZE)
-        planned = published.EPOCHS.get(self.base, 0)
-        return said + [f"{self.base}: {longest} epochs of {planned}"] * (longest < planned)
+        said += [f"{images:,} training images of {published.TRAINING_IMAGES:,}"] * (images < published.TRAINING_IMAGES)
+        said += ["judged on validation until the end"] * (self.section.protocol == "holdout")
+        return said + self._trained_less()
+
+    def _trained_less(self) -> list[str]:
+        """By updates where they end the training; by epochs where these do."""
+        used, planned, unit = int(self.rows["epochs"].max()), published.EPOCHS.get(self.base, 0), "epochs"
+        if any(self.run.settings[trial].max_updates for trial in self.rows["trial"]):
+            batch = min(config.get("batch_size", DEFAULTS.batch_size) for config in self.configs)
+            planned *= ceil(published.TRAINING_IMAGES / batch)
+            used, unit = int(self.rows["updates"].max()), "updates"
+        return [f"{self.base}: {used:,} {unit} of {planned:,}"] * (used < planned)
 
     @property
-    def conditions(self) -> str:
-        other = self.rows["anchor"].iloc[0]
-        said = list(self.shortened)
-        said += [f"{self.base}: config {other or 'searched'}"] * (other not in published.CONFIG)
-        said += ["judged on validation until the end"] * (self.section.protocol == "holdout")
-        return "; ".join(said)
+    def conditions(self) -> list[str]:
+        """What was not as in the report, whether or not it shortens."""
+        config = self.rows["anchor"].iloc[0]
+        return self.shortened + [f"{self.base}: config {config or 'searched'}"] * (config not in published.CONFIG)
 
-    def values(self, column: str = "accuracy") -> pd.Series:
-        """By seed: the figure of the selected epoch, of test where it is known."""
-        on = "test" if self.rows["test_accuracy"].notna().all() else "selection"
-        return self.rows.set_index("seed")[f"{on}_{column}"]
-
-    def at_epoch(self, epoch: int, column: str = "eval_accuracy") -> Floats:
+    def at_epoch(self, epoch: int, column: str) -> Floats:
         rows = self.records
-        found: Floats = rows[rows["epoch"] == epoch][column].to_numpy(float)
+        found: Floats = rows[rows["epoch"] == epoch].sort_values("seed")[column].to_numpy(float)
         return found
+
+    def accuracy_at(self, epoch: int) -> Floats:
+        """By seed; a failed training counts with its last finite accuracy, or with chance."""
+        rows = self.records[self.records["epoch"] == epoch]
+        reached = dict(zip(rows["seed"], rows["eval_accuracy"], strict=True)) | self.failed
+        return np.array([reached[seed] for seed in sorted(reached)], float)
 
     def curves(self) -> list[pd.DataFrame]:
         """The epochs of each seed."""
@@ -78,7 +118,10 @@ class Evidence:
 
 
 def find(sections: list[Section], base: str, init: str) -> Evidence | None:
-    """The arm that stands for the report's `base` from `init` on RSSCN7: most seeds, the report's config, most pixels."""
+    """The arm that stands for the report's `base` from `init` on RSSCN7.
+
+    One that is not shortened, before the most seeds, the report's config, the most pixels.
+    """
     found = []
     for section in sections:
         if section.data != "rsscn7":
@@ -92,63 +135,19 @@ def find(sections: list[Section], base: str, init: str) -> Evidence | None:
 
 def _weight(arm: Evidence) -> tuple[object, ...]:
     as_theirs = arm.rows["anchor"].iloc[0] in published.CONFIG
-    return len(arm.rows), as_theirs, arm.section.image_size, arm.rows["epochs"].max()
+    return not arm.shortened, len(arm.rows), as_theirs, arm.section.image_size, arm.rows["epochs"].max()
 
 
-def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -> tuple[Evidence, Evidence] | None:
+Two = tuple[Evidence, Evidence]
+
+
+def find_pair(sections: list[Section], a: tuple[str, str], b: tuple[str, str]) -> Two | None:
     """Both arms in one section; None where no section has both."""
     pairs = [(first, second) for section in sections
              if (first := find([section], *a)) is not None and (second := find([section], *b)) is not None]  # fmt: skip
-    return max(pairs, key=lambda pair: len(pair[0].rows.merge(pair[1].rows, on="seed")), default=None)
+    return max(pairs, key=_shared, default=None)
 
 
-def interval(values: Floats) -> str:
-    """'0.913 (0.901 to 0.925)', without an interval below three seeds."""
-    mean = f"{np.mean(values):.3f}"
-    if len(values) < FEWEST_SEEDS:
-        return mean
-    low, high = t_interval(values)
-    return f"{mean} ({low:.3f} to {high:.3f})"
-
-
-def of_level(arm: Evidence, values: Floats, level: float, what: str) -> Judgement:
-    """Whether the mean reaches a level of the report's, as an interval says.
-
-    A shorter training or smaller images may confirm a level, but never contradict it.
-    """
-    figure = f"{what} {interval(values)} on {arm.seeds}; the report: {level:.3f}"
-    if not arm.enough or len(values) < FEWEST_SEEDS:
-        return Judgement(UNDECIDED, figure + "; fewer than three seeds", arm.conditions)
-    low, high = t_interval(values)
-    if low >= level or (high >= level and np.mean(values) >= level - 0.005):
-        return Judgement(CONFIRMED, figure, arm.conditions)
-    if high < level and not arm.shortened:
-        return Judgement(CONTRADICTED, figure, arm.conditions)
-    return Judgement(UNDECIDED, figure + (", shortened" if arm.shortened else ""), arm.conditions)
-
-
-def of_difference(a: Evidence, b: Evidence, column: str = "accuracy") -> Judgement:
-    """Whether a is ahead of b on the same seeds: an interval on one side of zero decides."""
-    differences = (a.values(column) - b.values(column)).dropna().to_numpy()
-    found = paired(differences) if len(differences) else None
-    conditions = "; ".join(dict.fromkeys([*a.conditions.split("; "), *b.conditions.split("; ")]))
-    if found is None or found.n < FEWEST_SEEDS:
-        n = 0 if found is None else found.n
-        figure = f"{a.name} and {b.name} share {many(n, 'seed')}; three are needed"
-        return Judgement(UNDECIDED, figure, conditions)
-    figure = (
-        f"{a.name} minus {b.name}: {signed(100 * found.mean)} points "
-        f"({signed(100 * found.low)} to {signed(100 * found.high)}, {found.n} seeds, exact p {found.p:.2g})"
-    )
-    status = CONFIRMED if found.low > 0 else CONTRADICTED if found.high < 0 else UNDECIDED
-    return Judgement(status, figure, conditions)
-
-
-def all_of(parts: list[Judgement]) -> Judgement:
-    """A sentence with several parts: contradicted by one, confirmed only by all that could be run."""
-    if not parts:
-        return Judgement(NOT_RUN, "no run has both arms")
-    states = {part.status for part in parts}
-    worst = next(state for state in (CONTRADICTED, UNDECIDED, NOT_RUN, CONFIRMED) if state in states)
-    conditions = dict.fromkeys(word for part in parts for word in part.conditions.split("; ") if word)
-    return Judgement(worst, "; ".join(part.figure for part in parts), "; ".join(conditions))
+def _shared(pair: Two) -> tuple[bool, int]:
+    a, b = pair
+    return not a.shortened and not b.shortened, len(a.outcomes.keys() & b.outcomes.keys())

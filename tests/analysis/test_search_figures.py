@@ -64,6 +64,14 @@ def test_what_a_smaller_search_would_have_found(loaded):
     assert line.get_ydata()[0] == pytest.approx(values.mean()) and line.get_ydata()[-1] == pytest.approx(values.max())
 
 
+@pytest.mark.parametrize(("sampler", "shown"), [("random", True), ("tpe", False)])
+def test_a_smaller_search_is_spoken_of_only_where_the_draws_are_exchangeable(tmp_path, sampler, shown):
+    """Under TPE late draws know the early ones: any few of sixty promised 1.7 points more than a search of eight found."""
+    run = load_run(made_up.write_search(tmp_path, "s", trials=8, epochs=2, sampler=sampler))
+    names = {picture.name for picture in pictures(search.OF_A_SEARCH, search.Searched(run), "")}
+    assert ("search_expected" in names) == shown and "search_history" in names
+
+
 def test_the_history_shows_every_trial_and_the_best_so_far(loaded):
     study = rebuild(loaded)
     axes = search.history(study, "accuracy").axes[0]

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import verdict
+from analysis import report, verdict
+from analysis.chapters.verdict import FIXED_TEST, verdict_chapters
 from analysis.comparable import sections
+from analysis.document import display
 from analysis.runs import load_run
 from console.errors import UsageError
 from tests import made_up
@@ -18,80 +20,175 @@ def section(tmp_path):
     return sections([load_run(made_up.write(tmp_path, "h"))])[0]
 
 
-def pair(table, a, b, basis="as trained"):
-    return table[(table["a"] == a) & (table["b"] == b) & (table["basis"] == basis)].iloc[0]
+def many_images(failed=(), **changes):
+    """Enough test images that what they leave open does not hide the seeds."""
+    return made_up.Figures(copies=400, failed=dict(failed), **changes)
+
+
+def tabled(folder, name="h", **changes):
+    """The table of pairs of one made-up head-to-head."""
+    return verdict.pairs(sections([load_run(made_up.write(folder, name, **changes))])[0])
+
+
+def pair(table, a, b):
+    return table[(table["a"] == a) & (table["b"] == b)].iloc[0]
+
+
+def planned(table):
+    return [(row.a, row.b) for row in table[table["planned"]].itertuples()]
 
 
 def test_a_paired_difference_by_hand(section):
     row = pair(verdict.pairs(section), "self_paced", "self_paced/random")
-    # .01, .02, .00: mean .01, sd .01, t(0.975, 2) = 4.30265
-    assert (row["n"], row["mean"]) == (3, pytest.approx(0.01))
-    assert row["high"] - row["mean"] == pytest.approx(4.30265 * 0.01 / math.sqrt(3), rel=1e-4)
-    assert (row["boot_low"], row["boot_high"]) == pytest.approx((0.0, 0.02))
-    assert row["p"] == pytest.approx(4 / 8) and row["improvement"] == pytest.approx(2.5 / 3)
+    # .01, .02, .00: mean .01, sd .01
+    assert (row["n"], row["mean"], row["sd"]) == (3, pytest.approx(0.01), pytest.approx(0.01))
+    assert row["improvement"] == pytest.approx(2.5 / 3)
+    assert (row["low"], row["high"], row["word"]) == (-math.inf, math.inf, "undecided")
 
 
-def test_the_baseline_and_the_twin_stand_second_and_are_planned(section):
-    table = verdict.pairs(section)
-    planned = table[table["planned"] & (table["basis"] == "as trained")]
-    assert {(row.a, row.b) for row in planned.itertuples()} == {
-        ("self_paced", "self_paced/random"), ("self_paced", "finetune"), ("self_paced/random", "finetune"),
-        ("transfer", "finetune"),
-    }  # fmt: skip
-    assert planned["family"].tolist() == [4] * 4
+def test_the_interval_by_hand_on_enough_seeds(tmp_path):
+    row = pair(tabled(tmp_path, seeds=9, figures=many_images()), "self_paced", "finetune")
+    # a sixth of 2,400 images told apart: the floor is sqrt((1/6 - .03^2) / 2400), and every seed says .03
+    assert row["floor"] == pytest.approx(math.sqrt((1 / 6 - 0.0009) / 2400)) and row["sd"] == pytest.approx(0, abs=1e-9)
+    edge = (math.sqrt(10) / 0.025) ** (2 / 9)  # nine seeds, two planned pairs
+    half = row["floor"] * math.sqrt(8 / 9) * math.sqrt((edge - 1) / (1 - edge / 10))
+    assert row["high"] - row["mean"] == pytest.approx(half) == row["mean"] - row["low"]
+
+
+def test_curricula_are_planned_against_the_baseline_and_their_random_twin(tmp_path):
+    arms = (*made_up.ARMS, "manual_division", "self_paced/hard_first")
+    accuracy = {"self_paced/hard_first": (0.9, 0.9, 0.9)} | made_up.ACCURACY
+    table = tabled(tmp_path, arms=arms, figures=made_up.Figures(accuracy=lambda arm, seed: accuracy[arm][seed % 3]))
+    assert sorted(planned(table)) == [
+        ("manual_division", "finetune"), ("self_paced", "finetune"), ("self_paced", "self_paced/random"),
+    ]  # fmt: skip
+    assert table[table["planned"]]["alpha"].tolist() == pytest.approx([0.05 / 3] * 3)
+    assert table["planned"].tolist() == sorted(table["planned"], reverse=True)
+
+
+def test_what_run_json_plans_gets_the_words(tmp_path):
+    plan = {"primary": [["transfer", "self_paced"]], "margin": 0.02, "level": 0.95}
+    table = tabled(tmp_path, verdict=plan)
+    assert planned(table) == [("transfer", "self_paced")]
+    assert pair(table, "transfer", "self_paced")[["alpha", "margin"]].tolist() == [0.05, 0.02]
+
+
+def test_a_pair_that_was_not_planned_has_an_interval_and_no_word(tmp_path):
+    table = tabled(tmp_path, seeds=9, figures=many_images())
+    row = pair(table, "transfer", "finetune")
+    assert row["high"] < 0 and row["word"] == "" and math.isnan(row["more_seeds"]) and row["alpha"] == 0.05
+    assert row["sentence"].endswith("9 seeds).")
+    assert "not planned" in display.verdicts(table)["verdict"].tolist()
 
 
 def test_three_seeds_are_never_called_better_however_clear(section):
     row = pair(verdict.pairs(section), "self_paced", "finetune")
-    assert (
-        row["mean"] == pytest.approx(0.03) and row["p"] == pytest.approx(0.25) and row["p_holm"] == pytest.approx(1.0)
+    assert row["mean"] == pytest.approx(0.03) and row["word"] == "undecided"
+    assert "too few seeds for an interval, 3 seeds): undecided; about" in row["sentence"]
+    assert row["more_seeds_low"] <= row["more_seeds"] <= row["more_seeds_high"]
+
+
+def flat(differences):
+    """Accuracies such that self_paced is ahead of the others by these, seed by seed."""
+    return lambda arm, seed: 0.8 + (differences[seed % len(differences)] if arm == "self_paced" else 0.0)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "word"),
+    [((0.03, 0.05), "better"), ((-0.03, -0.05), "worse"), ((0.001, -0.001), "tie"), ((0.06, -0.06), "undecided")],
+)  # fmt: skip
+def test_words_on_enough_seeds(tmp_path, ahead, word):
+    figures = many_images(accuracy=flat(ahead))
+    row = pair(tabled(tmp_path, seeds=24, arms=("self_paced", "transfer", "finetune"), figures=figures), *PLANNED)
+    assert row["word"] == word
+    assert {"tie": "a tie within 1 point", "undecided": "would stay undecided"}.get(word, f": {word}.") in row[
+        "sentence"
+    ]
+
+
+PLANNED = ("self_paced", "finetune")
+
+
+def test_few_test_images_leave_open_what_the_seeds_agree_on(tmp_path):
+    row = pair(tabled(tmp_path, seeds=12), *PLANNED)  # +3 points on every seed, of six images
+    assert row["sd"] == pytest.approx(0, abs=1e-9) and row["floor"] > 0.1 and row["word"] == "undecided"
+
+
+FAILED = {("self_paced", seed): 0 for seed in (1, 4, 7, 10)}
+
+
+def test_a_failed_training_takes_part_and_is_said(tmp_path):
+    """The seeds on which it did not fail have +3 points each: without the others it is better on eight."""
+    row = pair(tabled(tmp_path, seeds=12, figures=many_images(FAILED)), *PLANNED)
+    by_hand = (8 * 0.03 + 4 * (1 / 3 - 0.91)) / 12  # chance among three classes, where finetune has .91
+    assert (row["n"], row["failed_a"], row["failed_b"]) == (12, 4, 0) and row["mean"] == pytest.approx(by_hand)
+    assert row["word"] == "undecided" and "12 seeds, 4 trainings of self_paced failed" in row["sentence"]
+    without = tabled(
+        tmp_path, "whole", seeds=8, figures=many_images(accuracy=lambda arm, seed: made_up.ACCURACY[arm][0])
     )
-    assert row["word"] == "undecided"
-    # no spread, so power is no question: p <= 0.05 / 4 takes 8 seeds
-    assert row["more_seeds"] == 5
-    assert "ahead, not yet proven; needs about 5 more seeds" in row["sentence"]
+    assert pair(without, *PLANNED)["word"] == "better"
 
 
-def test_many_seeds_are_called_better_and_worse(tmp_path):
-    table = verdict.pairs(sections([load_run(made_up.write(tmp_path, "h", seeds=9))])[0])
-    assert pair(table, "self_paced", "finetune")["word"] == "better"
-    assert pair(table, "transfer", "finetune")["word"] == "worse"
-    assert pair(table, "transfer", "finetune")["sentence"].endswith("worse.")
+def test_a_training_that_failed_late_counts_with_its_last_accuracy(tmp_path):
+    row = pair(tabled(tmp_path, seeds=1, figures=many_images({("self_paced", 0): 3})), *PLANNED)
+    assert row["mean"] == pytest.approx(0.93 + 0.02 - 0.05 - 0.90)  # its third of four epochs, on validation
 
 
-def test_small_intervals_are_a_tie():
-    row = {"n": 5, "p_holm": 1.0, "low": -0.008, "high": 0.009, "mean": 0.0, "sd": 0.01, "family": 1}
-    assert verdict.judge(row)[0] == "tie"
-    assert verdict.judge(row | {"high": 0.02})[0] == "undecided"
+def test_a_failed_baseline_takes_no_seed_from_the_others(tmp_path):
+    table = tabled(tmp_path, figures=many_images({("finetune", 0): 0}))
+    assert pair(table, "self_paced", "finetune")[["n", "failed_b"]].tolist() == [3, 1]
+    assert pair(table, "self_paced", "self_paced/random")["n"] == 3
 
 
-def test_one_and_two_seeds_get_neither_interval_nor_verdict(tmp_path):
-    for seeds in (1, 2):
-        table = verdict.pairs(sections([load_run(made_up.write(tmp_path, f"h{seeds}", seeds=seeds))])[0])
-        assert set(table["word"]) <= {"unknown"} and table["low"].isna().all() and table["boot_low"].isna().all()
-        assert "no interval and no verdict" in table["sentence"].iloc[0]
+def test_an_arm_that_failed_on_every_seed_is_still_compared_and_reported(tmp_path):
+    failed = {("self_paced", seed): 0 for seed in range(3)}
+    folder = made_up.write(tmp_path, "h", figures=many_images(failed))
+    (section,) = sections([load_run(folder)])
+    assert pair(verdict.pairs(section), *PLANNED)["failed_a"] == 3
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == 0
 
 
-def test_equal_seconds_takes_the_best_within_the_smaller_total(section):
-    # transfer ends after 0.4 s, before any other arm has an epoch
-    row = pair(verdict.pairs(section), "transfer", "finetune", "equal seconds")
-    assert row["n"] == 0 and row["left_out"] == 3 and "nothing is said" in row["sentence"]
-    same = pair(verdict.pairs(section), "self_paced", "finetune", "equal updates")
-    assert same["mean"] == pytest.approx(0.03) and same["judged_on"] == "validation"
+def test_words_do_not_depend_on_what_is_reported_beside_them(tmp_path):
+    """The family is a run's own plan: fifty pairs more in one report would have widened every interval."""
+    one = made_up.write(tmp_path, "one", seeds=9, figures=many_images())
+    beside = made_up.write(tmp_path, "two", seeds=9, arms=(*made_up.ARMS, "manual_division"), figures=many_images())
+    alone = verdict.pairs(sections([load_run(one)])[0])
+    together = verdict.pairs(sections([load_run(one), load_run(beside)])[0])
+    own = together[together["a"].str.endswith(" [one]") & together["b"].str.endswith(" [one]")]
+    stripped = own.replace(r" \[one\]", "", regex=True)
+    columns = ["planned", "n", "mean", "low", "high", "alpha", "word", "more_seeds", "sentence"]
+    for row in alone.itertuples():
+        assert pair(stripped, row.a, row.b)[columns].equals(pair(alone, row.a, row.b)[columns])
+    across = together[together["a"].str.endswith(" [one]") != together["b"].str.endswith(" [one]")]
+    assert len(across) and not across["planned"].any()
 
 
-def test_within_a_budget_by_hand():
-    records = pd.DataFrame({
-        "arm": ["a"] * 3 + ["b"] * 2, "seed": 0, "updates": [10, 20, 30, 8, 16], "eval_accuracy": [0.5, 0.7, 0.9, 0.6, 0.4],
-    })  # fmt: skip
-    # 16 updates: a has its first epoch (0.5), b its best of two (0.6)
-    assert verdict._within_budget(records, "a", "b", pd.Index([0]), "updates") == pytest.approx([-0.1])
+def test_the_page_says_that_fixed_test_images_are_fixed(tmp_path):
+    made = made_up.about("h")
+    for name, split in (("by_seed", None), ("official", "official:1")):
+        folder = made_up.write(tmp_path, name, setting=made["setting"] | {"split": split})
+        chapter = verdict_chapters(sections([load_run(folder)])[0], "")[0]
+        assert (FIXED_TEST in chapter.parts[0].lines) == bool(split)
+
+
+def test_the_chapter_says_by_which_rule_the_words_come(section):
+    (lines,) = (part.lines for part in verdict_chapters(section, "")[0].parts[:1])
+    assert "confidence sequences over the 2 pairs that are planned by default, tie margin 1 point" in lines[0]
 
 
 def test_unequal_updates_are_said(section):
     section.arms.loc[section.arms["arm"] == "transfer", "updates"] *= 3
     row = pair(verdict.pairs(section), "transfer", "finetune")
     assert not row["equal_updates"] and "not at equal updates" in row["sentence"]
+
+
+def test_infinite_intervals_are_written_and_drawn(tmp_path):
+    folder = made_up.write(tmp_path, "h", seeds=2)
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == 0
+    kept = pd.read_parquet(tmp_path / "out" / "data" / "verdict.parquet")
+    assert np.isinf(kept["low"]).all() and (tmp_path / "out" / "figures" / "verdict_planned.png").is_file()
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "inf" not in text.lower().replace("information", "") and "too few seeds for an interval" in text
 
 
 def test_set_size_and_order_add_up(section):
@@ -101,8 +198,8 @@ def test_set_size_and_order_add_up(section):
     assert parts["total"] == pytest.approx(parts["set size"] + parts["order"])
 
 
-def test_the_overtuning_gap_is_validation_minus_test(section):
-    gaps = verdict.overtuning(section).set_index("arm")
+def test_the_optimism_of_the_pick_is_validation_minus_test(section):
+    gaps = verdict.optimism(section).set_index("arm")
     assert gaps["gap"].to_numpy() == pytest.approx(np.full(4, 0.02))
     assert gaps.loc["finetune", "low"] == pytest.approx(0.02)
 
@@ -110,7 +207,7 @@ def test_the_overtuning_gap_is_validation_minus_test(section):
 def test_no_gap_where_test_was_picked_on(tmp_path):
     made = made_up.about("h")
     path = made_up.write(tmp_path, "h", setting=made["setting"] | {"protocol": "report"})
-    assert verdict.overtuning(sections([load_run(path)])[0]).empty
+    assert verdict.optimism(sections([load_run(path)])[0]).empty
 
 
 def test_image_by_image_by_hand(section):
@@ -152,7 +249,6 @@ def test_a_twin_and_a_baseline_are_those_of_the_same_run(tmp_path):
     (section,) = sections([load_run(folder) for folder in runs])
     assert set(section.arms["arm"]) == {*(f"{arm} [a]" for arm in made_up.ARMS), "self_paced [b]", "finetune [b]"}
     assert set(verdict.decomposition(section)["curriculum"]) == {"self_paced [a]"}
-    table = verdict.pairs(section, ["as trained"])
-    planned = {(row.a, row.b) for row in table[table["planned"]].itertuples()}
-    assert ("self_paced [a]", "self_paced/random [a]") in planned and ("self_paced [b]", "finetune [b]") in planned
-    assert all(a.partition(" [")[2] == b.partition(" [")[2] for a, b in planned)
+    found = planned(verdict.pairs(section))
+    assert ("self_paced [a]", "self_paced/random [a]") in found and ("self_paced [b]", "finetune [b]") in found
+    assert all(a.partition(" [")[2] == b.partition(" [")[2] for a, b in found)
