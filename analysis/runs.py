@@ -83,6 +83,11 @@ def right(said: Arrays) -> np.ndarray:
     return said["correct"] if "correct" in said else said["predicted"] == said["true"]
 
 
+def looked(records: pd.DataFrame) -> pd.DataFrame:
+    """The epochs with a look that counts: those that a best one is picked of."""
+    return records[records["looks"] > 0]
+
+
 def load_run(folder: Path) -> LoadedRun:
     """Read a run, finished or still running, from its ledger. Raises UsageError naming what is damaged or missing."""
     history = read_history(folder)
