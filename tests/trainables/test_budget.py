@@ -70,7 +70,7 @@ def test_the_first_boundary_at_or_after_each_mark_is_not_missed(times, marks):
         pace.add(count, used - before)
         stops += [used] * budget.passes_mark(before, used)
     first = [next(at for at in boundaries if at >= mark) for mark in budget.looks_at]
-    assert stops == list(dict.fromkeys(first)) or 90.0 / marks < FEW * 1.9  # marks within the first, untimed segment
+    assert stops == list(dict.fromkeys(first))
 
 
 def test_what_is_charged_is_training_and_scoring():
