@@ -81,6 +81,11 @@ def without_folders(text: str) -> str:
     return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+(?=[^\s/'\"])", "…/", text)
 
 
+def looked(records: pd.DataFrame) -> pd.DataFrame:
+    """The epochs with a look that counts: those that a best one is picked of."""
+    return records[records["looks"] > 0]
+
+
 def load_run(folder: Path) -> LoadedRun:
     """Read a run, finished or still running, from its ledger. Raises UsageError naming what is damaged or missing."""
     history = read_history(folder)

@@ -25,6 +25,7 @@ from analysis.statistics import t_interval
 from spaces.self_paced import SelfPacedConfig
 from spaces.setting import Setting
 from trainables import loop
+from trainables.budget import Totals
 from trainables.curricula.base import Difficulty
 from trainables.networks.engine import Trained
 from trainables.preparation import fixed_difficulty
@@ -150,7 +151,7 @@ def score_by_head(trial: Trial) -> None:
     """Rank by the head's losses instead of the network's, and charge what they cost once."""
     scores, charged = fixed_difficulty(trial.setting, trial.data, trial.split.train)
     trial.state.engine.score = lambda order, mode: scores.values[order]  # type: ignore[method-assign]
-    trial.state.totals = trial.state.totals + loop.Totals(score_seconds=charged.score_seconds)
+    trial.state.totals = trial.state.totals + Totals(score_seconds=charged.score_seconds)
 
 
 def summary(table: pd.DataFrame) -> str:

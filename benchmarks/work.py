@@ -22,6 +22,7 @@ from torch.nn import functional
 from benchmarks.peers import usual_loop
 from spaces.finetune import FinetuneConfig
 from trainables import loop
+from trainables.budget import Totals
 from trainables.curricula.base import Curriculum
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
@@ -65,12 +66,12 @@ def by_us(work: Work) -> list[dict[str, float]]:
     """Losses and seconds of each epoch of our own loop over the cached images."""
     state = make_state(work)
     warm_up(state.engine, work)
-    rows, before = [], loop.Totals()
+    rows, before = [], Totals()
     for record in loop.train(state):
         train_seconds = record.train_seconds - before.train_seconds
         row = {"seconds": train_seconds + record.eval_seconds - before.eval_seconds, "train_seconds": train_seconds}
         rows.append(row | {"train_loss": record.train_loss, "held_out_loss": record.eval_loss})
-        before = loop.Totals.of(record)
+        before = Totals.of(record)
     return rows
 
 

@@ -12,7 +12,10 @@ EVALUATED = "eval_"  # what the columns of an evaluation begin with
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """One epoch of one trial. Everything from `updates` on counts from the start of the trial."""
+    """One epoch of one trial. Everything from `updates` on counts from the start of the trial.
+
+    The figures `eval_` and `stage_` are those of the epoch's best look, or of its end where no look in it counts.
+    """
 
     strategy: str
     trial: int  # its number in the run, from 0
@@ -38,6 +41,8 @@ class EpochRecord:
     score_seconds: float
     eval_seconds: float
     finished: bool  # the trial has reached its planned end
+    looks: int = 1  # in this epoch, that count for selection; 0: the figures are for the curve alone
+    looked_at: int | None = None  # updates when the figures were taken; None, in older records: the epoch's end
     # every further metric of the evaluation, by name; None where the task has no such figure
     metrics: dict[str, float | None] = field(default_factory=dict)
 
@@ -60,7 +65,9 @@ class EpochRecord:
         return cls(**own | {"class_counts": tuple(row["class_counts"])}, metrics=metrics)
 
     def better_than(self, other: "EpochRecord | None") -> bool:
-        """Higher accuracy, then lower loss; the earlier epoch keeps a full tie."""
+        """Higher accuracy, then lower loss; the earlier epoch keeps a full tie. Never where no look in it counts."""
+        if not self.looks:
+            return False
         return other is None or (self.eval_accuracy, -self.eval_loss) > (other.eval_accuracy, -other.eval_loss)
 
 
@@ -84,7 +91,7 @@ class Final:
     test_accuracy: float | None  # None: test was not opened for this trial
     test_loss: float | None
     test_knn: float | None
-    test_opened: int  # times the test split has been opened in this run so far; under "report", once per epoch
+    test_opened: int  # times the test split has been opened in this run so far; under "report", once per look
     seconds: float  # of training and scoring
     peak_memory_mb: float  # resident memory of the process; on a GPU, of the device
 

@@ -84,8 +84,8 @@ class TrialHistory:
         self.state, self.reason, self.over, self.peak_memory_mb = "running", "", None, 0.0
 
     def progress(self) -> list[tuple[int, float]]:
-        """By epoch: updates times batch size, and the best accuracy so far."""
-        best = itertools.accumulate((record.eval_accuracy for record in self.records), max)
+        """By epoch: updates times batch size, and the best accuracy so far; 0 before the first look that counts."""
+        best = itertools.accumulate((record.eval_accuracy if record.looks else 0.0 for record in self.records), max)
         size = self.asked.config["batch_size"]
         return [(record.updates * size, top) for record, top in zip(self.records, best, strict=True)]
 

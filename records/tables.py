@@ -39,7 +39,8 @@ def record_rows(history: RunHistory) -> list[Row]:
 def final_rows(history: RunHistory) -> list[Row]:
     """One row per trial that was asked for."""
     report = history.run["setting"]["protocol"] == "report"
-    opened = sum(len(trial.records) for trial in history.trials.values()) if report else len(history.tests())
+    evaluated = sum(max(1, record.looks) for trial in history.trials.values() for record in trial.records)
+    opened = evaluated if report else len(history.tests())
     return [_final(history.run["setting"], trial, opened) for trial in history.trials.values()]
 
 

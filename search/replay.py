@@ -17,6 +17,7 @@ from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
 ELSEWHERE = "Expected on another processor, thread count or version, not here."
+BY_THE_CLOCK = "A clock decided where the trial ended and when it was looked at, so its numbers can differ."
 MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
 
 
@@ -38,10 +39,10 @@ def replay(asked: argparse.Namespace) -> int:
         return replay_schedule(rows, asked)
     row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))
-    epochs = min(asked.epochs or row["epochs"], setting.epochs)
-    print(
-        f"Trial {row['trial']} of {row['run']}: {setting.strategy} on {setting.data}, {epochs} epochs, seed {setting.seed}"
-    )
+    clocked = setting.max_seconds is not None  # then it ends by the clock again, after as many epochs as that gives
+    epochs = min(asked.epochs or (setting.epochs if clocked else row["epochs"]), setting.epochs)
+    length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
+    print(f"Trial {row['trial']} of {row['run']}: {setting.strategy} on {setting.data}, {length}, seed {setting.seed}")
     trial = Trial(setting, config, int(row["trial"]))
     for record in trial.records():
         print(_line(record), flush=True)
@@ -95,8 +96,7 @@ def _line(record: EpochRecord) -> str:
 
 def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
     best = trial.state.best
-    assert best
-    if epochs < row["epochs"]:
+    if best is None or epochs < row["epochs"]:
         print(f"Stopped after {epochs} of {row['epochs']} epochs; nothing to compare.")
         return DONE
     then = (row["best_epoch"], row["selection_accuracy"], row["selection_loss"])
@@ -104,9 +104,10 @@ def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
     if then == now:
         print(f"The same numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}.")
         return DONE
+    clocked = trial.setting.max_seconds is not None
     print(f"Other numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}; recorded were epoch {then[0]}, "
-          f"accuracy {then[1]:.4f}, loss {then[2]:.6f}. {ELSEWHERE}")  # fmt: skip
-    return TOO_FEW
+          f"accuracy {then[1]:.4f}, loss {then[2]:.6f}. {BY_THE_CLOCK if clocked else ELSEWHERE}")  # fmt: skip
+    return DONE if clocked else TOO_FEW
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -54,8 +56,14 @@ class Setting(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31)
     epochs: int = Field(12, ge=1, description="at most")
     max_updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
-    max_seconds: float | None = Field(None, gt=0, description="the trial ends by its own clock of charged seconds")
-    marks: int | None = Field(None, ge=1, description="looks at equal parts of the budget; None: at every epoch's end")
+    max_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="the trial ends after so many charged seconds (training, scoring, what stood ready before)",
+    )
+    marks: int | None = Field(
+        None, ge=1, description="looks at even parts of max_updates or max_seconds; None: at every epoch's end"
+    )
     sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
     spared_seed: int | None = Field(
         None, description="images that a search of this seed judged its trials on are not tested on"
@@ -71,6 +79,22 @@ class Setting(BaseModel):
         """Take a field under its own name or under the one that is recorded."""
         own = {recorded: name for name, recorded in RECORDED.items()}
         return {own.get(name, name): value for name, value in values.items()} if isinstance(values, dict) else values
+
+    @field_validator("max_seconds")
+    @classmethod
+    def _one_budget(cls, given: float | None, info: ValidationInfo) -> float | None:
+        """Two budgets would end at different marks."""
+        if given is not None and info.data.get("max_updates") is not None:
+            raise ValueError("cannot stand beside max_updates: a trial has one budget, of updates or of seconds")
+        return given
+
+    @field_validator("marks")
+    @classmethod
+    def _marks_of_a_budget(cls, given: int | None, info: ValidationInfo) -> int | None:
+        """Marks are parts of something."""
+        if given is not None and info.data.get("max_updates") is None and info.data.get("max_seconds") is None:
+            raise ValueError("wants max_updates or max_seconds, of which marks are even parts")
+        return given
 
     @model_serializer(mode="wrap")
     def _to_recorded_names(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -4,6 +4,7 @@ N = images, C = classes.
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from spaces.self_paced import SelfPacedConfig
 from spaces.setting import Setting
 from spaces.space import Space
 from spaces.trial import TrialConfig
+from trainables.budget import Budget
 from trainables.curricula.base import Curriculum
 from trainables.curricula.self_paced import SelfPaced
 from trainables.loop import TrainState
@@ -45,7 +47,9 @@ def make_engine(config: TrialConfig | None = None, seed: int = 0, precision: str
     return Engine(network, images, labels, config or TrialConfig(batch_size=8), "cpu", precision)
 
 
-def make_state(config: TrialConfig | None = None, epochs: int = 3, seed: int = 0) -> TrainState:
+def make_state(
+    config: TrialConfig | None = None, epochs: int = 3, seed: int = 0, budget: Budget | None = None
+) -> TrainState:
     """A training over 40 training and 10 held-out pictures: self-paced for its config, else the baseline."""
     config = config or SelfPacedConfig(batch_size=8)
     engine = make_engine(config)
@@ -63,14 +67,15 @@ def make_state(config: TrialConfig | None = None, epochs: int = 3, seed: int = 0
         trial=0,
         seed=seed,
         epochs=epochs,
+        budget=budget or Budget(),
     )
 
 
-def make_trial(config: TrialConfig | None = None, **setting: Any) -> Trial:
+def make_trial(config: TrialConfig | None = None, folder: Path | None = None, **setting: Any) -> Trial:
     """A self-paced trial over 70 drawn scenes of 16 px; `setting` overrides fields of the Setting."""
     plain = {"strategy": "self_paced", "data": "scenes:count=70", "image_size": 16, "model": "small_cnn"}
     made = Setting(**{**plain, "epochs": 3, "precision": "fp32", **setting})
-    return Trial(made, config or SelfPacedConfig(batch_size=8), 0)
+    return Trial(made, config or SelfPacedConfig(batch_size=8), 0, folder)
 
 
 def without_seconds(record: EpochRecord) -> EpochRecord:

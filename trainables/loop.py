@@ -3,47 +3,29 @@
 N = images of the training split. Curricula number images within the training split; the engine within the data set.
 """
 
-import json
+import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from records.epoch import EpochRecord
 from spaces.trial import TrialConfig
+from trainables.budget import Budget, Pace, Totals
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools
+from trainables.looks import Looks, Weights, copied, outdoes
 from trainables.networks.engine import Engine, Evaluation, Trained
 from trainables.rates import RateRule
 from trainables.seeds import rng
+from trainables.segments import Work
 
 
 class NonFiniteLoss(ArithmeticError):
     """Training has diverged; the message names the epoch, the learning rate and the config."""
-
-
-@dataclass
-class Totals:
-    """What the trial has used since its start."""
-
-    updates: int = 0
-    images_trained: int = 0
-    images_scored: int = 0
-    train_seconds: float = 0.0
-    score_seconds: float = 0.0
-    eval_seconds: float = 0.0
-
-    def __add__(self, other: "Totals") -> "Totals":
-        return Totals(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
-
-    @classmethod
-    def of(cls, record: EpochRecord) -> "Totals":
-        """What the trial had used by the end of that epoch."""
-        return cls(**{each.name: getattr(record, each.name) for each in fields(cls)})
 
 
 @dataclass
@@ -61,7 +43,7 @@ class TrainState:
     trial: int
     seed: int
     epochs: int  # at most
-    max_updates: int | None = None  # updates after which the trial ends; None: its epochs decide
+    budget: Budget = field(default_factory=Budget)  # what ends the trial beside its epochs, and where it is looked at
     eval_levels: Floats | None = None  # (n,) of the division, for stages that have figures of their own
     epoch: int = 0
     curriculum_state: dict[str, Any] = field(default_factory=dict)
@@ -71,33 +53,43 @@ class TrainState:
     totals: Totals = field(default_factory=Totals)
     best: EpochRecord | None = None
     last: EpochRecord | None = None
-    evaluation: Evaluation | None = None  # of the last epoch
+    evaluation: Evaluation | None = None  # the one that the last record shows
+    kept: Weights | None = None  # of that moment, where it is the trial's best and training went on; None: as they are
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.curriculum_state = self.curriculum.begin()
         self.rule_state = self.rule.begin()
 
     @property
+    def used(self) -> float:
+        """Of the budget, in its unit."""
+        return self.budget.used(self.totals)
+
+    @property
     def progress(self) -> float:
-        """How much of the planned training is done, in [0, 1]: of the updates, or of the epochs."""
-        if self.max_updates is not None:
-            return min(1.0, self.totals.updates / self.max_updates)
+        """How much of the planned training is done, in [0, 1]: of the budget, or of the epochs."""
+        if math.isfinite(self.budget.most):
+            return min(1.0, self.used / self.budget.most)
         return self.epoch / self.epochs
 
     @property
     def finished(self) -> bool:
-        return self.epoch >= self.epochs or (self.max_updates is not None and self.totals.updates >= self.max_updates)
+        return self.epoch >= self.epochs or self.budget.spent(self.totals)
 
 
 def train(state: TrainState) -> Iterator[EpochRecord]:
-    """Yield one record per epoch until the planned end. Raises NonFiniteLoss."""
+    """Yield one record per epoch until the planned end. Raises NonFiniteLoss, and NoSecondsLeft before the first epoch."""
+    if not state.epoch:
+        state.budget.check(state.totals)
     while not state.finished:
+        before = state.used if state.epoch else 0.0  # marks that what stood ready has run over are looked at as well
         state.epoch += 1
         _score(state)
         plan = state.curriculum.plan(state.curriculum_state, state.difficulty, rng(state.seed, state.epoch, "plan"))
         order, positions = _affordable(state, *shuffled(state.seed, state.epoch, plan.images, len(state.train_index)))
-        rates, trained = _train(state, plan, order, positions)
-        record = _record(state, plan, order, rates, trained, _evaluate(state, rates))
+        rate, trained, looks = _train(state, plan, order, positions, before)
+        record = _record(state, plan, order[: trained.images], rate, trained, looks)
         state.last = record
         if record.better_than(state.best):
             state.best = record
@@ -122,37 +114,81 @@ def _score(state: TrainState) -> None:
 
 def _affordable(state: TrainState, order: Ints, positions: Ints) -> tuple[Ints, Ints]:
     """As much of the epoch as the maximum of updates leaves room for."""
-    if state.max_updates is None:
+    if state.budget.updates is None:
         return order, positions
-    left = state.max_updates - state.totals.updates
+    left = state.budget.updates - state.totals.updates
     size = sum(len(batch) for batch in batches(order, state.config.batch_size)[:left])
     return order[:size], positions[:size]
 
 
-def _train(state: TrainState, plan: Plan, order: Ints, positions: Ints) -> tuple[Floats, Trained]:
-    """Train on the images of `order`, then let curriculum and rate learn from it."""
+def _train(state: TrainState, plan: Plan, order: Ints, positions: Ints, before: float) -> tuple[float, Trained, Looks]:
+    """Train on the images of `order` or as many as the clock allows, then let curriculum and rate learn from it.
+
+    `before`: what was used of the budget when the epoch began. Returns the rate of the first update, what training showed,
+    and the looks at marks on the way or at the end.
+    """
+    work, looks, state.kept = _work(state, plan, order, positions), Looks(), None
+    first, trained = _train_segment(state, plan, work, 0, before)
+    while not _look_if_due(state, looks, before, first, whole=trained.updates == work.updates):
+        before = state.used
+        trained += _train_segment(state, plan, work, trained.updates, before)[1]
+    state.curriculum_state = state.curriculum.learn(state.curriculum_state, Feedback(trained.accuracy, state.progress))
+    state.rule_state = state.rule.learn(state.rule_state, trained.accuracy)
+    return first, trained, looks
+
+
+def _work(state: TrainState, plan: Plan, order: Ints, positions: Ints) -> Work:
+    """The epoch as the engine takes it."""
     started = time.perf_counter()
-    rates = plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, _progress(state, len(order)))
     if plan.fresh_optimizer:
         state.engine.fresh_optimizer()
     weights = None if plan.weights is None else plan.weights[positions]
-    trained = state.engine.train(state.train_index[order], rates, weights, _flips(state, order))
+    work = Work(state.train_index[order], weights, _flips(state, order), state.config.batch_size)
+    state.totals.train_seconds += time.perf_counter() - started
+    return work
+
+
+def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before: float) -> tuple[float, Trained]:
+    """Go on after the first `done` updates of the epoch, as far as the budget need not be asked; its first rate, too."""
+    started = time.perf_counter()
+    ahead = state.budget.updates_ahead(before, state.used, state.pace.per_update)
+    end = int(min(work.updates, done + ahead))
+    part, progress = work.segment(done, end), _progress(state, done, work.updates)
+    rates = (plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, progress))[done:end]
+    trained = state.engine.train(part.images, rates, part.weights, part.flips)
     if not np.isfinite(trained.loss):
         raise _diverged(state, "the loss", rates[0])
-    state.totals.updates += trained.updates
-    state.totals.images_trained += len(order)
-    state.totals.train_seconds += time.perf_counter() - started
-    state.curriculum_state = state.curriculum.learn(state.curriculum_state, Feedback(trained.accuracy, state.progress))
-    state.rule_state = state.rule.learn(state.rule_state, trained.accuracy)
-    return rates, trained
+    seconds = time.perf_counter() - started
+    state.totals += Totals(trained.updates, trained.images, train_seconds=seconds)
+    state.pace.add(trained.updates, seconds)
+    return float(rates[0]), trained
 
 
-def _progress(state: TrainState, images: int) -> Floats:
-    """(B,) how much of the planned training is done before each update of an epoch over so many images."""
-    steps = np.arange(len(batches(np.arange(images), state.config.batch_size)))
-    if state.max_updates is not None:
-        return (state.totals.updates + steps) / state.max_updates
-    return (state.epoch - 1 + steps / len(steps)) / state.epochs
+def _progress(state: TrainState, done: int, total: int) -> Floats:
+    """(B,) how much of the planned training is done before each of an epoch's `total` updates, `done` of which are made."""
+    steps = np.arange(total)
+    if not math.isfinite(state.budget.most):
+        return (state.epoch - 1 + steps / total) / state.epochs
+    each = 1 if state.budget.seconds is None else state.pace.per_update
+    return np.clip((state.used + (steps - done) * each) / state.budget.most, 0.0, 1.0)
+
+
+def _look_if_due(state: TrainState, looks: Looks, before: float, rate: float, whole: bool) -> bool:
+    """Judge the network if a mark was passed since `before` or the epoch ends unseen; returns whether the epoch is over.
+
+    `whole`: all of the epoch's updates are made. Judging leaves weights, BatchNorm's statistics and the optimiser alone,
+    and the engine puts the network back into train mode itself.
+    """
+    over = whole or state.budget.spent(state.totals)
+    counts = state.budget.passes_mark(before, state.used)
+    counts = counts or (over and (state.budget.marks is None or state.finished))
+    if counts or (over and not looks.count):
+        evaluation = _evaluate(state, rate)
+        if looks.enter(evaluation, state.totals.updates, counts):
+            state.evaluation = evaluation
+            goes_on = not over and outdoes(evaluation, state.best)
+            state.kept = copied(state.engine.weights()) if goes_on else None
+    return over
 
 
 def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Ints]:
@@ -176,19 +212,18 @@ def _flips(state: TrainState, order: Ints) -> Bools | None:
     return drawn[order]
 
 
-def _evaluate(state: TrainState, rates: Floats) -> Evaluation:
+def _evaluate(state: TrainState, rate: float) -> Evaluation:
     started = time.perf_counter()
-    state.evaluation = state.engine.evaluate(state.eval_index)
+    evaluation = state.engine.evaluate(state.eval_index)
     state.totals.eval_seconds += time.perf_counter() - started
-    if not np.isfinite(state.evaluation.loss):
-        raise _diverged(state, "the evaluation loss", rates[0])
-    return state.evaluation
+    if not np.isfinite(evaluation.loss):
+        raise _diverged(state, "the evaluation loss", rate)
+    return evaluation
 
 
-def _record(
-    state: TrainState, plan: Plan, order: Ints, rates: Floats, trained: Trained, evaluation: Evaluation
-) -> EpochRecord:
-    labels = state.curriculum.labels
+def _record(state: TrainState, plan: Plan, order: Ints, rate: float, trained: Trained, looks: Looks) -> EpochRecord:
+    labels, evaluation = state.curriculum.labels, looks.evaluation
+    assert evaluation
     stage_loss, stage_accuracy = _stage_figures(state, plan, evaluation)
     return EpochRecord(
         strategy=state.strategy,
@@ -196,7 +231,7 @@ def _record(
         seed=state.seed,
         epoch=state.epoch,
         stage=plan.stage,
-        learning_rate=float(rates[0]),
+        learning_rate=rate,
         share=plan.share,
         images=len(order),
         class_counts=tuple(np.bincount(labels[order], minlength=labels.max() + 1).tolist()),
@@ -209,6 +244,8 @@ def _record(
         stage_loss=stage_loss,
         stage_accuracy=stage_accuracy,
         finished=state.finished,
+        looks=looks.count,
+        looked_at=looks.updates,
         metrics=evaluation.metrics,
         **asdict(state.totals),
     )
@@ -227,34 +264,3 @@ def _stage_figures(state: TrainState, plan: Plan, evaluation: Evaluation) -> tup
 def _diverged(state: TrainState, what: str, rate: float) -> NonFiniteLoss:
     config = ", ".join(f"{k}={v}" for k, v in state.config.model_dump().items())
     return NonFiniteLoss(f"{what} is not finite in epoch {state.epoch} at learning rate {rate:g}; config: {config}.")
-
-
-def save(state: TrainState) -> tuple[dict[str, torch.Tensor], str]:
-    """The state between two epochs as tensors and a JSON text; `restore` takes both."""
-    tensors = state.engine.state()
-    if state.difficulty is not None:
-        tensors["difficulty.values"] = torch.from_numpy(state.difficulty.values)
-        tensors["difficulty.order"] = torch.from_numpy(state.difficulty.order)
-    plain = {
-        "epoch": state.epoch,
-        "scored_at": state.scored_at,
-        "curriculum": state.curriculum_state,
-        "rule": state.rule_state,
-        "totals": asdict(state.totals),
-        "best": state.best and state.best.row(),
-        "last": state.last and state.last.row(),
-    }
-    return tensors, json.dumps(plain)
-
-
-def restore(state: TrainState, tensors: dict[str, torch.Tensor], text: str) -> None:
-    """Put a saved state into a freshly made one of the same trial; the next epoch is the one that would have followed."""
-    plain = json.loads(text)
-    state.engine.restore(tensors)
-    if "difficulty.values" in tensors:
-        state.difficulty = Difficulty(tensors["difficulty.values"].numpy(), tensors["difficulty.order"].numpy())
-    state.epoch, state.scored_at = plain["epoch"], plain["scored_at"]
-    state.curriculum_state, state.rule_state = plain["curriculum"], plain["rule"]
-    state.totals = Totals(**plain["totals"])
-    state.best = plain["best"] and EpochRecord.from_row(plain["best"])
-    state.last = plain["last"] and EpochRecord.from_row(plain["last"])

@@ -12,13 +12,13 @@ import numpy as np
 from console.errors import UsageError
 from spaces.setting import Setting
 from spaces.trial import HeadConfig, TrialConfig
+from trainables.budget import Totals
 from trainables.data.dataset import Dataset, Floats, Ints
 from trainables.data.sources import load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
-from trainables.loop import Totals
 from trainables.networks import models
 from trainables.networks.engine import Engine, FeatureEngine, gpus_here
 from trainables.networks.features import Features, frozen_features

@@ -18,9 +18,10 @@ from records.folder import best_weights, last_checkpoint, predictions_file
 from records.history import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
-from trainables import loop, preparation
+from trainables import checkpoint, loop, preparation
+from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
-from trainables.loop import Totals, TrainState
+from trainables.loop import TrainState
 from trainables.networks import models
 from trainables.networks.engine import Evaluation
 from trainables.preparation import load_data, make_engine
@@ -57,21 +58,21 @@ class Trial:
             trial=number,
             seed=setting.seed,
             epochs=setting.epochs,
-            max_updates=setting.max_updates,
+            budget=Budget(setting.max_updates, setting.max_seconds, setting.marks),
             eval_levels=None if levels is None else levels[eval_index],
             totals=charged + scored,
         )
 
     def records(self) -> Iterator[EpochRecord]:
-        """One record per epoch; the network and the predictions of the best epoch so far are kept in the run folder.
+        """One record per epoch; the network and the predictions of the best look so far are kept in the run folder.
 
         A checkpoint is written before the next epoch where one is due. After `resume`, epochs that are trained again give
         what was recorded first.
         """
-        epochs = loop.train(self.state)
-        while not self.state.finished:
+        best = self.state.best
+        for record in loop.train(self.state):
+            yield self._settled(record, best)
             best = self.state.best
-            yield self._settled(next(epochs), best)
             if self.folder and not self.state.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                 self.save(last_checkpoint(self.folder, self.number))
                 self.saved_at = time.monotonic()
@@ -124,7 +125,7 @@ class Trial:
 
     def save(self, path: Path) -> None:
         """Everything needed to go on, as one safetensors file."""
-        tensors, text = loop.save(self.state)
+        tensors, text = checkpoint.save(self.state)
         write_arrays(path, _arrays(tensors), text, member=self.member)
 
     def take_over(self, path: Path) -> None:
@@ -151,7 +152,7 @@ class Trial:
     def restore(self, path: Path) -> None:
         """Go on from a saved file of the same trial."""
         arrays, text = read_arrays(path)
-        loop.restore(self.state, _tensors(arrays), text)
+        checkpoint.restore(self.state, _tensors(arrays), text)
 
     def open_test(self, weights: Path) -> Evaluation:
         """Judge a kept network on the test split, once."""
@@ -164,7 +165,7 @@ class Trial:
 
     def _keep_best(self) -> None:
         assert self.folder and self.state.best
-        weights = _arrays(self.state.engine.weights())
+        weights = _arrays(self.state.engine.weights() if self.state.kept is None else self.state.kept)
         best, about = best_weights(self.folder, self.number), self.setting.model_dump_json()
         write_arrays(best, weights, about, record=json.dumps(self.state.best.row()))
         write_predictions(self.folder, self, self.state.eval_split, self.state.best.epoch)

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from analysis.comparable import Section
 from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.runs import looked
 from analysis.statistics import Floats
 from console.wording import many
 from spaces.arm import Arm
@@ -97,7 +98,7 @@ def curve(rows: pd.DataFrame, x: str, y: str) -> Curve:
 
 def best_so_far(rows: pd.DataFrame, x: str) -> Curve:
     """The same for the best accuracy so far: a staircase, since an epoch counts when it is over."""
-    seeds = [of_seed.sort_values(x) for _, of_seed in rows.groupby("seed")]
+    seeds = [of_seed.sort_values(x) for _, of_seed in looked(rows).groupby("seed")]
     first, last = max(s[x].iloc[0] for s in seeds), min(s[x].iloc[-1] for s in seeds)
     at = np.geomspace(max(first, 1e-3), max(first, last, 1e-3), POINTS)
     at[0], at[-1] = max(first, 1e-3), max(first, last, 1e-3)

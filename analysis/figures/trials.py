@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, OTHERS, legend_below, loss_axis, plt, styled, whole_epochs
-from analysis.runs import LoadedRun
+from analysis.runs import LoadedRun, looked
 
 MOST_GREY = 60  # trials without a name in one panel; more only make it darker
 
@@ -65,11 +65,12 @@ def accuracy_against_seconds(records: pd.DataFrame, names: dict[int, str], split
     """Best accuracy so far against seconds of training and scoring; the dot is the trial's best epoch."""
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.5))
-        best = records.assign(so_far=records.groupby("trial")["eval_accuracy"].cummax())
+        counted = looked(records)
+        best = counted.assign(so_far=counted.groupby("trial")["eval_accuracy"].cummax())
         _trials(axes, best, names, "seconds", "so_far")
         for colour, trial in zip(_cycle(COLOURS), names, strict=False):
-            one = records[records["trial"] == trial]
-            top = one.loc[one["eval_accuracy"].idxmax()]
+            one = counted[counted["trial"] == trial]
+            top = one[one["eval_accuracy"] == one["eval_accuracy"].max()][:1]  # none before the first mark
             axes.plot(top["seconds"], top["eval_accuracy"], "o", color=colour, ms=5)
         axes.set(xlabel="seconds of training and scoring", ylabel=f"best {split} accuracy so far", xlim=(0, None))
         axes.legend(loc="lower right", fontsize=8)

@@ -25,6 +25,7 @@ from analysis.original.judgement import (
 )
 from analysis.rulebook.outcomes import right
 from analysis.rulebook.sequence import ALPHA
+from analysis.runs import looked
 from analysis.statistics import Floats
 
 FLAT = 0.05  # a KNN metric that moves by no more over the epochs is flat
@@ -154,7 +155,7 @@ def _race(a: Evidence, b: Evidence) -> Judgement:
 
 def _lead(a: pd.DataFrame, b: pd.DataFrame) -> list[float]:
     """At the end of each of a's epochs, its best accuracy so far minus b's; b has none before its own first epoch."""
-    leads = []
+    a, b, leads = looked(a), looked(b), []
     for seconds, best in zip(a["seconds"], a["eval_accuracy"].cummax(), strict=True):
         other = b.loc[b["seconds"] <= seconds, "eval_accuracy"].max()
         leads.append(float(best - (0.0 if np.isnan(other) else other)))

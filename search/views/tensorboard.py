@@ -119,9 +119,9 @@ class EventFiles:
                 _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(trial), trial.begun))
             )
         done = self.written.get(number, 0)
-        best = max((record.eval_accuracy for record in trial.records[:done]), default=0.0)
+        best = max((record.eval_accuracy for record in trial.records[:done] if record.looks), default=0.0)
         for record in trial.records[done:]:
-            best = max(best, record.eval_accuracy)
+            best = max(best, record.eval_accuracy) if record.looks else best
             values = scalars(record, best, trial.fields.get(record.epoch))
             events.append(_event(_moment(trial, record), _summary(values), record.epoch))
         if trial.over is not None and number not in self.closed:

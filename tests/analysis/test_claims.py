@@ -1,6 +1,7 @@
 """The report's sentences on made-up runs: what settles one, what leaves it open, and what cannot be compared."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.comparable import sections
@@ -206,3 +207,9 @@ def test_another_data_set_says_nothing_of_the_report(tmp_path):
     made = made_up.about("h")
     found, _ = statuses(made_up.write(tmp_path, "h", data=made["data"] | {"name": "scenes"}))
     assert set(found.values()) == {"not run"}
+
+
+def test_a_lead_counts_epochs_with_a_look():
+    a = pd.DataFrame({"seconds": [1.0, 2.0], "eval_accuracy": [0.9, 0.6], "looks": [0, 1]})
+    b = pd.DataFrame({"seconds": [1.0, 2.0], "eval_accuracy": [0.5, 0.8], "looks": [1, 0]})
+    assert claims._lead(a, b) == pytest.approx([0.1])

@@ -99,6 +99,15 @@ def test_the_staircase_is_the_best_so_far(section):
     assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
 
 
+def test_the_staircase_begins_with_the_first_look_that_counts(section):
+    rows = section.records[section.records["arm"] == "self_paced"]
+    later = rows[rows["epoch"] > rows["epoch"].min()]
+    unseen = rows.assign(looks=rows["epoch"].isin(later["epoch"]).astype(int))
+    begins = arms.best_so_far(unseen, "seconds")[0][0]
+    assert begins == pytest.approx(later.groupby("seed")["seconds"].min().max())
+    assert begins > arms.best_so_far(rows, "seconds")[0][0]
+
+
 def test_errors_by_class_and_confusion_by_hand(section):
     table = errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
     assert table["misclassified"].tolist() == [0.0, 0.0, 1.0, 0.5, 0.0, 1.0]

@@ -126,6 +126,15 @@ def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
     assert list(line.get_xdata()) == [3.0, 6.0] and list(line.get_ydata()) == [0.8, 0.8]
 
 
+def test_time_figure_leaves_out_epochs_without_a_look_that_counts(folder):
+    run = load_run(folder)
+    run.records.loc[(run.records["trial"] == 1) & (run.records["epoch"] == 1), "looks"] = 0
+    run.records.loc[run.records["trial"] == 2, "looks"] = 0  # before its first mark
+    axes = accuracy_against_seconds(run.records, {1: "trial 1", 2: "trial 2"}, "validation").axes[0]
+    lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
+    assert lines["trial 1"] == ([6.0], [0.7]) and lines["trial 2"] == ([], [])
+
+
 def test_schedule_shows_what_was_trained_on(folder):
     run = load_run(folder)
     rows = run.records[run.records["trial"] == 2]

@@ -80,6 +80,13 @@ def test_a_trial_has_one_file_that_grows(files):
     assert [round(e.value, 3) for e in reader.Scalars("best/accuracy")] == [0.7, 0.7, 0.9]
 
 
+def test_the_best_so_far_is_of_epochs_with_a_look_that_counts(files):
+    unseen = epoch(0, 1, 0.8, 4, looks=0)
+    look(files, asked(0, VALUES, CONFIG), unseen, epoch(0, 2, 0.5, 4))
+    look(files, epoch(0, 3, 0.9, 4, looks=0), epoch(0, 4, 0.6, 4, looks=2))
+    assert [round(e.value, 3) for e in read(files, "0000").Scalars("best/accuracy")] == [0.0, 0.5, 0.5, 0.6]
+
+
 def test_a_trial_that_is_taken_up_again_after_its_end_gets_a_new_file(files):
     look(files, asked(0, VALUES, CONFIG), epoch(0, 1, 0.7, 4), ended(0, "interrupted", "Ctrl-C"))
     look(files, {"event": "resumed", "samples": 1}, epoch(0, 2, 0.8, 4), ended(0, "complete"))

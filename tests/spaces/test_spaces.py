@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from console import arguments
 from console.errors import UsageError
 from search.planning.space import parse_search, parse_set
 from spaces.registry import SPACES, get_space
@@ -176,6 +177,32 @@ def test_a_setting_takes_and_gives_the_name_under_which_its_limit_of_updates_is_
     assert now == then and now.model_dump()["updates"] == 7 and "max_updates" not in now.model_dump()
     assert Setting.model_validate_json(now.model_dump_json()) == Setting(**now.model_dump()) == now
     assert list(now.model_dump()).index("updates") == list(Setting.model_fields).index("max_updates")
+
+
+@pytest.mark.parametrize(("budget", "said"), [
+    ({"marks": 5}, "--marks wants max_updates or max_seconds, of which marks are even parts; got 5."),
+    ({"max_updates": 9, "max_seconds": 2.0},
+     "--max-seconds cannot stand beside max_updates: a trial has one budget, of updates or of seconds; got 2.0."),
+    ({"updates": 9, "max_seconds": 2.0, "marks": 3}, "--max-seconds cannot stand beside max_updates"),
+    ({"max_updates": 9, "marks": 0}, "--marks must be greater than or equal to 1"),
+    ({"max_seconds": 0}, "--max-seconds must be greater than 0"),
+])  # fmt: skip
+def test_marks_want_a_budget_and_there_is_one(budget, said):
+    with pytest.raises(ValueError):
+        Setting(strategy="finetune", **budget)
+    with pytest.raises(UsageError) as raised:
+        arguments.read(Setting, {"strategy": "finetune", **budget})
+    assert str(raised.value).startswith(said)
+
+
+@pytest.mark.parametrize(
+    "budget", [{}, {"max_updates": 9, "marks": 3}, {"max_seconds": 2.5, "marks": 3}, {"max_seconds": 9}]
+)
+def test_a_budget_survives_its_json_and_an_older_one_has_no_marks(budget):
+    made = Setting(strategy="finetune", **budget)
+    assert Setting.model_validate_json(made.model_dump_json()) == made
+    older = {name: value for name, value in made.model_dump().items() if name not in ("marks", "max_seconds")}
+    assert Setting(**older).marks is None and Setting(**older).max_seconds is None
 
 
 @pytest.mark.parametrize(

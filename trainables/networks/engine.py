@@ -32,9 +32,30 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 @dataclass(frozen=True)
 class Trained:
-    loss: float  # mean over images, in nats
-    accuracy: float  # running, in [0, 1]
+    """What training on some images showed; of several segments of an epoch, their sum."""
+
+    summed_loss: float  # over images, in nats
+    hits: int
+    images: int
     updates: int
+
+    def __add__(self, other: "Trained") -> "Trained":
+        return Trained(
+            self.summed_loss + other.summed_loss,
+            self.hits + other.hits,
+            self.images + other.images,
+            self.updates + other.updates,
+        )
+
+    @property
+    def loss(self) -> float:
+        """Mean over images."""
+        return self.summed_loss / self.images
+
+    @property
+    def accuracy(self) -> float:
+        """Running, in [0, 1]."""
+        return self.hits / self.images
 
 
 @dataclass(frozen=True)
@@ -97,7 +118,9 @@ class Engine:
         weights: Floats | None = None,
         flips: Bools | None = None,
     ) -> Trained:
-        """One epoch over the images of `order` (K,). rates (B,) one per update, weights (K,) and flips (K, 2) as order."""
+        """Once over the images of `order` (K,): an epoch or a segment of one. rates (B,) one per update; weights (K,) and
+        flips (K, 2) as order.
+        """
         self.network.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
@@ -108,7 +131,7 @@ class Engine:
             loss, hits = self._update(index, rate, weight, flip)
             total += loss.double() * len(index)
             correct += hits
-        return Trained(float(total) / len(order), int(correct) / len(order), len(cut))
+        return Trained(float(total), int(correct), len(order), len(cut))
 
     def score(self, order: Ints, mode: str) -> Floats:
         """The loss (K,) of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""

@@ -10,12 +10,13 @@ from records import files
 from spaces.finetune import ScratchConfig
 from spaces.setting import Setting
 from trainables import loop
+from trainables.budget import Totals
 from trainables.curricula.base import Curriculum
 from trainables.data.cache import cache_folder
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
 from trainables.data.splits import split
-from trainables.loop import Totals, TrainState
+from trainables.loop import TrainState
 from trainables.networks import models
 from trainables.networks.engine import Engine
 from trainables.rates import rate_rule

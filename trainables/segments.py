@@ -1,0 +1,54 @@
+"""What one epoch trains on, and how it is cut into segments at the ends of its batches.
+
+K = images of the epoch, B = its updates.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from trainables.curricula.base import Floats, Ints
+from trainables.curricula.batches import batches
+from trainables.data.dataset import Bools
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive batches of an epoch; fields as of Work."""
+
+    images: Ints
+    weights: Floats | None
+    flips: Bools | None
+
+
+@dataclass(frozen=True)
+class Work:
+    """One epoch's images in their order, with what goes with each."""
+
+    images: Ints  # (K,) in the data set
+    weights: Floats | None  # (K,) how much each counts; None: all the same
+    flips: Bools | None  # (K, 2); None: no image is flipped
+    batch_size: int
+
+    @cached_property
+    def edges(self) -> Ints:
+        """(B + 1,) where the batches begin and end."""
+        sizes = [len(batch) for batch in batches(self.images, self.batch_size)]
+        return np.cumsum([0, *sizes], dtype=np.int64)
+
+    @property
+    def updates(self) -> int:
+        return len(self.edges) - 1
+
+    def segment(self, first: int, end: int) -> Segment:
+        """The batches from `first` to before `end`, which the engine cuts as it would the whole.
+
+        All batches are of one size but the last, and that one has more than one image, or the epoch has no other.
+        """
+        at = slice(self.edges[first], self.edges[end])
+        return Segment(
+            self.images[at],
+            None if self.weights is None else self.weights[at],
+            None if self.flips is None else self.flips[at],
+        )
