@@ -24,10 +24,15 @@ class SelfPaced(Curriculum):
         return self.scoring_of(whole=state["share"] == WHOLE)
 
     def scoring_of(self, whole: bool) -> Scoring | None:
-        """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network."""
-        if self.config.order == "random" or (whole and self.config.score_mode == "eval"):
+        """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network.
+
+        A random order makes those passes at the same epochs, so that it differs from the others in the order alone: each
+        refreshes BatchNorm's running statistics. It looks at no score, so it is not charged for them.
+        """
+        random = self.config.order == "random"
+        if self.config.score_mode == "eval" and (random or whole):
             return None
-        return Scoring(every=self.config.score_every, mode=self.config.score_mode)
+        return Scoring(every=self.config.score_every, mode=self.config.score_mode, charged=not random)
 
     def begin(self) -> State:
         return {"share": millionths(self.config.share_start), "passes": 0}
