@@ -32,6 +32,7 @@ from console.errors import UsageError
 from console.progress import bar
 from records.folder import best_weights
 from spaces.setting import Setting
+from spaces.space import make_config
 from trainables.data.dataset import Dataset
 from trainables.networks.engine import Engine
 from trainables.networks.models import read_state
@@ -124,7 +125,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
         network.load_torchvision_state(state)
     except (RuntimeError, KeyError) as error:
         raise UsageError(f"{path} does not fit {setting.model} ({str(error).splitlines()[0]}).") from None
-    config = get_strategy(setting.strategy).config(**run.asked[trial].config)
+    config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)
     engine = Explained(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return SelectedNetwork(run, trial, setting, data, engine)
 

@@ -12,6 +12,7 @@ from records.epoch import EpochRecord
 from records.parquet import read_rows, row_of
 from records.tables import SETTING
 from spaces.setting import Setting
+from spaces.space import make_config
 from spaces.trial import TrialConfig
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
@@ -83,7 +84,7 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     setting = read(Setting, values | changes)
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
-    return setting, config(**{name: row[name] for name in config.model_fields if name in row})
+    return setting, make_config(config, {name: row[name] for name in config.model_fields if name in row})
 
 
 def _line(record: EpochRecord) -> str:

@@ -41,10 +41,7 @@ class Space:
 
     def build(self, values: dict[str, Any]) -> TrialConfig:
         """The config of these values, the fixed fields and the defaults; UsageError names a field out of range."""
-        try:
-            return self.config(**{**self.fixed, **values})
-        except ValidationError as error:
-            raise UsageError(_first_complaint(self.config, error)) from None
+        return make_config(self.config, {**self.fixed, **values})
 
     def active(self, values: dict[str, Any]) -> list[str]:
         """The searched fields that mean something beside these values, those they depend on first."""
@@ -103,6 +100,14 @@ class Space:
         return {name: info.default for name, info in self.config.model_fields.items()}
 
 
+def make_config(config: type[TrialConfig], values: dict[str, Any]) -> TrialConfig:
+    """The config of these values and the defaults; UsageError says in one sentence what is wrong with the first field."""
+    try:
+        return config(**values)
+    except ValidationError as error:
+        raise UsageError(_first_complaint(config, error)) from None
+
+
 def within(distribution: BaseDistribution, value: Any) -> bool:
     """Whether the distribution could give this value."""
     if isinstance(distribution, CategoricalDistribution):
@@ -122,6 +127,8 @@ def _first_complaint(config: type[TrialConfig], error: ValidationError) -> str:
     """One sentence for pydantic's first complaint: SelfPacedConfig.share_start: must be in (0, 1]; got 0."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])  # the config's own sentence
     if first["type"] == "extra_forbidden":
         return str(unknown(f"field of {config.__name__}", name, config.model_fields))
     return f"{config.__name__}.{name}: must be {_legal(config, name)}; got {first['input']!r}."

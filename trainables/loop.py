@@ -97,7 +97,7 @@ def train(state: TrainState) -> Iterator[EpochRecord]:
 
 
 def _score(state: TrainState) -> None:
-    """Rank the training images if the curriculum asks for it now, and charge for it."""
+    """Rank the training images if the curriculum asks for it now, and charge for it unless it is a control's pass."""
     scoring = state.curriculum.scoring(state.curriculum_state)
     if scoring is None or (state.scored_at and state.epoch - state.scored_at < scoring.every):
         return
@@ -108,8 +108,9 @@ def _score(state: TrainState) -> None:
     if not np.isfinite(values).all():
         raise _diverged(state, "a score", state.config.learning_rate)
     state.difficulty, state.scored_at = Difficulty(values, order), state.epoch
-    state.totals.images_scored += len(order)
-    state.totals.score_seconds += time.perf_counter() - started
+    if scoring.charged:
+        state.totals.images_scored += len(order)
+        state.totals.score_seconds += time.perf_counter() - started
 
 
 def _affordable(state: TrainState, order: Ints, positions: Ints) -> tuple[Ints, Ints]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from console.errors import UsageError
 from spaces.setting import Setting
@@ -126,24 +127,35 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
     if isinstance(config, HeadConfig):
         network.freeze(setting.model, config.unfreeze, config.batchnorm)
         if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
-            features = _features(FeaturesKey.of(setting))
-            charged = charged + Totals(score_seconds=features.seconds, images_scored=data.count)
+            features = _features(FeaturesKey.of(setting), torch.get_num_threads())
+            charged = charged + _cost_of(features, load_data(setting)[1].train)
             return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged
     engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return engine, charged
 
 
 @lru_cache(maxsize=1)
-def _features(key: FeaturesKey) -> Features:
+def _features(key: FeaturesKey, threads: int) -> Features:
+    """`threads` of torch now: what was prepared with others, as by a driver, cost other seconds."""
     data = _dataset(key.data)
     network, _ = _network(key.weights, len(data.classes), key.seed)
     engine = Engine(network, data.images, data.labels, TrialConfig(), key.weights.device, key.weights.precision)
     return frozen_features(engine, data.digest)
 
 
-@lru_cache(maxsize=4)
+def _cost_of(features: Features, train: Ints) -> Totals:
+    """What a trial is charged for features: those of the images it trains on. The others' are evaluation's."""
+    return Totals(images_scored=len(train), score_seconds=len(train) * features.seconds_per_image)
+
+
 def facts(setting: Setting) -> tuple[Facts, Floats | None, Totals]:
     """What the curriculum may know, the levels (N,) of all images where it has stages, and what knowing them cost."""
+    return _facts(setting, torch.get_num_threads())
+
+
+@lru_cache(maxsize=4)
+def _facts(setting: Setting, threads: int) -> tuple[Facts, Floats | None, Totals]:
+    """`threads` as for `_features`."""
     data, parts = load_data(setting)
     labels = data.labels[parts.train]
     needs = get_strategy(setting.strategy).needs
@@ -161,9 +173,9 @@ def fixed_difficulty(setting: Setting, data: Dataset, train: Ints) -> tuple[Scor
     if setting.difficulty == "true":
         scores = true_scores(data)
     elif setting.difficulty == "head":
-        features = _features(FeaturesKey.of(setting))
+        features = _features(FeaturesKey.of(setting), torch.get_num_threads())
         scores = head_scores(features.values, data.labels, train, setting.seed)
-        scores = replace(scores, seconds=scores.seconds + features.seconds)
+        scores = replace(scores, seconds=scores.seconds + _cost_of(features, train).score_seconds)
     elif setting.difficulty == "reference":
         network, _ = make_network(setting, len(data.classes))
         scores = reference_scores(network, setting, data, train)

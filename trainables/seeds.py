@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["initialise", "order", "score", "plan", "augment", "propose"]
+Purpose = Literal["initialise", "order", "score", "plan", "augment", "propose", "folds"]
 _ADDRESS: dict[Purpose, int] = {
     "initialise": 1,
     "order": 2,
@@ -15,6 +15,7 @@ _ADDRESS: dict[Purpose, int] = {
     "plan": 4,
     "augment": 5,
     "propose": 6,
+    "folds": 7,
 }
 
 

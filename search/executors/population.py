@@ -10,10 +10,12 @@ not at equal work, since the schedule that is found is one of epochs.
 """
 
 import random
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from optuna.distributions import FloatDistribution
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import PopulationBasedTraining
 from ray.tune.schedulers.pb2 import PB2
 from ray.tune.schedulers.pbt import _PBTTrialState
@@ -72,13 +74,46 @@ class Population(Synchronous):
         }
 
 
+@dataclass(frozen=True)
+class Modelled:
+    """What PB2 reads of a donor: its name and its config, here with the values that are modelled."""
+
+    name: str
+    config: dict[str, Any]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Bandit(Synchronous, PB2):
-    """PB2: the values that a Gaussian process over the gains so far expects most of."""
+    """PB2: the values that a Gaussian process over the gains so far expects most of.
+
+    Departure from Ray's own: a field that is searched on a log scale is modelled by its logarithm. Its bounds, what is
+    recorded of it in `data` and what is suggested are logarithms; between linear bounds of 3e-5 and 3e-3 all small rates
+    would be one point, and hardly any would be suggested.
+    """
+
+    def _save_trial_state(self, state: Any, time: int, result: dict[str, Any], trial: Any) -> None:
+        super()._save_trial_state(state, time, result, trial)
+        self._enter({name: trial.config[name] for name in self._hyperparam_bounds})
 
     def moved(self, trial: Any, donor: Any) -> dict[str, float]:
         np.random.seed(int(self._rng(trial).integers(2**31)))
-        new, _ = PB2._get_new_config(self, trial, donor)
-        return new
+        ranges = {name: searched(self.space, name) for name in self._hyperparam_bounds}
+        logs = {name: modelled(of, donor.config[name]) for name, of in ranges.items()}
+        known, as_modelled = len(self.data), Modelled(str(donor), donor.config | logs)
+        new, _ = PB2._get_new_config(self, trial, cast(Trial, as_modelled))
+        values = {name: clipped(of, unmodelled(of, new[name])) for name, of in ranges.items()}
+        if len(self.data) > known:
+            self._enter(values)
+        return values
+
+    def _enter(self, values: dict[str, float]) -> None:
+        """Write these values into the last row of the data: exactly as the next result will have them, since Ray takes
+        the gain of an interval between rows of equal values."""
+        row = self.data.index[-1]
+        for name, value in values.items():
+            self.data.loc[row, name] = modelled(searched(self.space, name), value)
 
 
 def searched(space: Space, field: str) -> FloatDistribution:
@@ -86,6 +121,16 @@ def searched(space: Space, field: str) -> FloatDistribution:
     distribution = space.search[field]
     assert isinstance(distribution, FloatDistribution)
     return distribution
+
+
+def modelled(distribution: FloatDistribution, value: float) -> float:
+    """The value as a Gaussian process is to see it: its logarithm where the field is searched on a log scale."""
+    return float(np.log(value)) if distribution.log else value
+
+
+def unmodelled(distribution: FloatDistribution, value: float) -> float:
+    """The inverse of `modelled`."""
+    return float(np.exp(value)) if distribution.log else value
 
 
 def explored(distribution: FloatDistribution, value: float, draws: np.random.Generator) -> float:
@@ -111,7 +156,9 @@ def make_pbt(space: Space, seed: int, interval: int, epoch: int) -> Population:
 
 def make_pb2(space: Space, seed: int, interval: int, epoch: int) -> Bandit:
     """PB2, as `make_pbt`."""
-    made = Bandit(hyperparam_bounds=_bounds(space), **_shared(interval))
+    ranges = {name: searched(space, name) for name in space.mutable}
+    bounds: dict[str, Any] = {name: [modelled(of, of.low), modelled(of, of.high)] for name, of in ranges.items()}
+    made = Bandit(hyperparam_bounds=bounds, **_shared(interval))
     made.begin(space, seed, interval, epoch)
     return made
 

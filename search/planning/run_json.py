@@ -5,7 +5,6 @@ import os
 import platform
 import shlex
 import sys
-from pathlib import Path
 
 import torch
 from optuna.distributions import distribution_to_json
@@ -14,6 +13,7 @@ from records.epoch import Row
 from records.events import FORMAT, Kind
 from search.planning.plan import Plan
 from search.provenance import DESCRIBED, code_digest, versions
+from trainables.machine import processor
 
 
 def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> Row:
@@ -51,11 +51,3 @@ def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> R
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
     }
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()

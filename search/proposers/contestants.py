@@ -75,7 +75,7 @@ def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[Tri
         rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
         if not rows:
             raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
-        return space.config(**{name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
+        return space.build({name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
     named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
     return space.config(**named[0].values), named[0].name
 

@@ -1,18 +1,20 @@
 """Schedules found by a population: moves within the space, the line of donors, and the same curve when replayed."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 from optuna.distributions import FloatDistribution
+from ray.tune.schedulers import pb2
 
 from records import ledger
 from records.events import Asked, Epoch, Member
 from records.history import RunHistory
 from records.tables import schedule_rows
 from search import replay, run
-from search.executors.population import FACTORS, clipped, explored
+from search.executors.population import FACTORS, clipped, explored, make_pb2
 from spaces.registry import SPACES
 from tests.analysis.test_runs_and_tables import record
 
@@ -33,6 +35,94 @@ def test_a_move_is_a_factor_or_a_new_draw_and_is_clipped_to_the_space(distributi
     assert 0.65 < len(by_factor) / 400 < 0.85  # three in four
     assert max(moved) > distribution.high  # what Ray would have gone on with
     assert all(distribution.low <= clipped(distribution, value) <= distribution.high for value in moved)
+
+
+RATE = SPACES["self_paced"].search["learning_rate"]  # 3e-5 to 3e-3, log
+
+
+@dataclass(eq=False)
+class RayTrial:
+    """What a scheduler looks at of Ray's trial."""
+
+    number: int
+    config: dict
+    experiment_tag: str = ""
+
+    def __str__(self) -> str:
+        return f"member {self.number}"
+
+
+def a_bandit():
+    """PB2 over self-paced learning with two members at epoch 4, the second of which is the better one."""
+    bandit = make_pb2(SPACES["self_paced"], seed=0, interval=2, epoch=0)
+    bandit.set_search_properties("accuracy", "max")
+    fields = SPACES["self_paced"].mutable
+    members = []
+    for number, rate in ((0, 3e-5), (1, 1e-3)):
+        values = {"learning_rate": rate, "share_step": 0.1, "gate": 0.8}
+        members.append(RayTrial(number, {"number": number, "fields": fields, "config": "{}", **values}))
+        bandit.on_trial_add(None, members[-1])
+    for epoch in (2, 4):
+        told(bandit, members, epoch)
+    return bandit, members
+
+
+def told(bandit, members, epoch: int) -> None:
+    for member in members:
+        result = {"epoch": epoch, "accuracy": 0.1 * epoch * (1 + member.number)}
+        bandit._save_trial_state(bandit._trial_state[member], epoch, result, member)
+
+
+def test_pb2_models_a_field_of_a_log_scale_by_its_logarithm(monkeypatch):
+    bandit, (worse, better) = a_bandit()
+    seen = {}
+
+    def select(x, y, current, newpoint, bounds, num_f):
+        seen.update(points=x, bounds=bounds)
+        return np.array([np.log(3e-4), 0.2, 0.6], np.float32)
+
+    monkeypatch.setattr(pb2, "_select_config", select)
+    bandit._get_new_config(worse, better)
+    assert seen["bounds"] == {
+        "share_step": [0.02, 0.3],
+        "gate": [0.5, 0.95],
+        "learning_rate": pytest.approx([np.log(3e-5), np.log(3e-3)]),
+    }
+    at = 2 + list(seen["bounds"]).index("learning_rate")  # after time and reward
+    assert sorted(seen["points"][:, at]) == pytest.approx([np.log(3e-5), np.log(1e-3)])
+
+
+@pytest.mark.parametrize(("place", "rate"), [(0.0, 3e-5), (0.5, 3e-4), (1.0, 3e-3)])
+def test_pb2_suggests_by_the_middle_of_a_log_range_the_geometric_one(monkeypatch, place, rate):
+    monkeypatch.setattr(pb2, "optimize_acq", lambda *given: np.full(3, place))
+    bandit, (worse, better) = a_bandit()
+    new, _ = bandit._get_new_config(worse, better)
+    assert new["learning_rate"] == pytest.approx(rate, rel=1e-4) and RATE.low <= new["learning_rate"] <= RATE.high
+    assert new["gate"] == pytest.approx(0.5 + 0.45 * place)
+
+
+def test_half_of_what_pb2_suggests_blindly_is_below_the_geometric_middle(monkeypatch):
+    draws = np.random.default_rng(0)
+    monkeypatch.setattr(pb2, "optimize_acq", lambda *given: draws.uniform(size=3))
+    rates = []
+    for _ in range(60):
+        bandit, (worse, better) = a_bandit()
+        rates.append(bandit._get_new_config(worse, better)[0]["learning_rate"])
+    assert 0.3 < np.mean(np.array(rates) < 3e-4) < 0.7  # of linear bounds it would be one in eleven
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 1.0])
+def test_pb2_knows_the_gain_of_the_first_interval_after_a_suggestion(monkeypatch, place):
+    """Ray takes it between rows of equal values: what was suggested, and what the member then ran with. At the ends the
+    suggestion is rounded out of the range and brought back."""
+    monkeypatch.setattr(pb2, "optimize_acq", lambda *given: np.full(3, place))
+    bandit, (worse, better) = a_bandit()
+    new, _ = bandit._get_new_config(worse, better)
+    worse.config = new
+    told(bandit, [worse], 6)
+    suggested, ran = (row[list(SPACES["self_paced"].mutable)].tolist() for _, row in bandit.data.iloc[-2:].iterrows())
+    assert suggested == ran and bandit.data.Trial.iloc[-2:].tolist() == ["member 0"] * 2
+    assert ran[list(SPACES["self_paced"].mutable).index("learning_rate")] == np.log(new["learning_rate"])
 
 
 def event(trial: int, epoch: int, rate: float, donor: tuple[int, int] | None = None) -> Epoch:

@@ -20,6 +20,7 @@ class Scoring:
 
     every: int
     mode: Literal["eval", "train"]
+    charged: bool = True  # False of a control's pass, made only so that BatchNorm is moved as its partner's is
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Curriculum:
     labels: Ints
 
     def scoring(self, state: State) -> Scoring | None:
-        """What the loop must score before the next plan, and charge for; None: nothing."""
+        """What the loop must score before the next plan, and charge for unless it says otherwise; None: nothing."""
         return self.scoring_of(whole=True)
 
     def scoring_of(self, whole: bool) -> Scoring | None:

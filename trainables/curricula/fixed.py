@@ -12,10 +12,10 @@ from spaces.manual_division import ManualDivisionConfig
 from spaces.paced import PacedConfig
 from spaces.trial import OrderedConfig
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan, State
-from trainables.curricula.share import WHOLE, millionths, part_of
+from trainables.curricula.pacing import DIGITS, pace
+from trainables.curricula.share import WHOLE, first_per_class, millionths, part_of, share_of
 
 STAGES = ("easy", "easy+medium", "all")
-DIGITS = 9  # in which a part of the training is compared: 50/230 of 230 epochs is 50 epochs
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,23 @@ class FixedOrder(Curriculum):
         return {"progress": feedback.progress}
 
     def first(self, size: int, difficulty: Difficulty | None, rng: np.random.Generator) -> Ints:
+        return self._ranked()[:size]
+
+    def _ranked(self) -> Ints:
+        """(N,) all the images in the order."""
         if self.config.order == "random":
-            return self.shuffle[:size]
+            return self.shuffle
         sign = 1.0 if self.config.order == "easy_first" else -1.0
-        return self.shuffle[np.argsort(sign * self.fixed[self.shuffle], kind="stable")][:size]
+        return self.shuffle[np.argsort(sign * self.fixed[self.shuffle], kind="stable")]
 
 
 @dataclass(frozen=True)
 class Paced(FixedOrder):
-    """A share of the images that grows with time by a pacing function (Wu et al. 2021, table 1, here on [0, full_at])."""
+    """A share of the images that grows with time by a pacing function (trainables/curricula/pacing.py).
+
+    By class, a growing share may hold an image less of one class for an image more of another, as the remainders of the
+    quotas fall; in every other case a larger share holds the smaller one.
+    """
 
     config: PacedConfig
 
@@ -49,17 +57,10 @@ class Paced(FixedOrder):
         share = millionths(pace(self.config, state["progress"]))
         return Plan(images=self.first(part_of(len(self.labels), share), difficulty, rng), share=share / WHOLE)
 
-
-def pace(config: PacedConfig, progress: float) -> float:
-    """The share at this progress: `share_start` at 0, 1 from `full_at` on."""
-    start, done = config.share_start, min(1.0, round(progress / config.full_at, DIGITS))
-    if config.pacing == "linear":
-        return start + (1 - start) * done
-    if config.pacing == "root":
-        return float(np.sqrt(start**2 + (1 - start**2) * done))
-    if config.pacing == "geometric":
-        return float(start ** (1 - done))
-    return 1.0 if done == 1.0 else start
+    def first(self, size: int, difficulty: Difficulty | None, rng: np.random.Generator) -> Ints:
+        if self.config.ranking == "image_per_class":
+            return first_per_class(self._ranked(), self.labels, share_of(size, len(self.labels)))
+        return super().first(size, difficulty, rng)
 
 
 @dataclass(frozen=True)

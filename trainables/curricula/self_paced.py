@@ -11,7 +11,7 @@ import numpy as np
 from spaces.self_paced import SelfPacedConfig
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan, Scoring, State
 from trainables.curricula.batches import batches
-from trainables.curricula.share import WHOLE, class_quotas, millionths, part_of, share_of
+from trainables.curricula.share import WHOLE, first_per_class, millionths, part_of, share_of
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,15 @@ class SelfPaced(Curriculum):
         return self.scoring_of(whole=state["share"] == WHOLE)
 
     def scoring_of(self, whole: bool) -> Scoring | None:
-        """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network."""
-        if self.config.order == "random" or (whole and self.config.score_mode == "eval"):
+        """Nothing for a random order, nor once the share is whole, save in train mode: there scoring moves the network.
+
+        A random order makes those passes at the same epochs, so that it differs from the others in the order alone: each
+        refreshes BatchNorm's running statistics. It looks at no score, so it is not charged for them.
+        """
+        random = self.config.order == "random"
+        if self.config.score_mode == "eval" and (random or whole):
             return None
-        return Scoring(every=self.config.score_every, mode=self.config.score_mode)
+        return Scoring(every=self.config.score_every, mode=self.config.score_mode, charged=not random)
 
     def begin(self) -> State:
         return {"share": millionths(self.config.share_start), "passes": 0}
@@ -69,9 +74,10 @@ class SelfPaced(Curriculum):
     def _take(self, size: int, ranked: Difficulty) -> Ints:
         if self.config.ranking == "batch":
             return np.concatenate(ranked_batches(ranked, self.config.batch_size))[:size]
+        order = np.argsort(ranked.values, kind="stable")
         if self.config.ranking == "image_per_class":
-            return lowest_per_class(ranked.values, self.labels, share_of(size, len(self.labels)))
-        return np.argsort(ranked.values, kind="stable")[:size]
+            return first_per_class(order, self.labels, share_of(size, len(self.labels)))
+        return order[:size]
 
     def _weights(self, images: Ints, ranked: Difficulty) -> Floats | None:
         if self.config.soft == "hard" or self.config.order != "easy_first":
@@ -79,13 +85,6 @@ class SelfPaced(Curriculum):
         left_out = np.delete(ranked.values, images)
         threshold = left_out.min(initial=np.inf)
         return soft_weights(ranked.values[images], max(threshold, ranked.values[images].max()), self.config.soft)
-
-
-def lowest_per_class(values: Floats, labels: Ints, share: int) -> Ints:
-    """The images of each class with the lowest values, in the classes' own proportions."""
-    quotas = class_quotas(labels, share)
-    ranked = np.argsort(values, kind="stable")
-    return np.concatenate([ranked[labels[ranked] == label][:quota] for label, quota in enumerate(quotas)])
 
 
 def ranked_batches(difficulty: Difficulty, batch_size: int) -> list[Ints]:

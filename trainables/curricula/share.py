@@ -37,3 +37,9 @@ def class_quotas(labels: Ints, share: int) -> Ints:
     first = np.argsort(-remainders, kind="stable")[:missing]
     quotas[first] += 1
     return quotas.astype(np.int64)
+
+
+def first_per_class(ranked: Ints, labels: Ints, share: int) -> Ints:
+    """The images of each class that come first in the order `ranked` (N,), in the classes' own proportions."""
+    quotas = class_quotas(labels, share)
+    return np.concatenate([ranked[labels[ranked] == label][:quota] for label, quota in enumerate(quotas)])

@@ -15,8 +15,9 @@ from trainables.curricula.base import Curriculum, Difficulty, Feedback, Ints, Pl
 class Yoked(Curriculum):
     """`inner` has the partner's config but for `order`. State: `epoch`, the epochs done, and `inner`, the inner state.
 
-    Stages, their rates and their optimisers are the inner curriculum's own. What a random twin does not look at, it is
-    not charged for; soft weights go with the order of the losses, so a twin has none.
+    Stages, their rates and their optimisers are the inner curriculum's own, and so are scoring passes in train mode,
+    which move BatchNorm's running statistics: a random twin makes them as its partner does. What it does not look at, it
+    is not charged for; soft weights go with the order of the losses, so a twin has none.
     """
 
     inner: Curriculum

@@ -32,7 +32,7 @@ def reference_scores(network: Network, setting: Setting, data: Dataset, train: I
     """The loss (N,) of every image under `network`, fine-tuned on the training split; from the cache, or computed.
 
     Images that it was fine-tuned on have lower losses than others, so the two are to be ranked apart, as
-    division.levels_of does. Whoever uses the scores is charged for the training and the scoring.
+    division.levels_of does. Whoever uses the scores is charged for the training, and for scoring the training split.
     """
     path = cache_folder() / "difficulty" / f"{_key(network, setting, data, train)}.safetensors"
     if not path.exists():
@@ -40,14 +40,15 @@ def reference_scores(network: Network, setting: Setting, data: Dataset, train: I
         state = _make_state(network, setting, data, train)
         for _ in track(loop.train(state), "fine-tuning a reference network", total=EPOCHS, unit="epochs"):
             pass
+        spent, started = time.perf_counter() - started - state.totals.eval_seconds, time.perf_counter()
         values = state.engine.score(np.arange(data.count), "eval")
-        spent = time.perf_counter() - started - state.totals.eval_seconds
+        spent += (time.perf_counter() - started) * len(train) / data.count
         files.write_arrays(
             path, {"losses": values}, json.dumps({"seconds": spent, "trained": state.totals.images_trained})
         )
     arrays, text = files.read_arrays(path)
     cost = json.loads(text)
-    return Scores(arrays["losses"], cost["seconds"], data.count, cost["trained"])
+    return Scores(arrays["losses"], cost["seconds"], len(train), cost["trained"])
 
 
 def _make_state(network: Network, setting: Setting, data: Dataset, train: Ints) -> TrainState:

@@ -24,8 +24,8 @@ FOLDS = 5
 @dataclass(frozen=True)
 class Scores:
     values: Floats  # (N,)
-    seconds: float  # charged to whoever uses them
-    images_scored: int
+    seconds: float  # charged to whoever uses them: what it took to judge the training split
+    images_scored: int  # of the training split; that the others are judged is for evaluation, and is not charged
     images_trained: int = 0
 
 
@@ -39,14 +39,16 @@ def head_scores(features: Floats32, labels: Ints, train: Ints, seed: int) -> Sco
     x, y = torch.from_numpy(features), torch.from_numpy(labels)
     x = (x - x[train].mean(dim=0)) / (x[train].std(dim=0) + 1e-6)
     fold = np.full(len(labels), FOLDS)  # whoever is in no fold of the training split
-    fold[train] = rng(seed, 0, "plan").permutation(len(train)) % FOLDS
-    values = np.empty(len(labels))
+    fold[train] = rng(seed, 0, "folds").permutation(len(train)) % FOLDS
+    values, spent = np.empty(len(labels)), 0.0
     for number in track(range(FOLDS + 1), "judging difficulty", unit="folds"):
+        if number == FOLDS:
+            spent = time.perf_counter() - started
         judged = torch.from_numpy(np.flatnonzero(fold == number))
         kept = torch.from_numpy(train[fold[train] != number])
         head = _fit_head(x[kept], y[kept], int(labels.max()) + 1)
         values[judged] = functional.cross_entropy(head(x[judged]), y[judged], reduction="none").detach()
-    return Scores(values, time.perf_counter() - started, len(labels))
+    return Scores(values, spent, len(train))
 
 
 def _fit_head(x: torch.Tensor, y: torch.Tensor, classes: int, steps: int = 60) -> torch.nn.Linear:

@@ -215,10 +215,9 @@ class Engine:
         """Forget what the optimiser has gathered."""
         self.optimizer = make_optimizer(self.network, self.config)
 
-    def all_features(self) -> Floats32:
-        """(N, F), the features before the head of every image, in eval mode."""
+    def features(self, images: Ints) -> Floats32:
+        """(n, F), the features before the head of these images (n,), in eval mode."""
         self.network.eval()
-        images = np.arange(len(self.inputs))
         cut = self._cut(images, batches(images, EVALUATION_BATCH))
         with torch.no_grad():
             return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()

@@ -1,24 +1,32 @@
 """Features of a frozen network: computed once per weights, data and precision, kept on disk, shared by all trials.
 
-N = images, F = features before the head.
+Beside them stands what an image costs on each kind of machine that has used them: a trial is charged for its own machine,
+not for that of whoever came first. N = images, F = features before the head.
 """
 
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from records import files
 from trainables.data.cache import cache_folder
 from trainables.data.dataset import Floats32
-from trainables.networks.engine import Engine
+from trainables.machine import workplace
+from trainables.networks.engine import EVALUATION_BATCH, Engine
 from trainables.networks.models import Network
+
+SAMPLE = 256  # images that the cost of one is measured on where the features are there already
 
 
 @dataclass(frozen=True)
 class Features:
     values: Floats32  # (N, F)
-    seconds: float  # that computing them took, when they were computed: what each trial that uses them is charged
+    seconds_per_image: float  # of computing them on this processor, device and number of threads
 
 
 def frozen_features(engine: Engine, data_digest: str) -> Features:
@@ -26,13 +34,42 @@ def frozen_features(engine: Engine, data_digest: str) -> Features:
     name = f"{backbone_digest(engine.network)[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
     path = cache_folder() / "features" / name
     if path.exists():
-        arrays, text = files.read_arrays(path)
-        return Features(arrays["features"], json.loads(text)["seconds"])
+        values = files.read_arrays(path)[0]["features"]
+        return Features(values, _costs(path).get(workplace(engine.device)) or _added_cost(path, values, engine))
     started = time.perf_counter()
-    values = engine.all_features()
-    seconds = time.perf_counter() - started
-    files.write_arrays(path, {"features": values}, json.dumps({"seconds": seconds}))
-    return Features(values, seconds)
+    values = engine.features(np.arange(len(engine.inputs)))
+    cost = (time.perf_counter() - started) / len(values)
+    _write(path, values, {workplace(engine.device): cost})
+    return Features(values, cost)
+
+
+def _added_cost(path: Path, values: Floats32, engine: Engine) -> float:
+    """Seconds per image measured on a sample and added to the file, unless another process has done so meanwhile."""
+    here, cost = workplace(engine.device), _measured(engine)
+    costs = {here: cost} | _costs(path)
+    with suppress(OSError):  # a cache that is full or read-only still serves; the next process measures again
+        _write(path, values, costs)
+    return costs[here]
+
+
+def _measured(engine: Engine) -> float:
+    """Seconds per image on a sample. A batch goes ahead of it: a device's first calls would count for many images."""
+    images = np.arange(min(SAMPLE, len(engine.inputs)))
+    engine.features(images[:EVALUATION_BATCH])
+    started = time.perf_counter()
+    engine.features(images)
+    return (time.perf_counter() - started) / len(images)
+
+
+def _costs(path: Path) -> dict[str, float]:
+    """Seconds per image by workplace; none in a file of version 0.1.0, which does not say where its seconds are from."""
+    costs: dict[str, float] = json.loads(files.read_text(path) or "{}").get("seconds_per_image", {})
+    return costs
+
+
+def _write(path: Path, values: Floats32, costs: dict[str, float]) -> None:
+    """The whole file anew and renamed into its place: who has the old one open goes on reading it."""
+    files.write_arrays(path, {"features": values}, json.dumps({"seconds_per_image": costs}))
 
 
 def backbone_digest(network: Network) -> str:

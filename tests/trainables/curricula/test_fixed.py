@@ -11,7 +11,7 @@ from spaces.manual_division import AS_DESCRIBED, AS_RUN, ManualDivisionConfig
 from spaces.paced import PacedConfig
 from spaces.self_paced import SelfPacedConfig
 from trainables.curricula.base import Curriculum, Difficulty, Feedback
-from trainables.curricula.fixed import ManualDivision, Paced, pace
+from trainables.curricula.fixed import ManualDivision, Paced
 from trainables.curricula.self_paced import SelfPaced, soft_weights
 from trainables.curricula.share import part_of, share_of
 from trainables.curricula.yoked import Yoked
@@ -63,16 +63,6 @@ def test_the_optimiser_starts_anew_only_where_a_stage_begins():
     assert factors == [1.0] * 4 + [0.5] * 2 + [0.1] * 2
 
 
-# share 0.25 at the start, whole at half of the training; a quarter of it is half way
-PACES = {"linear": 0.625, "root": np.sqrt(0.0625 + 0.9375 / 2), "geometric": 0.5, "step": 0.25}
-
-
-@pytest.mark.parametrize(("pacing", "half"), PACES.items())
-def test_pacing_functions(pacing, half):
-    config = PacedConfig(pacing=pacing, share_start=0.25, full_at=0.5)
-    assert [pace(config, p) for p in (0, 0.25, 0.5, 0.9)] == pytest.approx([0.25, half, 1, 1])
-
-
 @given(
     order=st.sampled_from(["easy_first", "hard_first", "random"]), share=st.floats(0.05, 0.95), seed=st.integers(0, 99)
 )
@@ -95,6 +85,26 @@ def test_the_three_orders_are_three():
     assert first["random"] == shuffle[:5].tolist()
     with pytest.raises(ValueError, match="easy_first"):
         PacedConfig(order="anti")
+
+
+PER_CLASS = {"easy_first": [0, 1, 6], "hard_first": [5, 4, 8], "random": [3, 0, 7]}
+
+
+@pytest.mark.parametrize(("order", "chosen"), PER_CLASS.items())
+def test_ranking_within_classes_takes_the_first_of_each_in_its_proportion(order, chosen):
+    # six images of class 0, each easier than the three of class 1; a third of each is two and one
+    labels, difficulty = np.array([0] * 6 + [1] * 3), np.arange(9.0)
+    config = PacedConfig(order=order, share_start=0.34, ranking="image_per_class")
+    curriculum = Paced(labels, config, difficulty, np.array([7, 3, 6, 0, 5, 8, 1, 2, 4]))
+    plan = curriculum.plan(curriculum.begin(), None, RNG)
+    assert sorted(plan.images) == sorted(chosen)
+    twin = Yoked(labels, curriculum, (3, 9))
+    assert sorted(twin.plan(twin.begin(), None, RNG).images) == sorted(chosen)
+
+
+def test_without_classes_the_easy_class_comes_first():
+    curriculum = Paced(np.array([0] * 6 + [1] * 3), PacedConfig(share_start=0.34), np.arange(9.0), np.arange(9))
+    assert sorted(curriculum.plan(curriculum.begin(), None, RNG).images) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("ranking", ["image", "image_per_class", "batch"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spaces.self_paced import AS_RUN, SelfPacedConfig
 from trainables.curricula.base import Difficulty, Feedback, Scoring
 from trainables.curricula.batches import batches
-from trainables.curricula.self_paced import SelfPaced
+from trainables.curricula.self_paced import SelfPaced, ranked_batches
 from trainables.curricula.share import WHOLE, class_quotas, millionths, part_of
 
 PASSED, MISSED = Feedback(0.9), Feedback(0.5)
@@ -150,6 +150,12 @@ def test_ranking_batches_takes_whole_batches_as_they_were_scored():
     curriculum = paced(6, share_start=0.7, ranking="batch", batch_size=2)  # 0.7 x 3 batches = 2.1 -> 2
     difficulty = difficulty_of([1.0, 2.0, 2.0, 4.0, 1.0, 7.0], order=[0, 5, 1, 4, 2, 3])
     assert sorted(planned(curriculum, curriculum.begin(), difficulty)) == [1, 2, 3, 4]
+
+
+def test_a_short_last_batch_is_ranked_by_its_mean_as_the_others_are():
+    # batches of three in the order scored: (0, 1, 2) mean 1 and sum 3, (3, 4) mean 1.4 and sum 2.8
+    ranked = ranked_batches(difficulty_of([1.0, 1.0, 1.0, 1.4, 1.4]), 3)
+    assert [batch.tolist() for batch in ranked] == [[0, 1, 2], [3, 4]]
 
 
 @given(count=st.integers(2, 90), size=st.integers(2, 9), share=st.floats(0.01, 0.99), seed=st.integers(0, 99))

@@ -13,9 +13,10 @@ from search.planning.defaults import complete
 from spaces.setting import Setting
 from trainables.data.folder import is_division, list_images
 from trainables.data.sources import load
-from trainables.difficulty import reference
+from trainables.difficulty import reference, scorers
 from trainables.difficulty.scorers import read_scores
 from trainables.preparation import facts, fixed_difficulty, load_data
+from trainables.seeds import rng
 
 LEVELS = ("easy", "medium", "hard")
 PER_LEVEL = 4
@@ -122,9 +123,48 @@ def test_a_reference_network_is_trained_once_and_charged_every_time(monkeypatch)
     monkeypatch.setattr(reference, "_make_state", None)  # a second training would fail
     second, again = fixed_difficulty(SCENES, data, parts.train)
     assert np.array_equal(first.values, second.values) and charged == again
-    assert charged.images_trained == reference.EPOCHS * len(parts.train) and charged.images_scored == 105
+    assert charged.images_trained == reference.EPOCHS * len(parts.train) and charged.images_scored == len(parts.train)
     assert charged.score_seconds > 0 and charged.updates == 0
     assert np.std(first.values) > 0 and np.isfinite(first.values).all()
+
+
+def test_scoring_by_the_reference_is_charged_for_the_training_split(monkeypatch):
+    """A clock that moves by a second for each image that is scored, and for nothing else."""
+    data, parts = load_data(SCENES)
+    clock, score = [0.0], reference.Engine.score
+
+    def slow(engine, order, mode):
+        clock[0] += len(order)
+        return score(engine, order, mode)
+
+    monkeypatch.setattr(reference.Engine, "score", slow)
+    monkeypatch.setattr(reference.time, "perf_counter", lambda: clock[0])
+    _, charged = fixed_difficulty(SCENES.model_copy(update={"seed": 4}), data, parts.train)
+    assert clock[0] == data.count and charged.score_seconds == len(parts.train)
+
+
+def test_another_training_split_has_a_reference_of_its_own():
+    """Its key names the split: else whoever came first would decide the losses of all."""
+    data, parts = load_data(SCENES)
+    first, second = (
+        fixed_difficulty(SCENES, data, train)[0].values for train in (parts.train, np.sort(parts.test.copy()))
+    )
+    assert not np.array_equal(first, second)
+    assert np.array_equal(first, fixed_difficulty(SCENES, data, parts.train)[0].values)
+
+
+def test_the_folds_are_drawn_by_themselves(monkeypatch):
+    """As the fixed shuffle of curricula is: one permutation for both would order the images by their folds."""
+    purposes = []
+
+    def spy(seed, epoch, purpose):
+        purposes.append(purpose)
+        return rng(seed, epoch, purpose)
+
+    monkeypatch.setattr(scorers, "rng", spy)
+    generator = np.random.default_rng(0)
+    scorers.head_scores(generator.random((30, 3), np.float32), np.arange(30) % 3, np.arange(20), 0)
+    assert purposes == ["folds"]
 
 
 def test_no_label_outside_the_training_split_trains_the_reference(monkeypatch):

@@ -64,6 +64,14 @@ def test_smoothing_pulls_each_target_towards_a_half():
     assert float(task.loss(logits, torch.tensor([0]), smoothing=0.2)) == pytest.approx(float(by_hand))
 
 
+def test_smoothing_pulls_towards_a_half_whatever_the_number_of_classes():
+    task = multi_label(np.array([0]), np.array([[True, False, False]]))
+    logits = torch.tensor([[2.0, -1.0, 0.5]])
+    yes, no = torch.sigmoid(logits)[0].log(), torch.sigmoid(-logits)[0].log()
+    by_hand = -(0.9 * yes[0] + 0.1 * no[0] + 0.1 * yes[1:].sum() + 0.9 * no[1:].sum()) / 3
+    assert float(task.loss(logits, torch.tensor([0]), smoothing=0.2)) == pytest.approx(float(by_hand))
+
+
 def test_a_hit_is_any_label_of_the_image_as_the_report_counts():
     logits = torch.tensor([[3.0, 1.0, 0.0], [0.0, 1.0, 3.0], [0.0, 2.0, 1.0]])
     labels, targets = np.array([0, 0, 0]), np.array([[1, 0, 0], [1, 0, 1], [1, 0, 1]], dtype=bool)
