@@ -3,6 +3,7 @@
 An arm is a strategy (or a twin, or a search's choice) in one run; a section's `arms` has a row per arm and seed.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -76,7 +77,16 @@ class Section:
     @cached_property
     def arms(self) -> pd.DataFrame:
         """A row per arm and seed; empty where no trial has come to an end."""
-        return named(pd.concat([arms_of(run) for run in self.runs], ignore_index=True))
+        return named(self._unnamed, self.apart)
+
+    @cached_property
+    def _unnamed(self) -> pd.DataFrame:
+        return pd.concat([arms_of(run) for run in self.runs], ignore_index=True)
+
+    @cached_property
+    def apart(self) -> frozenset[str]:
+        """The runs whose arms carry the run's name."""
+        return of_one_name(self.runs, self._unnamed)
 
     @cached_property
     def who(self) -> dict[str, Arm]:
@@ -90,12 +100,11 @@ class Section:
     @cached_property
     def sides(self) -> dict[str, Side]:
         """What came of each arm on each seed, failed trainings included, by the arms' names."""
-        apart = set(self.arms["arm_run"].dropna())  # runs whose arms carry the run's name
         found = {}
         for run in self.runs:
             if run.head_to_head:
                 for arm, by_seed in outcomes(run.history, run.on_test).items():
-                    side = Side(replace(arm, run=run.name) if run.name in apart else arm, run.name, by_seed)
+                    side = Side(replace(arm, run=run.name) if run.name in self.apart else arm, run.name, by_seed)
                     found[str(side.arm)] = side
         return found
 
@@ -204,12 +213,19 @@ def initialisation(weights: str) -> str:
     return next((name for part in reversed(path.parts) for name in known if name in part.lower()), path.stem)
 
 
-def named(arms: pd.DataFrame) -> pd.DataFrame:
+def of_one_name(runs: Iterable[LoadedRun], arms: pd.DataFrame) -> frozenset[str]:
+    """The runs that have an arm whose name occurs in another run too; an arm that only ever failed has no row in `arms`."""
+    asked = [(run.name, str(arm)) for run in runs if run.head_to_head
+             for arm in {trial.arm for trial in run.history.trials.values()} if arm is not None]  # fmt: skip
+    names = pd.concat([arms[["run", "arm"]], pd.DataFrame(asked, columns=["run", "arm"])])
+    return frozenset(names["run"][names.groupby("arm")["run"].transform("nunique").to_numpy() > 1])
+
+
+def named(arms: pd.DataFrame, apart: Collection[str]) -> pd.DataFrame:
     """Arms of two runs keep apart: where a name occurs in several runs, the run's name is added to all arms of these runs.
 
     To all of them, so that a twin and its curriculum, or an arm and its baseline, still show that they belong together.
     """
-    names = arms.groupby("arm")["run"].transform("nunique")
-    shared = arms["run"].isin(arms[names > 1]["run"])
+    shared = arms["run"].isin(list(apart))
     tagged = arms["arm"].where(~shared, arms["arm"] + " [" + arms["run"] + "]")
     return arms.assign(arm=tagged, arm_run=arms["run"].where(shared, None))

@@ -148,6 +148,15 @@ def test_an_arm_that_failed_on_every_seed_is_still_compared_and_reported(tmp_pat
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == 0
 
 
+def test_an_arm_that_failed_everywhere_is_not_taken_for_its_namesake_in_another_run(tmp_path):
+    failed = {("self_paced", seed): 0 for seed in range(3)}
+    one = made_up.write(tmp_path, "one", arms=PLANNED, figures=many_images(failed))
+    two = made_up.write(tmp_path, "two", arms=("self_paced", "transfer"), figures=many_images())
+    (section,) = sections([load_run(one), load_run(two)])
+    assert set(section.sides) == {"self_paced [one]", "finetune [one]", "self_paced [two]", "transfer [two]"}
+    assert pair(verdict.pairs(section), "self_paced [one]", "finetune [one]")["failed_a"] == 3
+
+
 def test_words_do_not_depend_on_what_is_reported_beside_them(tmp_path):
     """The family is a run's own plan: fifty pairs more in one report would have widened every interval."""
     one = made_up.write(tmp_path, "one", seeds=9, figures=many_images())
