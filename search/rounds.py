@@ -81,7 +81,7 @@ def standing(pairs: Collection[Pair]) -> str:
 
 
 def _interval(pair: Pair) -> str:
-    return interval(pair) if np.isfinite(pair.low) else "none yet"
+    return "none yet" if not np.isfinite(pair.low) else "none" if pair.low > pair.high else interval(pair)
 
 
 def drawn(pair: Pair) -> str:

@@ -32,3 +32,15 @@ def test_what_stands_in_the_way_is_said_in_one_sentence(said, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("setup: ") and said in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / ".venv").exists() and not (tmp_path / "stamp").exists()
+
+
+def test_every_package_is_installed():
+    """Else a room that is there in a checkout is missing after pip install."""
+    import tomllib
+
+    root = SCRIPT.parent.parent
+    listed = set(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    rooms = ("console", "spaces", "records", "trainables", "analysis", "search")
+    found = {path.parent.relative_to(root).as_posix().replace("/", ".") for room in rooms
+             for path in (root / room).rglob("__init__.py")}  # fmt: skip
+    assert listed == found

@@ -25,9 +25,11 @@ def sentence(pair: Pair, remark: str = "") -> str:
 
 
 def interval(pair: Pair) -> str:
-    """'+0.4 to +3.8', or that there is none yet."""
+    """'+0.4 to +3.8', or why there is none."""
     if not np.isfinite(pair.low):
         return "too few seeds for an interval"
+    if pair.low > pair.high:
+        return "no interval: early and late seeds contradict each other"
     return f"{signed(100 * pair.low)} to {signed(100 * pair.high)}"
 
 

@@ -11,7 +11,12 @@ MARGIN = 0.01  # a difference within ± one point is called a tie, unless the pl
 
 
 def word(low: float, high: float, margin: float) -> str:
-    """The word of an interval: whole on one side of zero, or whole within ±margin, or neither."""
+    """The word of an interval: whole on one side of zero, or whole within ±margin, or neither.
+
+    Of an empty one (seeds that drift: early ones exclude what late ones hold) nothing is said.
+    """
+    if low > high:
+        return UNDECIDED
     if low > 0:
         return BETTER
     if high < 0:
