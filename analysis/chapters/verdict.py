@@ -139,8 +139,8 @@ def methods() -> Chapter:
         "error of 5 % (Bonferroni); every other pair has an interval at 5 % of its own and no word.",
         "The deviation of the differences is never taken below what the test images alone give it, sqrt((q - d²) / n) "
         "with q the share of the images that one of the two gets right, d the difference, n the images: seeds that agree "
-        "by luck prove nothing. A failed training counts with its last finite accuracy (of validation under holdout, since it "
-        "has no network to test), or with chance.",
+        "by luck prove nothing. A failed training counts with its last finite accuracy (of validation under "
+        "holdout, as it has no network to test), or with chance.",
         "More seeds: the median, and the middle four fifths, of what a pair would need in 400 futures drawn from what "
         "the seeds so far leave possible.",
         "Intervals of an arm's own mean are Student's t at 95 %, for one look. Seconds are training and scoring, "
