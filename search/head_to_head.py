@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
+from analysis.rulebook.sentences import points
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.errors import UsageError
 from console.wording import many
@@ -83,7 +84,7 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
         f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
-        f"Planned beforehand, with a margin of {100 * verdict.margin:g} points: {asked}"
+        f"Planned beforehand, with a margin of {points(verdict.margin)}: {asked}"
     )
 
 

@@ -27,6 +27,7 @@ class Outcome:
     judged: int  # images of the judged split; 0 where that is not known
     failed: bool
     seconds: float  # of wall clock, from its start to its end; 0 where that is not known
+    looks: int | None = None  # at test itself, of which its figure is the best; None: nothing was picked there
 
     @property
     def correct(self) -> Bools | None:
@@ -58,7 +59,8 @@ def _of_trial(trial: TrialHistory, data: Row, predictions: Predictions) -> Outco
     if trial.state != "complete" or trial.best is None:
         return None
     if trial.best.eval_split == "test":  # protocol report: judged and picked on the same images
-        return Outcome(trial.best.eval_accuracy, predictions(trial.number), images, False, seconds)
+        looks = sum(record.looks for record in trial.records)
+        return Outcome(trial.best.eval_accuracy, predictions(trial.number), images, False, seconds, looks)
     if trial.test is None:
         return None
     return Outcome(trial.test.accuracy, predictions(trial.number), images, False, seconds)

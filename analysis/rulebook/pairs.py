@@ -27,6 +27,7 @@ class Pair:
     floors: Floats  # (n,) the least standard deviation that is believed after so many seeds
     failed: tuple[int, int]  # trainings of a, and of b, that count with their last finite accuracy or chance
     seconds: float  # of wall clock that one more seed of both takes, on average
+    equal_looks: bool = True  # whether, where epochs are picked on test itself, both were looked at equally often
 
     @property
     def n(self) -> int:
@@ -60,8 +61,8 @@ class Pair:
 
     @property
     def word(self) -> str:
-        """What is said of a planned pair; no word of any other."""
-        return word(self.low, self.high, self.margin) if self.planned else NO_WORD
+        """What is said of a planned pair; nothing of any other, nor where the best of many stands against that of few."""
+        return word(self.low, self.high, self.margin) if self.planned and self.equal_looks else NO_WORD
 
     @cached_property
     def forecast(self) -> Forecast | None:
@@ -93,6 +94,7 @@ def make_pair(a: Arm, b: Arm, of_a: dict[int, Outcome], of_b: dict[int, Outcome]
         differences=np.array([first.accuracy - second.accuracy for first, second in both]),
         floors=_floors(both),
         failed=(sum(first.failed for first, _ in both), sum(second.failed for _, second in both)),
+        equal_looks=all(first.looks == second.looks for first, second in both if not (first.failed or second.failed)),
         seconds=float(np.mean([first.seconds + second.seconds for first, second in both])) if both else 0.0,
     )
 

@@ -8,10 +8,13 @@ from analysis.rulebook.forecast import MOST, Forecast
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sequence import ALPHA
-from analysis.rulebook.words import NO_WORD, TIE, UNDECIDED
+from analysis.rulebook.words import DECIDED, TIE, UNDECIDED
 from console.wording import many, signed
 
 HOLDS = f"{100 * (1 - ALPHA):g} % confidence sequence"
+
+
+UNEQUAL_LOOKS = "no word, since epochs were picked on test itself and one was looked at more often than the other"
 
 
 def sentence(pair: Pair, remark: str = "") -> str:
@@ -20,7 +23,7 @@ def sentence(pair: Pair, remark: str = "") -> str:
     if pair.n == 0:
         return f"{names}: no seed has come to its end on both, so nothing is said."
     figures = f"{signed(100 * pair.mean)} points ({', '.join([interval(pair), many(pair.n, 'seed'), *failures(pair)])})"
-    said = said_of(pair)
+    said = said_of(pair) or UNEQUAL_LOOKS * (pair.planned and not pair.equal_looks)
     return f"{names}: {figures}{f': {said}' if said else ''}."
 
 
@@ -88,18 +91,21 @@ def conclusion(pairs: Iterable[Pair], plan: VerdictPlan, conditions: str) -> str
     planned = [pair for pair in pairs if pair.planned]
     if not planned:
         return f"No pair of these arms was planned, so no word is given ({conditions})."
-    said = "; ".join(_clause(pair) for pair in planned)
-    return f"{said}. {conditions}; {by_which_rule(plan)}.{_counted(planned)}"
+    decided = [_clause(pair) for pair in planned if pair.word in DECIDED]
+    open_ = [f"{pair.a} against {pair.b} {_figures(pair)}" for pair in planned if pair.word not in DECIDED]
+    said = [f"{'; '.join(decided)}."] * bool(decided) + [f"Not decided: {'; '.join(open_)}."] * bool(open_)
+    return f"{' '.join(said)} {conditions}; {by_which_rule(plan)}.{_counted(planned)}"
 
 
 def _clause(pair: Pair) -> str:
     """'self_paced is better than finetune by 2.1 points (+0.4 to +3.8, 14 seeds)'."""
-    figures = f"({interval(pair)}, {many(pair.n, 'seed')})"
     if pair.word == TIE:
-        return f"{pair.a} and {pair.b} are a tie within {points(pair.margin)} {figures}"
-    if pair.word in (UNDECIDED, NO_WORD):
-        return f"{pair.a} against {pair.b} is not decided {figures}"
-    return f"{pair.a} is {pair.word} than {pair.b} by {abs(100 * pair.mean):.1f} points {figures}"
+        return f"{pair.a} and {pair.b} are a tie within {points(pair.margin)} {_figures(pair)}"
+    return f"{pair.a} is {pair.word} than {pair.b} by {abs(100 * pair.mean):.1f} points {_figures(pair)}"
+
+
+def _figures(pair: Pair) -> str:
+    return f"({interval(pair)}, {many(pair.n, 'seed')})"
 
 
 def by_which_rule(plan: VerdictPlan) -> str:

@@ -281,3 +281,11 @@ def test_a_plan_comes_back_from_run_json_and_an_old_run_has_the_default():
     old = plan_of({}, arms)
     assert old == VerdictPlan((("self_paced", "finetune"),), MARGIN, recorded=False)
     assert old.has(*reversed(arms)) and VerdictPlan(()).alpha == 0.05
+
+
+@pytest.mark.parametrize(("looks", "said"), [((20, 20), "better"), ((20, 7), ""), ((None, None), "better")])
+def test_the_best_of_many_looks_at_test_is_not_set_against_the_best_of_few(looks, said):
+    of = [{seed: Outcome(at + seed * 1e-3, None, 10**6, False, 0.0, look) for seed in range(9)}
+          for at, look in zip((0.9, 0.6), looks, strict=True)]  # fmt: skip
+    pair = make_pair(Arm("self_paced"), Arm("finetune"), *of, VerdictPlan((("self_paced", "finetune"),)))
+    assert pair.word == said and ("picked on test itself" in sentence(pair)) == (not said)
