@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import UsageError
-from search.proposers.head_to_head import make_contestants
+from search.proposers.contestants import make_contestants
 from search.replay import from_row
 from spaces.paced import PACED, PacedConfig, Pacing
 from trainables.curricula.pacing import PACES, pace
