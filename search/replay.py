@@ -97,7 +97,10 @@ def _line(record: EpochRecord) -> str:
 
 def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
     best = trial.state.best
-    if best is None or epochs < row["epochs"]:
+    if best is None:
+        print(f"Stopped after {epochs} epochs, before the first mark; nothing to compare.")
+        return DONE
+    if epochs < row["epochs"]:
         print(f"Stopped after {epochs} of {row['epochs']} epochs; nothing to compare.")
         return DONE
     then = (row["best_epoch"], row["selection_accuracy"], row["selection_loss"])

@@ -21,7 +21,7 @@ def history(*looks: int, protocol: str = "holdout", state: str = "complete") -> 
     return RunHistory.of(run, [Asked(0, CONFIG, {}), *map(Epoch, records), Ended(0, state)])
 
 
-def test_an_epoch_without_a_look_is_better_than_none():
+def test_an_epoch_without_a_look_is_never_better():
     shown = record(0, 1, 0.9, 0.1)
     assert not replace(shown, looks=0).better_than(None) and shown.better_than(None)
     assert not replace(shown, looks=0).better_than(record(0, 2, 0.1, 0.9)) and replace(shown, looks=3).better_than(None)

@@ -56,11 +56,17 @@ def test_a_trial_that_a_clock_ended_may_have_other_numbers_without_having_failed
     )
 
 
-@pytest.mark.parametrize("epochs", [1, 4])
-def test_a_replay_that_is_stopped_before_a_look_compares_nothing(tmp_path, capsys, epochs):
-    path, _ = table(tmp_path, epochs=5, max_seconds=3600.0, marks=1)
-    assert replay.main([str(path), "--epochs", str(epochs)]) == replay.DONE
-    assert f"Stopped after {epochs} of 5 epochs; nothing to compare." in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({"max_seconds": 3600.0, "marks": 1}, "Stopped after 2 epochs, before the first mark; nothing to compare."),
+        ({"max_updates": 15, "marks": 15}, "Stopped after 2 of 3 epochs; nothing to compare."),
+    ],
+)
+def test_a_replay_that_is_stopped_early_compares_nothing(tmp_path, capsys, budget, said):
+    path, _ = table(tmp_path, epochs=3, **budget)
+    assert replay.main([str(path), "--epochs", "2"]) == replay.DONE
+    assert said in capsys.readouterr().out
 
 
 def test_nothing_left_after_preparing_is_one_sentence(tmp_path, capsys, monkeypatch):
