@@ -2,13 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 
 from console.errors import UsageError
+from console.plugins import load_plugins
 
 DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
@@ -52,8 +53,31 @@ class OneOf:
         return handler.generate_schema(Annotated[source, AfterValidator(self.check)])
 
 
+def load_named_plugins(words: Sequence[str] | None) -> None:
+    """Import what --plugin names and what is installed. Leaves the process where one cannot be."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--plugin", action="append", default=[])
+    try:
+        load_plugins(early.parse_known_args(words)[0].plugin)
+    except UsageError as error:
+        early.exit(WRONG_USAGE, f"Error: {error}\n")
+
+
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is one sentence and exit status 2."""
+    """Wrong usage is one sentence and exit status 2. Every command can be told of plugins, and loads them first."""
+
+    def __init__(self, **more: Any):
+        super().__init__(**more)
+        self.add_argument("--plugin", action="append", metavar="MODULE", default=argparse.SUPPRESS,
+                          help="a module that declares more strategies, metrics, networks or samplers")  # fmt: skip
+        self.records_plugins = False  # whether what is parsed is to say which were named
+
+    def parse_args(self, words: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        load_named_plugins(words)
+        given = super().parse_args(words, namespace)
+        if not self.records_plugins and hasattr(given, "plugin"):
+            del given.plugin
+        return given
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message[0].upper()}{message[1:].rstrip('.')}. See --help.\n")
@@ -62,7 +86,10 @@ class Parser(argparse.ArgumentParser):
 def parser(model: type[BaseModel], prog: str, description: str) -> Parser:
     """A parser with one flag for each field of the model."""
     made = Parser(prog=prog, description=description, allow_abbrev=False)
+    made.records_plugins = "plugin" in model.model_fields
     for name, info in model.model_fields.items():
+        if name == "plugin":  # every command has it
+            continue
         made.add_argument("--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, **_argument(name, info))
     return made
 

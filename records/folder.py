@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import UsageError
+from console.plugins import require_plugins
 from records.epoch import Row
 from records.events import READ
 from records.files import Arrays, read_arrays
@@ -57,6 +58,7 @@ def read_run(folder: Path) -> Row:
     if run.get("format") not in READ:
         known = " and ".join(map(str, READ))
         raise UsageError(f"{folder} has run format {run.get('format')}; this version reads the formats {known}.")
+    require_plugins(run.get("setting", {}).get("plugins", ()), str(folder))
     # in format 1 a head-to-head is told by its options
     return {"kind": "head_to_head" if "compare" in run else "search"} | run
 

@@ -13,6 +13,7 @@ from search.planning.resume import options_of
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    arguments.load_named_plugins(words)  # before a parser is made of what is declared
     parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "")
     parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --seeds")
     given = vars(parser.parse_args(words))

@@ -49,6 +49,7 @@ class RunOptions(BaseModel):
     max_failures: int = Field(0, ge=0, description="times a trial whose worker was lost is started again")
     keep: int = Field(3, ge=1, description="best trials whose networks are kept")
     dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
+    plugin: tuple[str, ...] = Field((), description="modules that declare more of what has a name")
     out: str = Field("runs", description="folder for run folders")
     name: str | None = Field(None, description="name of the run folder (space, data and time)")
 

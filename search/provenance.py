@@ -5,17 +5,20 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from console.plugins import plugin_digest
+
 ROOMS = ("spaces", "records", "trainables")  # whose source decides what a trial's numbers are
 PACKAGES = ("torch", "torchvision", "ray", "numpy", "safetensors", "pydantic", "optuna")  # that a trial runs on
 DESCRIBED = ("curriculum-tune", "torch", "torchvision", "ray", "optuna", "numpy", "pyarrow")  # in run.json
 
 
 def code_digest() -> str:
-    """sha256 over the source that a trial's numbers depend on."""
+    """sha256 over the source that a trial's numbers depend on, plugins included."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for path in sorted(p for room in ROOMS for p in (root / room).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update(plugin_digest().encode())
     return digest.hexdigest()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.arguments import DONE, TOO_FEW, Parser, guarded, read
+from console.plugins import require_plugins
 from console.wording import clock
 from records.epoch import EpochRecord
 from records.parquet import read_rows, row_of
@@ -82,6 +83,7 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     """The setting and the config that a row of best.parquet describes, with these settings changed."""
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
     setting = read(Setting, values | changes)
+    require_plugins(setting.plugins, f"Trial {row['trial']} of {row['run']}")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
     return setting, make_config(config, {name: row[name] for name in config.model_fields if name in row})

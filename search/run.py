@@ -19,6 +19,7 @@ __all__ = ["DONE", "INTERRUPTED", "TOO_FEW", "WRONG_USAGE", "main"]
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    arguments.load_named_plugins(words)  # before a parser is made of what is declared
     parser = arguments.parser(SearchOptions, "python -m search.run", __doc__ or "")
     parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --samples")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")

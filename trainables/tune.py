@@ -14,6 +14,7 @@ import torch
 from ray import tune
 
 from console.errors import UsageError
+from console.plugins import load_plugins
 from records.epoch import EpochRecord
 from records.events import Member
 from records.files import is_full_or_readonly
@@ -105,6 +106,7 @@ class StrategyTrainable(tune.Trainable):
         self.records = self.trial.records()
 
     def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
+        load_plugins(setting.plugins)
         if setting.device == "cuda" and not gpus_here():
             raise UsageError(
                 f"Ray gave this trial GPU {','.join(placement()['gpus']) or 'none'} of {socket.gethostname()}, and torch "

@@ -20,7 +20,7 @@ from search.executors.nodes import Node, knock
 
 OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory map, not through Ray
 JOIN_VARIABLE, JOIN_SECONDS = "RAY_gcs_server_port_wait_time_s", "4"  # in which a cluster that answers takes us in
-PASSED_ON = ("RSSCN7_ROOT", "DTD_ROOT", "OMP_WAIT_POLICY")  # to every process of a cluster
+PASSED_ON = ("RSSCN7_ROOT", "DTD_ROOT", "OMP_WAIT_POLICY", "CURRICULUM_TUNE_PLUGINS")  # to every process of a cluster
 
 
 @contextlib.contextmanager

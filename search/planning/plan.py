@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import UsageError
+from console.plugins import load_plugins
 from records import files
 from search.options import SearchOptions
 from search.planning.defaults import complete
@@ -100,6 +101,7 @@ def make_setting(options: SearchOptions) -> Setting:
         device="cuda" if options.gpus_per_trial else "cpu",
         threads=options.cpus_per_trial,
         precision=options.precision,
+        plugins=load_plugins(options.plugin),
     )
 
 
