@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.comparable import Section
 from analysis.rulebook.outcomes import right
 from analysis.rulebook.pairs import Pair, make_pair
-from analysis.rulebook.plan import BASELINE, VerdictPlan
+from analysis.rulebook.plan import BASELINE, VerdictPlan, name_of
 from analysis.rulebook.sentences import sentence
 from analysis.statistics import FEWEST_SEEDS, holm, mcnemar, t_interval
 from spaces.arm import Arm
@@ -20,9 +20,16 @@ SAME_UPDATES = 0.01  # arms whose updates differ by no more on every seed were t
 
 
 def all_pairs(section: Section) -> list[Pair]:
-    """Every pair of the section's head-to-head arms, the planned ones first."""
+    """Every pair of the section's head-to-head arms, the planned ones first and as they were planned."""
     found = [_pair(section, *ordered(pair, section)) for pair in combinations(section.sides, 2)]
-    return sorted((pair for pair in found if pair.n), key=lambda pair: not pair.planned)
+    return sorted((pair for pair in found if pair.n), key=lambda pair: _place(section, pair))
+
+
+def _place(section: Section, pair: Pair) -> tuple[bool, int]:
+    """Where it stands: planned pairs in their plan's order, before all others."""
+    names = (name_of(pair.a), name_of(pair.b))
+    known = plan_for(section, str(pair.a), str(pair.b)).pairs
+    return not pair.planned, known.index(names) if names in known else 0
 
 
 def _pair(section: Section, a: str, b: str) -> Pair:
