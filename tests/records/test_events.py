@@ -16,6 +16,7 @@ from records.events import (
     Member,
     Placed,
     Resumed,
+    Round,
     Started,
     from_line,
     to_line,
@@ -36,6 +37,7 @@ EVENTS = [
     Ended(0, "interrupted", "the search was interrupted", 12.5, 7.0),
     Resumed(5, time=8.0),
     events.Tested(0, 0.5, 0.6, 0.7, {"map": 0.8}, 9.0),
+    Round((5, 6), ("finetune", "self_paced/random"), time=10.0),
 ]
 
 
