@@ -231,8 +231,8 @@ def top_mask(explanation: ImageExplanation) -> Mask:
 
 
 def agreement(masks: list[Mask]) -> float:
-    """Mean intersection over union of every two masks; not a number for one."""
-    pairs = [float(np.sum(a & b)) / max(1, int(np.sum(a | b))) for a, b in combinations(masks, 2)]
+    """Mean intersection over union of every two masks; not a number for one. Two that outline nothing agree."""
+    pairs = [float(np.sum(a & b)) / union if (union := int(np.sum(a | b))) else 1.0 for a, b in combinations(masks, 2)]
     return float(np.mean(pairs)) if pairs else float("nan")
 
 

@@ -23,7 +23,7 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.ready import UnequalTrial
-from search import session
+from search import running, session
 from search.campaign import Campaign
 from search.executors import local
 from search.options import SearchOptions

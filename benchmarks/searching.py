@@ -91,7 +91,7 @@ def _search(folder: Path, trials: int, epochs: int, at_once: int) -> float:
         started = time.perf_counter()
         proposer = StudyProposer(FINETUNE, trials, 0, "tpe")
         campaign = Campaign(folder, {"kind": "search"}, proposer, options.keep, None, terminal)
-        ray_tune.run_on_ray(campaign, FINETUNE, setting, options, epochs * IMAGES)
+        ray_tune.run_on_ray(campaign, FINETUNE, setting, options, epochs * IMAGES, IMAGES)
         campaign.ledger.close()
         return time.perf_counter() - started
 

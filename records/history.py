@@ -84,10 +84,10 @@ class TrialHistory:
         self.state, self.reason, self.over, self.peak_memory_mb = "running", "", None, 0.0
 
     def progress(self) -> list[tuple[int, float]]:
-        """By epoch: updates times batch size, and the best accuracy so far; 0 before the first look that counts."""
+        """By epoch: work done, scoring included, and the best accuracy so far; 0 before the first look that counts."""
         best = itertools.accumulate((record.eval_accuracy if record.looks else 0.0 for record in self.records), max)
         size = self.asked.config["batch_size"]
-        return [(record.updates * size, top) for record, top in zip(self.records, best, strict=True)]
+        return [(record.work(size), top) for record, top in zip(self.records, best, strict=True)]
 
     def worth(self) -> EpochRecord | None:
         """The epoch that the trial is valued by: of a complete one its best, of a pruned one its last."""

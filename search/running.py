@@ -123,7 +123,11 @@ def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
         # inside, because Ray takes SIGTERM for itself when it starts
         announce = campaign.watcher.say if options.dashboard else None
         with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
-            _in_rounds(campaign, lambda: run_on_ray(campaign, plan.space, plan.setting, options, plan.longest), more)
+            _in_rounds(
+                campaign,
+                lambda: run_on_ray(campaign, plan.space, plan.setting, options, plan.longest, len(plan.split.train)),
+                more,
+            )
 
     return run
 

@@ -24,7 +24,8 @@ class Race:
     space: Space
     seed: int
     epochs: int  # of a trial that is not stopped early
-    longest: int  # work of such a trial, in images, if it takes every image in every epoch
+    longest: int  # work of the dearest such trial, in images trained on
+    images: int  # of the training split
     interval: int  # epochs between two exchanges of a population
     past: "Past"  # how the trials of an earlier process did
     furthest: int  # epochs of the trial that came furthest in an earlier process
@@ -62,7 +63,7 @@ def _median(race: Race) -> "TrialScheduler":
 def _hyperband(race: Race) -> "TrialScheduler":
     from search.executors.schedulers import make_hyperband  # loads Ray
 
-    return make_hyperband(race.epochs)
+    return make_hyperband(-(-race.longest // race.images))
 
 
 def _pbt(race: Race) -> "TrialScheduler":

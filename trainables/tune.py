@@ -83,7 +83,7 @@ class StrategyTrainable(tune.Trainable):
         if record is None:  # Ray wants its metrics in every result
             nothing = {"best_accuracy": 0.0, "accuracy": 0.0, "images": 0, "passes": 0.0, "epoch": 0}
             return {"done": True, **nothing, **(self.failure or {}), **self._placed()}
-        best, work = self.trial.state.best, record.updates * self.trial.state.config.batch_size
+        best, work = self.trial.state.best, record.work(self.trial.state.config.batch_size)
         return {
             "record": record,  # whole: Ray would keep statistics of every number in a dict
             "epoch": record.epoch,

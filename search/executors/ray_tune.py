@@ -54,7 +54,9 @@ def _on_each(
     return {node: came[node] for node in nodes}
 
 
-def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> None:
+def run_on_ray(
+    campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int, images: int
+) -> None:
     """Run every trial that the campaign asks for on the Ray that is running; Ctrl-C ends it with trials still open."""
     assert options.cpus_per_trial and options.concurrent and options.gpus_per_trial is not None
     cpus, gpus = options.cpus_per_trial, options.gpus_per_trial
@@ -78,7 +80,7 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
             metric="accuracy" if population else "best_accuracy",
             mode="max",
             search_alg=CampaignSearcher(campaign, setting, space.mutable if population else ()),
-            scheduler=scheduler.make(_race(campaign, space, setting, options, longest)),
+            scheduler=scheduler.make(_race(campaign, space, setting, options, longest, images)),
             # a paused trial counts as one at a time, so that those it waits for could never start
             max_concurrent_trials=None if scheduler.pauses else options.concurrent,
             reuse_actors=True,
@@ -100,11 +102,13 @@ def run_on_ray(campaign: Campaign, space: Space, setting: Setting, options: Sear
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _race(campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int) -> Race:
+def _race(
+    campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int, images: int
+) -> Race:
     """What is known to the scheduler when it begins."""
     furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
     exchange = options.exchange_epochs or 1
-    return Race(space, setting.seed, setting.epochs, longest, exchange, campaign.past(), furthest)
+    return Race(space, setting.seed, setting.epochs, longest, images, exchange, campaign.past(), furthest)
 
 
 class _NotKept:

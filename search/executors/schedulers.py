@@ -1,7 +1,7 @@
 """Which trials are stopped early: Ray's schedulers, with time counted in work done and anchors left to run.
 
-Work is updates times batch size: a curriculum that starts on a tenth of the images is not cut for it, and neither is a
-batch size. What was spent before the first update (pretraining, features) does not count here.
+Work is updates times batch size, and a third of that for each image that is only ranked: a curriculum that starts on a
+tenth of the images is not cut for it, and one that ranks all of them in every epoch has done more than its updates.
 """
 
 from collections.abc import Callable
@@ -126,7 +126,7 @@ def make_fifo() -> TrialScheduler:
 
 
 def make_asha(longest: int, past: Past) -> TrialScheduler:
-    """`longest`: the work of a trial that is not stopped and takes every image in every epoch."""
+    """`longest`: the work of the dearest trial that is not stopped."""
     return AnchoredASHA(
         past, time_attr="images", max_t=longest + 1, grace_period=_grace(longest), reduction_factor=REDUCTION
     )
@@ -138,9 +138,9 @@ def make_median(longest: int, past: Past) -> TrialScheduler:
                           min_time_slice=longest + 1)  # fmt: skip
 
 
-def make_hyperband(epochs: int) -> TrialScheduler:
-    """`epochs` of a trial that is not stopped."""
-    return AnchoredHyperBand(time_attr="passes", max_t=epochs, reduction_factor=REDUCTION)
+def make_hyperband(passes: int) -> TrialScheduler:
+    """`passes`: the work of the dearest trial that is not stopped, in passes over the training images."""
+    return AnchoredHyperBand(time_attr="passes", max_t=passes, reduction_factor=REDUCTION)
 
 
 def _grace(longest: int) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 from console.errors import UsageError
 from console.plugins import load_plugins
 from records import files
+from records.epoch import SCORED_PER_TRAINED
 from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.disk import check_room, peak_bytes
@@ -37,8 +38,13 @@ class Plan:
 
     @property
     def longest(self) -> int:
-        """Images that a trial trains on if it takes every image in every epoch."""
-        return self.setting.epochs * len(self.split.train)
+        """Work of the dearest trial: every image trained on in every epoch, and ranked before each if there is ranking.
+
+        What stands ready before the first epoch (features, difficulty) is a pass over the training images more.
+        """
+        images, ranked = len(self.split.train), "score_every" in self.space.config.model_fields
+        passes = self.setting.epochs * (SCORED_PER_TRAINED + ranked) + 1
+        return images * passes // SCORED_PER_TRAINED
 
 
 def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:

@@ -90,6 +90,8 @@ def test_agreement_by_hand():
     assert explain.agreement([a, a]) == 1.0 and explain.agreement([a, b]) == 0.5 and explain.agreement([a, c]) == 0.0
     assert explain.agreement([a, b, c]) == pytest.approx(0.5 / 3)
     assert np.isnan(explain.agreement([a]))
+    nothing = np.zeros_like(a)
+    assert explain.agreement([nothing, nothing]) == 1.0 and explain.agreement([nothing, a]) == 0.0
 
 
 def test_two_networks_stand_side_by_side(searched, tmp_path, capsys):

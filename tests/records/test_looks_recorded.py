@@ -59,3 +59,9 @@ def test_a_line_without_looks_is_an_epoch_that_was_looked_at_when_it_ended():
     del line["record"]["looks"], line["record"]["looked_at"]
     read = from_line(line).record
     assert read.looks == 1 and read.looked_at is None and read.better_than(None)
+
+
+def test_work_counts_what_is_only_ranked():
+    """Else a curriculum that ranks every image in every epoch is stopped as late as one that ranks none."""
+    trained, ranked = (record(0, 1, 0.5, 1.0, updates=10, images_scored=scored) for scored in (0, 90))
+    assert (trained.work(8), ranked.work(8)) == (80, 80 + 30)

@@ -158,6 +158,6 @@ def test_every_scheduler_can_be_made_and_says_what_it_does(name):
     from ray.tune.schedulers import TrialScheduler
 
     scheduler = SCHEDULERS[name]
-    race = Race(SELF_PACED, seed=3, epochs=9, longest=900, interval=3, past={0: [(100, 0.5)]}, furthest=0)
+    race = Race(SELF_PACED, seed=3, epochs=9, longest=900, images=100, interval=3, past={0: [(100, 0.5)]}, furthest=0)
     assert isinstance(scheduler.make(race), TrialScheduler)
     assert scheduler.name == name and scheduler.says and (scheduler.kind != "population" or scheduler.pauses)
