@@ -106,7 +106,8 @@ def _searched(options: SearchOptions) -> dict[str, float]:
 
     ready = local.run_local
     with contextlib.ExitStack() as patched:
-        patched.enter_context(mock.patch.multiple(session, Campaign=Timed, run_local=run))
+        patched.enter_context(mock.patch.object(session, "Campaign", Timed))
+        patched.enter_context(mock.patch.object(running, "run_local", run))
         patched.enter_context(mock.patch.object(local, "Trial", UnequalTrial))
         seconds = _seconds(lambda: session.search(options))
     search = sum(map(sum, Timed.spent.values()))
