@@ -244,7 +244,9 @@ def test_it_goes_on_until_it_is_decided_and_stops_by_itself(decided):
     assert all(trial.test for trial in history.trials.values())
 
 
-@pytest.mark.parametrize("at", [0.3, 0.6, 0.8, 0.9, 0.97])
+@pytest.mark.parametrize(
+    "at", [0.3, pytest.param(0.6, marks=pytest.mark.slow), 0.8, pytest.param(0.97, marks=pytest.mark.slow)]
+)
 def test_killed_in_any_round_it_ends_with_the_same_words(decided, tmp_path, monkeypatch, at):
     folder, writes = decided
     with monkeypatch.context() as patch:
