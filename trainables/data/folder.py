@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from console.errors import UsageError
 from console.progress import say
 from trainables.data.cache import Item
-from trainables.data.dataset import Ints, Pixels
+from trainables.data.dataset import Ints
+from trainables.data.pictures import Picture, Resize, read
 
 DECODING_THREADS = 4
 LOOKAHEAD = 32  # decoded pictures waiting at most
@@ -142,20 +142,20 @@ def _files(root: Path, class_name: str) -> list[str]:
     return sorted(found)
 
 
-def decode(listing: Listing, size: int, skip_bad_images: bool) -> Iterator[Item]:
-    """Every picture of the listing in order, (S, S, 3) uint8, resized without keeping its aspect.
+def decode(listing: Listing, size: int, skip_bad_images: bool, resize: Resize = "squash") -> Iterator[Item]:
+    """Every picture of the listing in order, (S, S, 3) uint8.
 
     Files that are no pictures are collected over the whole pass. Then they are refused together with a UsageError; or,
     with `skip_bad_images`, left out and counted on stderr.
     """
     bad: list[str] = []
     kept = np.zeros(len(listing.classes), dtype=np.int64)
-    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size), strict=True):
+    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size, resize), strict=True):
         if isinstance(result, str):
             bad.append(f"{path} ({result})")
             continue
         kept[label] += 1
-        yield Item(result, int(label), path)
+        yield Item(result.pixels, int(label), path, notes=result.notes)
     if bad:
         _report(listing, bad, kept, skip_bad_images)
 
@@ -172,39 +172,16 @@ def _report(listing: Listing, bad: list[str], kept: Ints, skip_bad_images: bool)
     say(f"{counted} and are left out: {named}.")
 
 
-def _decoded(listing: Listing, size: int) -> Iterator[Pixels | str]:
+def _decoded(listing: Listing, size: int, resize: Resize) -> Iterator[Picture | str]:
     """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
     pool = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decode")
-    waiting: deque[Future[Pixels | str]] = deque()
+    waiting: deque[Future[Picture | str]] = deque()
     try:
         for path in listing.paths:
-            waiting.append(pool.submit(_read, listing.root / path, size))
+            waiting.append(pool.submit(read, listing.root / path, size, resize))
             if len(waiting) >= LOOKAHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _read(path: Path, size: int) -> Pixels | str:
-    """(S, S, 3) uint8, or why there is no such picture. Orientation tags are not followed (the report did not)."""
-    try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-            if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-                return f"{pixels:,} pixels, which is suspiciously many"
-            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders meet arbitrary bytes and raise nearly anything
-        return _reason(error, path)
-
-
-def _reason(error: Exception, path: Path) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "an empty file" if path.stat().st_size == 0 else "not an image"
-    if isinstance(error, Image.DecompressionBombError):
-        return "suspiciously many pixels"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__
