@@ -27,7 +27,7 @@ import numpy as np
 from console.errors import UsageError
 from console.progress import amount, say, track
 from console.wording import many
-from trainables.data.dataset import Dataset, Pixels
+from trainables.data.dataset import Dataset, Ints, Pixels
 
 FORMAT = 2  # of both files and of how pictures are decoded; part of meta.json, so older caches are rebuilt
 LARGE_BYTES = 100_000_000  # from here on the size is announced before building
@@ -55,6 +55,8 @@ class Recipe:
     count: int  # N; fewer may come where bad images are left out
     classes: tuple[str, ...]
     items: Callable[[], Iterator[Item]]  # starts drawing or decoding
+    labels: Ints | None = None  # (N,), where they are known before
+    paths: tuple[str, ...] = ()  # (N,), where they are known before
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,11 @@ class _Meta:
 
 def cache_folder() -> Path:
     """Where caches and downloads live; created if need be. CURRICULUM_TUNE_CACHE, else the user's cache folder."""
+    folder = cache_place()
     try:
-        folder = cache_place()
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise UsageError(
-            f"The cache folder cannot be made ({error}); set CURRICULUM_TUNE_CACHE to a folder that can be written."
-        ) from error
+    except OSError as error:
+        raise _cannot_be_made(error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(
             f"The cache folder {folder} cannot be written; set CURRICULUM_TUNE_CACHE to a folder that can be written."
@@ -86,7 +86,20 @@ def cache_folder() -> Path:
 
 
 def cache_place() -> Path:
-    """Where the cache folder is, or would be. Raises RuntimeError for a user without a home."""
+    """Where the cache folder is, or would be."""
+    try:
+        return _chosen_folder()
+    except RuntimeError as error:  # a user without a home
+        raise _cannot_be_made(error) from error
+
+
+def _cannot_be_made(error: Exception) -> UsageError:
+    return UsageError(
+        f"The cache folder cannot be made ({error}); set CURRICULUM_TUNE_CACHE to a folder that can be written."
+    )
+
+
+def _chosen_folder() -> Path:
     if chosen := os.environ.get("CURRICULUM_TUNE_CACHE"):
         return Path(chosen).expanduser().absolute()
     if base := os.environ.get("XDG_CACHE_HOME"):

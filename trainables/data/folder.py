@@ -17,6 +17,7 @@ from console.errors import UsageError
 from console.progress import say
 from trainables.data.cache import Item
 from trainables.data.dataset import Ints
+from trainables.data.parts import PART_OF_FOLDER
 from trainables.data.pictures import Picture, Resize, read
 
 DECODING_THREADS = 4
@@ -55,11 +56,13 @@ def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
     """List every file below every class folder; with `classes`, of those folders only.
 
     Hidden files and what operating systems leave behind are passed over; every other file is expected to be a picture.
-    A folder divided into easy/, medium/ and hard/ is listed by the class folders inside them, since the levels are no
-    classes. Raises UsageError where there is nothing to train on.
+    A folder divided into easy/, medium/ and hard/, or into train/, val/ and test/, is listed by the class folders inside
+    them, since these are no classes. Raises UsageError where there is nothing to train on.
     """
     if classes is None and is_division(root):
         return _list_division(root)
+    if classes is None and is_parted(root):
+        return _list_parts(root)
     names = sorted(classes) if classes is not None else _class_folders(root)
     per_class = [_files(root, name) for name in names]
     for name, files in zip(names, per_class, strict=True):
@@ -95,6 +98,60 @@ def _division_part(root: Path, level: str) -> list[str]:
     if stray := [path for path in files if path.count("/") < 2]:
         raise UsageError(f"{root / stray[0]} lies in no class folder; a division holds {level}/<class>/<file>.")
     return files
+
+
+def is_parted(root: Path) -> bool:
+    """Whether the folders in `root` are parts of a data set and no classes: train/ beside another, or only parts."""
+    try:
+        names = _folders_in(root)
+    except OSError:
+        return False
+    parts = {PART_OF_FOLDER.get(name.lower()) for name in names}
+    here = parts - {None}
+    return bool(here) and (None not in parts or ("train" in here and len(here) > 1))
+
+
+def _folders_in(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _passed_over(entry.name))
+
+
+def _list_parts(root: Path) -> Listing:
+    """The pictures of all parts, sorted by class. Raises UsageError where they are no parts of one data set."""
+    names = _folders_in(root)
+    _check_parts(root, names)
+    classes = {name: _class_folders(root / name) for name in names}
+    first = next(name for name in names if PART_OF_FOLDER[name.lower()] == "train")
+    for name in names:
+        if differing := sorted(set(classes[name]) ^ set(classes[first])):
+            owner, other = (name, first) if differing[0] in classes[name] else (first, name)
+            raise UsageError(
+                f"{root} has the class '{differing[0]}' in {owner}/ and not in {other}/ ({len(differing)} such); give each "
+                f"part the same class folders, or pass --data {root / first}."
+            )
+    files = {(word, name): _files(root, f"{name}/{word}") for word in classes[first] for name in names}
+    if empty := [f"{name}/{word}" for (word, name), found in files.items() if not found]:
+        raise UsageError(f"Class folder {root / empty[0]} holds no images; add some or remove the folder.")
+    paths = tuple(path for found in files.values() for path in found)
+    labels = np.array([classes[first].index(path.split("/")[1]) for path in paths], dtype=np.int64)
+    return Listing(root, tuple(classes[first]), paths, labels)
+
+
+def _check_parts(root: Path, names: list[str]) -> None:
+    """Raises UsageError for folders that are not each another part, with one to train on and one to judge on."""
+    strangers = [name for name in names if name.lower() not in PART_OF_FOLDER]
+    parts = [PART_OF_FOLDER[name.lower()] for name in names if name not in strangers]
+    said = ", ".join(f"{name}/" for name in names)
+    if strangers:
+        raise UsageError(
+            f"{root} holds {strangers[0]}/ beside the parts of a data set ({said}); move it elsewhere, or pass --data with "
+            f"one part alone."
+        )
+    if twice := [part for part in parts if parts.count(part) > 1]:
+        raise UsageError(f"{root} holds two folders for {twice[0]} ({said}); leave one of them.")
+    if "train" not in parts:
+        raise UsageError(f"{root} holds {said} and no train/; add it, or pass --data {root / names[0]}.")
+    if len(parts) == 1:
+        raise UsageError(f"{root} holds {said} alone, which is no class; pass --data {root / names[0]}.")
 
 
 def division_levels(root: Path) -> dict[str, str]:
