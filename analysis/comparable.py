@@ -68,7 +68,9 @@ class Section:
     @property
     def title(self) -> str:
         task = "" if self.task == SINGLE else ", multi-label"
-        return f"{self.data}, {self.image_size} px{task}, protocol {self.protocol}"
+        resize = self.runs[0].about["setting"].get("resize", "squash")
+        how = "" if resize == "squash" else f", --resize {resize}"
+        return f"{self.data}, {self.image_size} px{how}{task}, protocol {self.protocol}"
 
     @property
     def task(self) -> str:

@@ -18,7 +18,7 @@ from analysis.document.write import write_report
 from analysis.figures import images
 from analysis.runs import LoadedRun, load_with_epochs, setting_of
 from analysis.statistics import Floats
-from console.arguments import DONE, Parser, guarded
+from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError
 from console.progress import track
 from spaces.setting import Setting
@@ -39,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds whose scores are compared (3)")
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
     parser.add_argument(
-        "--out", type=Path, default=Path("difficulty"), metavar="DIR", help="where to write (difficulty)"
+        "--out", type=path_here, default=Path("difficulty"), metavar="DIR", help="where to write (difficulty)"
     )
     asked = parser.parse_args(words)
     return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out))

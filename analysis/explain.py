@@ -27,7 +27,7 @@ from analysis.ranking import ranked
 from analysis.rulebook.outcomes import right
 from analysis.runs import LoadedRun, load_with_epochs
 from analysis.statistics import Floats
-from console.arguments import DONE, Parser, guarded
+from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError
 from console.progress import bar
 from records.folder import best_weights
@@ -58,7 +58,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--wrong", type=int, default=2, metavar="N", help="and so many that it gets wrong (2)")
     parser.add_argument("--samples", type=int, default=1000, metavar="N", help="perturbed images of each (1000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="seeds of sampling and of segmentation (3)")
-    parser.add_argument("--out", type=Path, default=Path("explain"), metavar="DIR", help="where to write (explain)")
+    parser.add_argument(
+        "--out", type=path_here, default=Path("explain"), metavar="DIR", help="where to write (explain)"
+    )
     asked = parser.parse_args(words)
     return guarded(lambda: explain(asked))
 

@@ -10,7 +10,7 @@ from analysis.chapters.contents import More, make_chapters, nothing_more
 from analysis.comparable import sections
 from analysis.document.write import write_report
 from analysis.runs import load_with_epochs
-from console.arguments import DONE, Parser, guarded
+from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError
 from console.progress import track
 
@@ -19,7 +19,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder, of a search or a head-to-head")
-    parser.add_argument("--out", type=Path, default=Path("report"), metavar="DIR", help="where to write (report)")
+    parser.add_argument("--out", type=path_here, default=Path("report"), metavar="DIR", help="where to write (report)")
     parser.add_argument("--images", action="store_true",
                         help="also show the misclassified images; needs the data set at hand")  # fmt: skip
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",

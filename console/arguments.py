@@ -1,8 +1,10 @@
 """A command line from a pydantic model: one field is one flag, with its type, default, limits and help."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, ValidationError
@@ -61,6 +63,24 @@ def load_named_plugins(words: Sequence[str] | None) -> None:
         load_plugins(early.parse_known_args(words)[0].plugin)
     except UsageError as error:
         early.exit(WRONG_USAGE, f"Error: {error}\n")
+
+
+def _not_elsewhere(given: str | None) -> str | None:
+    """A path as it came; raises ValueError for an address, of which a path would make a folder called 's3:'."""
+    if given is not None and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", given):
+        raise ValueError("must be a place on this machine, since nothing is read from or written to an address")
+    return given
+
+
+HERE = AfterValidator(_not_elsewhere)  # marks a text that is a path: `Annotated[str, HERE]`
+
+
+def path_here(text: str) -> Path:
+    """The type of an argument that is a path."""
+    try:
+        return Path(_not_elsewhere(text) or "")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; got '{text}'") from None
 
 
 class Parser(argparse.ArgumentParser):

@@ -23,7 +23,7 @@ from search.views.tensorboard import EventFiles, launch
 
 STUDY_PORT, TENSORBOARD_PORT = 8080, 6006  # the first that are tried
 LOOK_SECONDS = 1.0  # between two looks at the ledger
-INSTALL = "pip install 'curriculum-tune[dashboard]'"
+INSTALL = "pip install -e '.[dashboard]'"  # in a clone: the package is on no index
 NEEDED = {"optuna_dashboard": "optuna-dashboard", "tensorboard": "TensorBoard"}
 
 

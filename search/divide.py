@@ -6,23 +6,27 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
 from console import arguments
-from console.arguments import DONE, guarded
+from console.arguments import DONE, HERE, guarded
 from console.errors import UsageError
 from records import files
 from search.options import RunOptions, SearchOptions
 from trainables.data.folder import LEVELS
+from trainables.data.parts import BY_SEED
 from trainables.data.sheet import sheet
 
 
 class DivideOptions(RunOptions):
     """What may be asked of a division; --out is the CSV here."""
 
-    out: str = Field("division.csv", description="where the CSV path,difficulty goes; the sheet stands beside it")
+    out: Annotated[str, HERE] = Field(
+        "division.csv", description="where the CSV path,difficulty goes; the sheet stands beside it"
+    )
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -39,6 +43,7 @@ def divide(options: DivideOptions) -> int:
     over the whole data set: this one is meant to become part of the data, as a person's would.
     """
     # torch takes seconds to load, and --help needs none
+    from search.planning.checks import check_weights_of
     from search.planning.defaults import complete
     from search.planning.names import check_names
     from search.planning.plan import make_setting
@@ -49,9 +54,11 @@ def divide(options: DivideOptions) -> int:
     if out.exists():
         raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
+    shared["split"] = options.split or BY_SEED  # a division goes over all images, whatever their parts
     asked = SearchOptions(**shared, space="manual_division")
     check_names(asked)
     setting = make_setting(complete(asked))
+    check_weights_of(setting)
     data, _ = load_data(setting)
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)

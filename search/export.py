@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from console.arguments import DONE, Parser, guarded
+from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
 from console.progress import track
 from records.epoch import Row
@@ -28,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--pareto", action="store_true", help="only those that no other beats in accuracy and seconds")
     parser.add_argument("--format", metavar="|".join(FORMATS), help="of --out (by its ending, else parquet)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where the best configs go; without it, each run's tables"
+        "--out", type=path_here, metavar="FILE", help="where the best configs go; without it, each run's tables"
     )
     asked = parser.parse_args(words)
     return guarded(lambda: export(asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format))

@@ -14,6 +14,8 @@ from console.wording import many
 from records.epoch import Row
 from search.campaign import Campaign
 from search.options import CompareOptions, RunOptions, SearchOptions
+from search.planning.about_data import describe_data
+from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
 from search.planning.names import check_weights
 from search.planning.plan import Plan, make_plan
@@ -25,6 +27,7 @@ from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
 from search.views.terminal import Terminal
+from spaces.setting import Setting
 from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
@@ -39,7 +42,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     verdict = plan_verdict([one.arm for one in contestants], options.primary, options.margin / 100)
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
-    plan = make_plan(_as_search(options, contestants), resumes)
+    plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
     seeds = range(options.seed, options.seed + options.seeds)
     refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
@@ -81,9 +84,12 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     each = (
         f"{budget.seconds:g} charged seconds each" if budget.seconds else f"{many(budget.updates or 0, 'update')} each"
     )
+    about, *notes = describe_data(plan)
+    data = "\n".join([f"{plan.options.data}: {about}.", *notes])
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
         f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
+        f"{data}\n"
         f"Planned beforehand, with a margin of {points(verdict.margin)}: {asked}"
     )
 
@@ -170,14 +176,24 @@ def _check_weights(contestants: list[Contestant]) -> None:
         check_weights(one.weights)
 
 
-def _check(plan: Plan, contestants: list[Contestant]) -> None:
-    """What only shows when an arm is made: its weights, the division, an image size. Raises UsageError."""
+def _check_networks(shared: Setting, contestants: list[Contestant]) -> None:
+    """Whether each arm's network can take its weights, before data are touched. Raises UsageError."""
     for one in contestants:
-        random = get_strategy(one.arm.strategy).starts_from == "random"
-        weights = "none" if random else one.weights or plan.setting.weights
-        setting = plan.setting.model_copy(update={"strategy": one.arm.strategy, "weights": weights})
+        check_weights_of(_setting_of(one, shared))
+
+
+def _check(plan: Plan, contestants: list[Contestant]) -> None:
+    """What only shows when an arm is made: its weights, the division. Raises UsageError."""
+    for one in contestants:
+        setting = _setting_of(one, plan.setting)
         make_network(setting, len(plan.data.classes))
         facts(setting)
+
+
+def _setting_of(one: Contestant, shared: Setting) -> Setting:
+    random = get_strategy(one.arm.strategy).starts_from == "random"
+    weights = "none" if random else one.weights or shared.weights
+    return shared.model_copy(update={"strategy": one.arm.strategy, "weights": weights})
 
 
 def _print_table(folder: Path) -> bool:

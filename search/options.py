@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from console.arguments import OneOf
+from console.arguments import HERE, OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 
@@ -14,16 +14,27 @@ class RunOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field("scenes", description="scenes, textures (drawn here), rsscn7, dtd, or a folder of class folders")
-    data_root: str | None = Field(None, description="folder that holds rsscn7 or dtd")
+    data: str = Field(
+        "scenes",
+        description="scenes, textures (drawn here), rsscn7, dtd, torchvision:NAME, an .npz file of images and labels, or "
+        "a folder of class folders (in train/, val/ and test/ or not)",
+    )
+    data_root: Annotated[str | None, HERE] = Field(
+        None, description="folder that holds rsscn7, dtd or a set of torchvision's"
+    )
     split: str | None = Field(
-        None, description="CSV with columns path,split, or official[:1 to 10] for dtd; else stratified by --seed"
+        None,
+        description="CSV with columns path,split; official[:1 to 10] for dtd; folders: the data's own train/, val/ and "
+        "test/; seed: stratified by --seed (folders where there are such, else seed)",
     )
     task: Literal["single_label", "multi_label"] = Field(
         "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
     )
     skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
     image_size: int | None = Field(None, ge=8, le=1024, description="pixels a side (64 for drawn data, else 256)")
+    resize: Literal["squash", "crop", "pad"] = Field(
+        "squash", description="how a picture becomes a square: squash, crop to its middle, or pad with grey"
+    )
     model: str | None = Field(
         None, description="resnet18, vit_b_16, small_cnn or vit_tiny (small_cnn for drawn data, else resnet18)"
     )
@@ -50,7 +61,7 @@ class RunOptions(BaseModel):
     keep: int = Field(3, ge=1, description="best trials whose networks are kept")
     dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
     plugin: tuple[str, ...] = Field((), description="modules that declare more of what has a name")
-    out: str = Field("runs", description="folder for run folders")
+    out: Annotated[str, HERE] = Field("runs", description="folder for run folders")
     name: str | None = Field(None, description="name of the run folder (space, data and time)")
 
 

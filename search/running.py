@@ -6,7 +6,6 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from typing import Any
 
 from console.errors import UsageError
@@ -18,7 +17,6 @@ from records.folder import read_run
 from records.history import SAID
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
-from search.dashboard import not_installed
 from search.executors import ray_environment
 from search.executors.local import run_local
 from search.planning.plan import Plan
@@ -29,8 +27,6 @@ from trainables.networks.engine import gpus_here
 
 def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Campaign]) -> Campaign:
     """The campaign of a new run folder, or of one that is there, with what its ledger says. Raises UsageError."""
-    if plan.options.dashboard:
-        not_installed()  # raises where none is
     if not resumes:
         make_folder(plan, about)
         campaign = make()
@@ -62,10 +58,13 @@ def _taken_up(campaign: Campaign) -> str:
 
 
 def make_folder(plan: Plan, about: Row) -> None:
-    """The run folder with its run.json; UsageError where the executor is missing, before anything is left behind."""
-    if plan.options.executor == "ray" and find_spec("ray") is None:
-        raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
-    plan.folder.mkdir(parents=True)
+    """The run folder with its run.json; UsageError where it cannot be made after all."""
+    try:
+        plan.folder.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(
+            f"The run folder {plan.folder} cannot be made ({error.strerror}); pass another --out."
+        ) from None
     write_json(plan.folder / "run.json", about)
 
 

@@ -10,8 +10,9 @@ from search.campaign import Campaign
 from search.confirm import check_confirm, confirm
 from search.finish import next_commands, summary
 from search.options import SearchOptions
+from search.planning.about_data import describe_data
 from search.planning.defaults import parse_duration
-from search.planning.plan import Plan, make_plan
+from search.planning.plan import Plan, make_draft, make_plan, preview
 from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
 from search.running import execute, open_campaign, resume_line, write_tables
@@ -25,10 +26,10 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
     budget = parse_duration(options.time_budget)
     check_confirm(options)
+    if dry:
+        return dry_run(options, resumes)
     plan = make_plan(options, resumes)
     print(headline(plan), flush=True)
-    if dry:
-        return DONE
     started = time.monotonic()
     proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler)
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
@@ -65,14 +66,32 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     return DONE
 
 
+def dry_run(options: SearchOptions, resumes: bool) -> int:
+    """Say what would run, and what would be made first; make nothing."""
+    draft = make_draft(options, resumes)
+    plan = preview(draft)
+    if plan is not None:
+        print(headline(plan))
+    else:
+        setting = draft.setting
+        print(
+            f"{setting.strategy} on {draft.options.data}, of which nothing is here yet: {setting.image_size} px; "
+            f"{setting.model}, weights {setting.weights}; {many(draft.options.samples, 'trial')} of up to "
+            f"{many(setting.epochs, 'epoch')}; into {draft.folder}"
+        )
+    first = f"This would first {draft.survey.todo}. " if draft.survey.todo else ""
+    print(f"{first}Dry run: nothing was made.", flush=True)
+    return DONE
+
+
 def headline(plan: Plan) -> str:
-    """What is about to run, in three lines."""
-    options, setting, split = plan.options, plan.setting, plan.split
-    parts = f"{len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} test"
+    """What is about to run, in a few lines."""
+    options, setting = plan.options, plan.setting
     anchors = ", ".join(anchor.name for anchor in plan.space.anchors) or "none"
+    about, *notes = describe_data(plan)
     lines = [
-        f"{options.space} on {options.data}: {plan.data.count:,} images of {setting.image_size} px, "
-        f"{len(plan.data.classes)} classes ({parts}); {setting.model}, weights {setting.weights}",
+        f"{options.space} on {options.data}: {about}; {setting.model}, weights {setting.weights}",
+        *notes,
         f"{many(options.samples, 'trial')} of up to {many(setting.epochs, 'epoch')}, {options.sampler}, "
         f"{options.scheduler}; "
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "

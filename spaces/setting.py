@@ -38,13 +38,16 @@ class Setting(BaseModel):
     data: str = "scenes"
     data_root: str | None = None
     split: str | None = Field(
-        None, description="CSV file with columns path,split, or official:K of DTD; None: stratified by seed"
+        None,
+        description="CSV file with columns path,split, official:K of DTD, or folders: the data's own train/, val/ and "
+        "test/; None: stratified by seed",
     )
     task: Literal["single_label", "multi_label"] = Field(
         "single_label", description="one class per image, or every label that DTD's annotations give it"
     )
     skip_bad_images: bool = False
     image_size: int = Field(64, ge=8, le=1024)
+    resize: Literal["squash", "crop", "pad"] = Field("squash", description="how a picture becomes a square")
     model: str = "resnet18"
     weights: str = Field("none", description="imagenet, textures, none, or the path of a state dict")
     difficulty: str = Field(

@@ -3,7 +3,7 @@
 A process that runs several trials prepares each thing once; every trial is charged for what it uses all the same.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from spaces.setting import Setting
 from spaces.trial import HeadConfig, TrialConfig
 from trainables.budget import Totals
 from trainables.data.dataset import Dataset, Floats, Ints
-from trainables.data.sources import load, official_parts
+from trainables.data.parts import FOLDERS, split_by_folders
+from trainables.data.sources import Asked, load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
@@ -33,67 +34,60 @@ def on_this_machine(setting: Setting) -> Setting:
     return setting if setting.device == "cpu" or gpus_here() else setting.model_copy(update={"device": "cpu"})
 
 
-@dataclass(frozen=True)
-class DataKey:
-    """What images, labels and their order depend on, and nothing else."""
-
-    data: str
-    image_size: int
-    data_root: str | None
-    skip_bad_images: bool
-    multi_label: bool
-
-    @classmethod
-    def of(cls, setting: Setting) -> "DataKey":
-        several = setting.task == "multi_label"
-        return cls(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images, several)
+def asked_of(setting: Setting) -> Asked:
+    """Which data a setting wants."""
+    several = setting.task == "multi_label"
+    return Asked(setting.data, setting.image_size, setting.data_root, setting.skip_bad_images, several, setting.resize)
 
 
 @dataclass(frozen=True)
 class FeaturesKey:
     """What the features of a frozen backbone depend on, and nothing else: strategies and splits share them."""
 
-    data: DataKey
+    data: Asked
     weights: WeightsKey
     seed: int  # of random weights; 0 for all others
 
     @classmethod
     def of(cls, setting: Setting) -> "FeaturesKey":
         seed = setting.seed if setting.weights == "none" else 0
-        return cls(DataKey.of(setting), WeightsKey.of(setting), seed)
+        return cls(asked_of(setting), WeightsKey.of(setting), seed)
 
 
 @lru_cache(maxsize=2)
-def _dataset(key: DataKey) -> Dataset:
-    return load(key.data, key.image_size, key.data_root, key.skip_bad_images, key.multi_label)
+def _dataset(asked: Asked) -> Dataset:
+    return load(*astuple(asked))
 
 
 @lru_cache(maxsize=2)
 def load_data(setting: Setting) -> tuple[Dataset, Split]:
     """The data set and its split. Raises UsageError, also when the data are not those of `data_digest`."""
-    data = _dataset(DataKey.of(setting))
+    data = _dataset(asked_of(setting))
     if setting.data_digest not in (None, data.digest):
         raise UsageError(
             f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
             f"they have changed since. Point --data-root at the data that were used."
         )
-    return data, _spared(setting, data, _split(setting, data))
+    return data, _spared(setting, data, split_of(setting, data))
 
 
 def _spared(setting: Setting, data: Dataset, parts: Split) -> Split:
     """The split without those test images that another seed's validation holds: configs were picked on them."""
     if setting.spared_seed is None:
         return parts
-    picked_on = _split(setting.model_copy(update={"seed": setting.spared_seed}), data).validation
+    picked_on = split_of(setting.model_copy(update={"seed": setting.spared_seed}), data).validation
     return replace(parts, test=np.setdiff1d(parts.test, picked_on))
 
 
-def _split(setting: Setting, data: Dataset) -> Split:
+def split_of(setting: Setting, data: Dataset) -> Split:
+    """The split that the setting names. Raises UsageError."""
     if not setting.split:
         return split(data.labels, setting.protocol, setting.seed, data.classes)
     if partition := official_partition(setting.split):
         parts = official_parts(setting.data, setting.data_root, partition)
         return split_by_parts(f"DTD's partition {partition}", parts, data.paths, setting.protocol)
+    if setting.split == FOLDERS:
+        return split_by_folders(setting.data, data.paths, setting.protocol, setting.seed)
     return split_from_csv(Path(setting.split), data.paths, setting.protocol)
 
 

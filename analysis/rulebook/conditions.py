@@ -14,12 +14,17 @@ PICKED = {
 def conditions(run: Row) -> str:
     """'rsscn7 at 128 px, resnet18 from imagenet, a split of its own for each seed, ...'; `run`: a run.json."""
     setting, data = run["setting"], run["data"]
-    split = "one split for all seeds, so it holds for these test images" if setting.get("split") else (
-        "a split of its own for each seed"
-    )  # fmt: skip
+    split = _split(setting.get("split"))
     network = f"{setting['model']} from {Path(setting['weights']).name}"
     parts = [f"{data['name']} at {setting['image_size']} px", network, split, PICKED[setting["protocol"]], budget(run)]
     return ", ".join(part for part in parts if part)
+
+
+def _split(split: str | None) -> str:
+    if not split:
+        return "a split of its own for each seed"
+    whose = "the data's own test split" if split == "folders" else "one split"
+    return f"{whose} for all seeds, so it holds for these test images"
 
 
 def budget(run: Row) -> str:

@@ -12,7 +12,8 @@ from search.options import SearchOptions
 from search.proposers.samplers import get_sampler
 from search.schedulers import ASHA, NONE, get_scheduler
 from trainables.data.folder import is_division
-from trainables.data.sources import is_embedded
+from trainables.data.parts import BY_SEED, FOLDERS
+from trainables.data.sources import check_official, has_parts, is_embedded
 from trainables.data.splits import official_partition
 from trainables.networks.engine import gpus_here
 from trainables.strategies import get_strategy
@@ -36,6 +37,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "model": options.model or ("small_cnn" if drawn else "resnet18"),
         "weights": options.weights or _default_weights(options.space, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
+        "split": options.split or (FOLDERS if has_parts(options.data) else None),
         "scheduler": options.scheduler or _default_scheduler(options),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
@@ -110,9 +112,24 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
-    if options.split and official_partition(options.split) is None and not Path(options.split).is_file():
+    check_split(options.split, options.data)
+
+
+def check_split(split: str | None, data: str) -> None:
+    """Raises UsageError for a --split that these data cannot have; what is in a file shows later."""
+    if split is None or split == BY_SEED:
+        return
+    if split == FOLDERS:
+        if not has_parts(data):
+            raise UsageError(
+                f"--split folders is for data that come as train/ and test/, and {data} do not; leave it out."
+            )
+    elif official_partition(split) is not None:
+        check_official(data)
+    elif not Path(split).is_file():
         raise UsageError(
-            f"No split file at {options.split}; --split wants a CSV with columns path,split, or official:1 to official:10."
+            f"No split file at {split}; --split wants a CSV with columns path,split, or official:1 to official:10, folders "
+            f"or seed."
         )
 
 

@@ -9,7 +9,7 @@ from search.proposers.samplers import get_sampler
 from search.schedulers import get_scheduler
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
-from trainables.data.sources import KNOWN, SMALLEST_SIZE, is_embedded, load
+from trainables.data.sources import SMALLEST_SIZE, Asked, check
 from trainables.networks.models import get_architecture, read_state
 
 
@@ -19,7 +19,7 @@ def check_names(options: SearchOptions) -> None:
     get_sampler(options.sampler)
     if options.scheduler is not None:
         get_scheduler(options.scheduler)
-    check_data(options.data)
+    check_data(options)
     if options.model is not None:
         get_architecture(options.model)
     check_weights(options.weights)
@@ -32,10 +32,11 @@ def check_image_size(options: SearchOptions) -> None:
     get_architecture(options.model).check_image_size(options.image_size)
 
 
-def check_data(source: str) -> None:
-    """Raises UsageError for what is neither a known data set nor a folder; whether its images are there shows later."""
-    if not is_embedded(source) and source not in KNOWN and not Path(source).expanduser().is_dir():
-        load(source, SMALLEST_SIZE)  # knows what to say of it, and has nothing to read
+def check_data(options: SearchOptions) -> None:
+    """Raises UsageError for data that cannot be: a name, an option of one, or a flag beside it that means nothing."""
+    size = SMALLEST_SIZE if options.image_size is None else options.image_size
+    several = options.task == "multi_label"
+    check(Asked(options.data, size, options.data_root, options.skip_bad_images, several, options.resize))
 
 
 def check_weights(weights: str | None) -> None:

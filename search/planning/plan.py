@@ -1,14 +1,15 @@
 """From what was asked to what will run: defaults filled in, everything checked before anything starts."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from console.errors import UsageError
 from console.plugins import load_plugins
-from records import files
 from records.epoch import SCORED_PER_TRAINED
 from search.options import SearchOptions
+from search.planning.checks import check_data, check_installed, check_weights_of
 from search.planning.defaults import complete
 from search.planning.disk import check_room, peak_bytes
 from search.planning.names import check_image_size, check_names
@@ -17,9 +18,24 @@ from search.proposers.samplers import get_sampler
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
 from spaces.space import Space
 from trainables.data.dataset import Dataset
-from trainables.data.sources import is_embedded
+from trainables.data.parts import BY_SEED, FOLDERS
+from trainables.data.sources import Survey, is_file_or_folder
 from trainables.data.splits import Split, official_partition
-from trainables.preparation import facts, load_data, make_network, on_this_machine
+from trainables.networks.models import Network
+from trainables.preparation import facts, load_data, make_network, on_this_machine, split_of
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What will run, as far as it is known before data are touched."""
+
+    options: SearchOptions  # with every choice made
+    space: Space
+    setting: Setting
+    survey: Survey
+    folder: Path
+    dropped: tuple[str, ...]  # anchors that a --set contradicts
+    asked: frozenset[str]  # the flags that were not left open
 
 
 @dataclass(frozen=True)
@@ -47,8 +63,13 @@ class Plan:
         return images * passes // SCORED_PER_TRAINED
 
 
-def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
-    """Check and complete what was asked; builds the image cache. Raises UsageError before anything else is left behind."""
+def nothing_else(setting: Setting) -> None:
+    """A search has nothing more to check."""
+
+
+def make_draft(asked: SearchOptions, resumes: bool = False, also: Callable[[Setting], None] = nothing_else) -> Draft:
+    """Check and complete what was asked, and touch nothing. `also`: what else is checked. Raises UsageError."""
+    check_installed(asked)
     check_names(asked)
     space, dropped = make_space(asked)
     options = complete(asked)
@@ -57,32 +78,53 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
         options = options.model_copy(update={"samples": grid_samples(asked, space)})
     folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)
     setting = make_setting(options)
+    check_weights_of(setting)
+    also(setting)
+    survey = check_data(setting, asked.difficulty is not None)
+    return Draft(options, space, setting, survey, folder, dropped, frozenset(asked.model_fields_set))
+
+
+def make_plan(asked: SearchOptions, resumes: bool = False, also: Callable[[Setting], None] = nothing_else) -> Plan:
+    """Check and complete what was asked, then build the image cache. Raises UsageError before anything else is made."""
+    draft = make_draft(asked, resumes, also)
+    setting = draft.setting
     data, split = load_data(setting)
     setting = setting.model_copy(update={"data_digest": data.digest})
     load_data(setting)  # the same data under the name that the trials will use
     network, _ = make_network(setting, len(data.classes))
-    needed = peak_bytes(options, len(space.anchors), network, len(split.validation) + len(split.test))
-    check_room(folder, needed)
+    plan = _with_data(draft, setting, data, split, network)
+    check_room(plan.folder, plan.disk_bytes)
     facts(on_this_machine(setting))
-    return Plan(options, space, setting, data, split, folder, dropped, needed, frozenset(asked.model_fields_set))
+    return plan
+
+
+def preview(draft: Draft) -> Plan | None:
+    """The plan without images, which cannot run; None where not even the number of images is known yet."""
+    data, setting = draft.survey.data, draft.setting
+    if data is None:
+        return None
+    network, _ = make_network(setting.model_copy(update={"weights": "none"}), len(data.classes))
+    return _with_data(draft, setting, data, split_of(setting, data), network)
+
+
+def _with_data(draft: Draft, setting: Setting, data: Dataset, split: Split, network: Network) -> Plan:
+    judged = len(split.validation) + len(split.test)
+    needed = peak_bytes(draft.options, len(draft.space.anchors), network, judged)
+    return Plan(draft.options, draft.space, setting, data, split, draft.folder, draft.dropped, needed, draft.asked)
 
 
 def run_folder(options: SearchOptions) -> Path:
-    """Where the run will be; UsageError if it is there already or cannot be written."""
+    """Where the run will be; UsageError if it is there already or cannot be made. Nothing is made yet."""
     folder = Path(options.out).absolute() / (options.name or "")
     if folder.exists():
         raise UsageError(
             f"A run '{options.name}' is in {options.out} already; nothing is overwritten. Choose another --name, or pass "
             f"--resume to go on with it."
         )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(folder.parent / f".{os.getpid()}.writable", b"")
-        (folder.parent / f".{os.getpid()}.writable").unlink()
-    except OSError as error:
-        raise UsageError(
-            f"The output folder {options.out} cannot be written ({error.strerror}); pass another --out."
-        ) from None
+    there = next(place for place in folder.parents if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        reason = "Permission denied" if there.is_dir() else f"{there} is no folder"
+        raise UsageError(f"The output folder {options.out} cannot be written ({reason}); pass another --out.")
     return folder
 
 
@@ -92,12 +134,13 @@ def make_setting(options: SearchOptions) -> Setting:
     assert options.image_size and options.model and options.cpus_per_trial
     return Setting(
         strategy=options.space,
-        data=_absolute_if_folder(options.data),
+        data=_absolute_if_place(options.data),
         data_root=options.data_root and str(Path(options.data_root).absolute()),
         split=options.split and _split(options.split),
         task=options.task,
         skip_bad_images=options.skip_bad_images,
         image_size=options.image_size,
+        resize=options.resize,
         model=options.model,
         weights=absolute_unless(weights, KNOWN_WEIGHTS),
         difficulty=absolute_unless(options.difficulty or "head", KNOWN_DIFFICULTIES),
@@ -111,10 +154,12 @@ def make_setting(options: SearchOptions) -> Setting:
     )
 
 
-def _split(text: str) -> str:
+def _split(text: str) -> str | None:
+    if text in (FOLDERS, BY_SEED):
+        return text if text == FOLDERS else None
     partition = official_partition(text)
     return str(Path(text).absolute()) if partition is None else f"official:{partition}"
 
 
-def _absolute_if_folder(data: str) -> str:
-    return str(Path(data).absolute()) if Path(data).is_dir() and not is_embedded(data) else data
+def _absolute_if_place(data: str) -> str:
+    return str(Path(data).expanduser().absolute()) if is_file_or_folder(data) else data

@@ -207,7 +207,7 @@ def test_rays_own_dashboard_is_on_loopback_and_wants_the_token_that_only_we_can_
 def test_without_the_extra_one_sentence_says_what_to_install(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(dashboard, "find_spec", lambda name: None)
     assert dashboard.main([str(tmp_path)]) == WRONG_USAGE
-    said = "Error: The dashboards are not installed here; pip install 'curriculum-tune[dashboard]' adds them."
+    said = "Error: The dashboards are not installed here; pip install -e '.[dashboard]' adds them."
     assert capsys.readouterr().err.strip() == said
     assert run.main([*TINY, "--dashboard", "--name", "live", "--samples", "1", "--out", str(tmp_path)]) == WRONG_USAGE
     assert capsys.readouterr().err.strip() == said and not (tmp_path / "live").exists()
@@ -221,7 +221,7 @@ def test_with_one_of_the_two_the_other_is_named(finished, capsys, monkeypatch):
     assert dashboard.show(finished, 8080, stopped) == DONE
     page, other = capsys.readouterr().out.splitlines()
     assert page.startswith("optuna-dashboard: http://127.0.0.1:")
-    assert other == "TensorBoard is not installed here; pip install 'curriculum-tune[dashboard]' adds it."
+    assert other == "TensorBoard is not installed here; pip install -e '.[dashboard]' adds it."
 
 
 @pytest.mark.parametrize(

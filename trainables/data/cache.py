@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -25,9 +26,10 @@ import numpy as np
 
 from console.errors import UsageError
 from console.progress import amount, say, track
-from trainables.data.dataset import Dataset, Pixels
+from console.wording import many
+from trainables.data.dataset import Dataset, Ints, Pixels
 
-FORMAT = 1  # of images.u8 and meta.json; part of meta.json, so older caches are rebuilt
+FORMAT = 2  # of both files and of how pictures are decoded; part of meta.json, so older caches are rebuilt
 LARGE_BYTES = 100_000_000  # from here on the size is announced before building
 STALE_SECONDS = 24 * 3600  # a temporary folder older than this has lost its process
 _MARGIN_BYTES = 16_000_000  # left free beside the pixels, for meta.json and everybody else
@@ -40,6 +42,7 @@ class Item(NamedTuple):
     label: int
     path: str
     difficulty: float | None = None
+    notes: tuple[str, ...] = ()  # what was done to it, as in pictures.py
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Recipe:
     count: int  # N; fewer may come where bad images are left out
     classes: tuple[str, ...]
     items: Callable[[], Iterator[Item]]  # starts drawing or decoding
+    labels: Ints | None = None  # (N,), where they are known before
+    paths: tuple[str, ...] = ()  # (N,), where they are known before
 
 
 @dataclass(frozen=True)
@@ -63,22 +68,35 @@ class _Meta:
     paths: list[str]
     difficulty: list[float] | None
     digest: str
+    notes: dict[str, int]  # how many images had each note
 
 
 def cache_folder() -> Path:
     """Where caches and downloads live; created if need be. CURRICULUM_TUNE_CACHE, else the user's cache folder."""
+    folder = cache_place()
     try:
-        folder = _chosen_folder()
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise UsageError(
-            f"The cache folder cannot be made ({error}); set CURRICULUM_TUNE_CACHE to a folder that can be written."
-        ) from error
+    except OSError as error:
+        raise _cannot_be_made(error) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(
             f"The cache folder {folder} cannot be written; set CURRICULUM_TUNE_CACHE to a folder that can be written."
         )
     return folder
+
+
+def cache_place() -> Path:
+    """Where the cache folder is, or would be."""
+    try:
+        return _chosen_folder()
+    except RuntimeError as error:  # a user without a home
+        raise _cannot_be_made(error) from error
+
+
+def _cannot_be_made(error: Exception) -> UsageError:
+    return UsageError(
+        f"The cache folder cannot be made ({error}); set CURRICULUM_TUNE_CACHE to a folder that can be written."
+    )
 
 
 def _chosen_folder() -> Path:
@@ -112,6 +130,11 @@ def build_or_open(recipe: Recipe) -> Dataset:
     return dataset
 
 
+def find_cached(key: str, name: str) -> Dataset | None:
+    """The data set of this key, if its cache is there and whole; makes nothing."""
+    return _open(cache_place() / "images" / key, name)
+
+
 def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
@@ -133,7 +156,12 @@ def _open(target: Path, name: str) -> Dataset | None:
         paths=tuple(meta.paths),
         difficulty=None if meta.difficulty is None else np.array(meta.difficulty, dtype=np.float64),
         digest=meta.digest,
+        notes=tuple(_note(text, count) for text, count in meta.notes.items()),
     )
+
+
+def _note(text: str, count: int) -> str:
+    return f"{many(count, 'image')} {text.format(were='was' if count == 1 else 'were')}"
 
 
 @contextmanager
@@ -164,24 +192,26 @@ def _announce(recipe: Recipe, store: Path) -> None:
 
 def _build(recipe: Recipe, folder: Path) -> None:
     """Write images.u8 and meta.json into `folder`, through to the disk."""
-    labels, paths, difficulty = [], [], []
+    labels, paths, difficulty, notes = [], [], [], Counter[str]()
     digest = hashlib.sha256()
     with open(folder / "images.u8", "wb") as file:
-        for image, label, path, hardness in track(recipe.items(), f"building '{recipe.name}'", recipe.count):
+        for item in track(recipe.items(), f"building '{recipe.name}'", recipe.count):
+            image, path = item.image, item.path
             assert image.dtype == np.uint8 and image.shape == (recipe.size, recipe.size, 3), path
             pixels = image.tobytes()
             file.write(pixels)
             digest.update(pixels)
-            labels.append(label)
+            labels.append(item.label)
             paths.append(path)
-            difficulty.append(hardness)
+            difficulty.append(item.difficulty)
+            notes.update(item.notes)
         _flush(file)
     digest.update(np.array(labels, dtype="<i8").tobytes())
     digest.update("\0".join(paths).encode("utf-8", "surrogateescape"))
     shape = [len(labels), recipe.size, recipe.size, 3]
     graded = [hardness for hardness in difficulty if hardness is not None]
     of_all = graded if len(graded) == len(labels) else None
-    meta = _Meta(FORMAT, shape, list(recipe.classes), labels, paths, of_all, digest.hexdigest())
+    meta = _Meta(FORMAT, shape, list(recipe.classes), labels, paths, of_all, digest.hexdigest(), dict(notes))
     with open(folder / "meta.json", "w", encoding="ascii") as file:
         json.dump(asdict(meta), file)
         _flush(file)

@@ -27,6 +27,7 @@ class Dataset:
     difficulty: Floats | None  # (N,) in [0, 1], the true difficulty, where the images were drawn by us
     digest: str  # sha256 over images, labels and paths: two data sets with one digest are the same data
     targets: Bools | None = None  # (N, C), every label of each image, where the task is multi-label
+    notes: tuple[str, ...] = ()  # what was done to some images, a sentence without its full stop each
 
     @property
     def count(self) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from console.errors import UsageError
 from console.progress import say
 from trainables import pairing
-from trainables.data.cache import cache_folder, put_in_place, temporary_folder, writing
+from trainables.data.cache import cache_folder, cache_place, put_in_place, temporary_folder, writing
 from trainables.data.dataset import Bools
 
 PARTITIONS = 10
@@ -38,6 +38,11 @@ def find(root: str | None) -> Path:
     if not (place / "images").is_dir():
         _download(place)
     return place / "images"
+
+
+def is_here(root: str | None) -> bool:
+    """Whether `find` would download nothing."""
+    return bool(root or os.environ.get("DTD_ROOT")) or (cache_place() / "dtd" / "images").is_dir()
 
 
 def _download(place: Path) -> None:

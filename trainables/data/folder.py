@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from console.errors import UsageError
 from console.progress import say
 from trainables.data.cache import Item
-from trainables.data.dataset import Ints, Pixels
+from trainables.data.dataset import Ints
+from trainables.data.parts import PART_OF_FOLDER
+from trainables.data.pictures import Picture, Resize, read
 
 DECODING_THREADS = 4
 LOOKAHEAD = 32  # decoded pictures waiting at most
@@ -55,11 +56,13 @@ def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
     """List every file below every class folder; with `classes`, of those folders only.
 
     Hidden files and what operating systems leave behind are passed over; every other file is expected to be a picture.
-    A folder divided into easy/, medium/ and hard/ is listed by the class folders inside them, since the levels are no
-    classes. Raises UsageError where there is nothing to train on.
+    A folder divided into easy/, medium/ and hard/, or into train/, val/ and test/, is listed by the class folders inside
+    them, since these are no classes. Raises UsageError where there is nothing to train on.
     """
     if classes is None and is_division(root):
         return _list_division(root)
+    if classes is None and is_parted(root):
+        return _list_parts(root)
     names = sorted(classes) if classes is not None else _class_folders(root)
     per_class = [_files(root, name) for name in names]
     for name, files in zip(names, per_class, strict=True):
@@ -95,6 +98,60 @@ def _division_part(root: Path, level: str) -> list[str]:
     if stray := [path for path in files if path.count("/") < 2]:
         raise UsageError(f"{root / stray[0]} lies in no class folder; a division holds {level}/<class>/<file>.")
     return files
+
+
+def is_parted(root: Path) -> bool:
+    """Whether the folders in `root` are parts of a data set and no classes: train/ beside another, or only parts."""
+    try:
+        names = _folders_in(root)
+    except OSError:
+        return False
+    parts = {PART_OF_FOLDER.get(name.lower()) for name in names}
+    here = parts - {None}
+    return bool(here) and (None not in parts or ("train" in here and len(here) > 1))
+
+
+def _folders_in(root: Path) -> list[str]:
+    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _passed_over(entry.name))
+
+
+def _list_parts(root: Path) -> Listing:
+    """The pictures of all parts, sorted by class. Raises UsageError where they are no parts of one data set."""
+    names = _folders_in(root)
+    _check_parts(root, names)
+    classes = {name: _class_folders(root / name) for name in names}
+    first = next(name for name in names if PART_OF_FOLDER[name.lower()] == "train")
+    for name in names:
+        if differing := sorted(set(classes[name]) ^ set(classes[first])):
+            owner, other = (name, first) if differing[0] in classes[name] else (first, name)
+            raise UsageError(
+                f"{root} has the class '{differing[0]}' in {owner}/ and not in {other}/ ({len(differing)} such); give each "
+                f"part the same class folders, or pass --data {root / first}."
+            )
+    files = {(word, name): _files(root, f"{name}/{word}") for word in classes[first] for name in names}
+    if empty := [f"{name}/{word}" for (word, name), found in files.items() if not found]:
+        raise UsageError(f"Class folder {root / empty[0]} holds no images; add some or remove the folder.")
+    paths = tuple(path for found in files.values() for path in found)
+    labels = np.array([classes[first].index(path.split("/")[1]) for path in paths], dtype=np.int64)
+    return Listing(root, tuple(classes[first]), paths, labels)
+
+
+def _check_parts(root: Path, names: list[str]) -> None:
+    """Raises UsageError for folders that are not each another part, with one to train on and one to judge on."""
+    strangers = [name for name in names if name.lower() not in PART_OF_FOLDER]
+    parts = [PART_OF_FOLDER[name.lower()] for name in names if name not in strangers]
+    said = ", ".join(f"{name}/" for name in names)
+    if strangers:
+        raise UsageError(
+            f"{root} holds {strangers[0]}/ beside the parts of a data set ({said}); move it elsewhere, or pass --data with "
+            f"one part alone."
+        )
+    if twice := [part for part in parts if parts.count(part) > 1]:
+        raise UsageError(f"{root} holds two folders for {twice[0]} ({said}); leave one of them.")
+    if "train" not in parts:
+        raise UsageError(f"{root} holds {said} and no train/; add it, or pass --data {root / names[0]}.")
+    if len(parts) == 1:
+        raise UsageError(f"{root} holds {said} alone, which is no class; pass --data {root / names[0]}.")
 
 
 def division_levels(root: Path) -> dict[str, str]:
@@ -142,20 +199,20 @@ def _files(root: Path, class_name: str) -> list[str]:
     return sorted(found)
 
 
-def decode(listing: Listing, size: int, skip_bad_images: bool) -> Iterator[Item]:
-    """Every picture of the listing in order, (S, S, 3) uint8, resized without keeping its aspect.
+def decode(listing: Listing, size: int, skip_bad_images: bool, resize: Resize = "squash") -> Iterator[Item]:
+    """Every picture of the listing in order, (S, S, 3) uint8.
 
     Files that are no pictures are collected over the whole pass. Then they are refused together with a UsageError; or,
     with `skip_bad_images`, left out and counted on stderr.
     """
     bad: list[str] = []
     kept = np.zeros(len(listing.classes), dtype=np.int64)
-    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size), strict=True):
+    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size, resize), strict=True):
         if isinstance(result, str):
             bad.append(f"{path} ({result})")
             continue
         kept[label] += 1
-        yield Item(result, int(label), path)
+        yield Item(result.pixels, int(label), path, notes=result.notes)
     if bad:
         _report(listing, bad, kept, skip_bad_images)
 
@@ -172,39 +229,16 @@ def _report(listing: Listing, bad: list[str], kept: Ints, skip_bad_images: bool)
     say(f"{counted} and are left out: {named}.")
 
 
-def _decoded(listing: Listing, size: int) -> Iterator[Pixels | str]:
+def _decoded(listing: Listing, size: int, resize: Resize) -> Iterator[Picture | str]:
     """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
     pool = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decode")
-    waiting: deque[Future[Pixels | str]] = deque()
+    waiting: deque[Future[Picture | str]] = deque()
     try:
         for path in listing.paths:
-            waiting.append(pool.submit(_read, listing.root / path, size))
+            waiting.append(pool.submit(read, listing.root / path, size, resize))
             if len(waiting) >= LOOKAHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _read(path: Path, size: int) -> Pixels | str:
-    """(S, S, 3) uint8, or why there is no such picture. Orientation tags are not followed (the report did not)."""
-    try:
-        with Image.open(path) as image:
-            pixels = image.width * image.height
-            if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
-                return f"{pixels:,} pixels, which is suspiciously many"
-            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders meet arbitrary bytes and raise nearly anything
-        return _reason(error, path)
-
-
-def _reason(error: Exception, path: Path) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "an empty file" if path.stat().st_size == 0 else "not an image"
-    if isinstance(error, Image.DecompressionBombError):
-        return "suspiciously many pixels"
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split()) or type(error).__name__

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from console.errors import UsageError
-from trainables.data.cache import cache_folder
+from trainables.data.cache import cache_folder, cache_place
 from trainables.data.download import install, read_digests
 
 CLASSES = ("aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking")
@@ -28,6 +28,12 @@ def find(root: str | Path | None = None, base_url: str = BASE_URL, digests: Path
         return _checked(place)
     install(f"{base_url}/{COMMIT}", place, read_digests(digests), _ADVICE)
     return _checked(place)
+
+
+def is_here(root: str | None) -> bool:
+    """Whether `find` would download nothing."""
+    place = cache_place() / "rsscn7"
+    return bool(root or os.environ.get("RSSCN7_ROOT")) or (place.exists() and any(place.iterdir()))
 
 
 def _checked(folder: Path) -> Path:

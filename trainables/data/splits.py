@@ -49,12 +49,17 @@ def split(labels: Ints, protocol: str, seed: int, classes: Sequence[str] | None 
     parts: dict[str, list[Ints]] = {part: [] for part in PARTS}
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        shuffled = np.random.default_rng([seed, int(label), _PURPOSE]).permutation(members)
+        shuffled = shuffle(members, seed, int(label))
         tests, validations = _sizes(len(members), protocol, str(label) if classes is None else classes[label])
         parts["test"].append(shuffled[:tests])
         parts["validation"].append(shuffled[tests : tests + validations])
         parts["train"].append(shuffled[tests + validations :])
     return Split(**{part: np.sort(np.concatenate(indices)).astype(np.int64) for part, indices in parts.items()})
+
+
+def shuffle(members: Ints, seed: int, label: int) -> Ints:
+    """The images of one class in the order in which a seed puts them into parts."""
+    return np.random.default_rng([seed, label, _PURPOSE]).permutation(members)
 
 
 def _check_protocol(protocol: str) -> None:
@@ -93,6 +98,11 @@ def split_from_csv(path: str | Path, paths: Sequence[str], protocol: str) -> Spl
             f"Split file {path} names {_some(strangers)} not in the data set; paths look like '{paths[0]}'."
         )
     return split_by_parts(f"Split file {path}", part_of, paths, protocol)
+
+
+def check_split_file(file: Path) -> None:
+    """Raises UsageError for a file that is no split of any data."""
+    _read_rows(file)
 
 
 def split_by_parts(source: str, part_of: dict[str, str], paths: Sequence[str], protocol: str) -> Split:

@@ -87,7 +87,8 @@ def read_scores(path: Path, data: Dataset) -> Scores:
         raise UsageError(f"{path} names {len(foreign)} images that are not in '{data.name}', first {foreign[0]}.")
     if missing:
         raise UsageError(
-            f"{path} lacks {len(missing)} of the {data.count} images of '{data.name}', first {missing[0]}."
+            f"{path} lacks {len(missing)} of the {data.count} images of '{data.name}', first {missing[0]}; add a row for "
+            f"each, or pass --difficulty head to have all of them scored."
         )
     values = np.empty(data.count)
     for name, word in rows.items():
@@ -95,20 +96,33 @@ def read_scores(path: Path, data: Dataset) -> Scores:
     return Scores(values, 0.0, 0)
 
 
-def _read_folder(root: Path, data: Dataset) -> dict[str, str]:
-    """{path as in the data set: level}; the data set may itself be the divided folder."""
+def check_scores_file(path: Path) -> None:
+    """Raises UsageError for a file or folder that is no difficulty of any data."""
+    if path.is_dir():
+        _levels_in(path)
+        return
+    for name, word in _read_rows(path).items():
+        _number(path, name, word)
+
+
+def _levels_in(root: Path) -> dict[str, str]:
     if not is_division(root):
         raise UsageError(
             f"{root} is no division: it wants the folders easy, medium and hard, with class folders in each."
         )
-    levels = division_levels(root)
+    return division_levels(root)
+
+
+def _read_folder(root: Path, data: Dataset) -> dict[str, str]:
+    """{path as in the data set: level}; the data set may itself be the divided folder."""
+    levels = _levels_in(root)
     divided = {f"{level}/{image}": level for image, level in levels.items()}
     return divided if divided.keys() == set(data.paths) else levels
 
 
 def _read_rows(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # -sig: spreadsheets begin with a byte-order mark
             reader = csv.DictReader(file)
             if not {"path", "difficulty"} <= set(reader.fieldnames or ()):
                 raise UsageError(

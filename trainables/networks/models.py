@@ -235,11 +235,17 @@ def _first(error: Exception) -> str:
     return str(error).strip().split("\n")[0].split(". ")[0][:120] or type(error).__name__
 
 
-def imagenet_state(architecture: str) -> State:
-    """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
+def check_imagenet(architecture: str) -> str:
+    """torchvision's name of a network's ImageNet weights; nothing is downloaded. Raises UsageError where it has none."""
     name = get_architecture(architecture).imagenet
     if name is None:
         raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
+    return name
+
+
+def imagenet_state(architecture: str) -> State:
+    """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
+    name = check_imagenet(architecture)
     weights = _theirs().get_weight(name)
     try:
         state: State = weights.get_state_dict(progress=True, check_hash=True)

@@ -1,0 +1,159 @@
+"""A person's own folders and pictures, each from the command line to the last line."""
+
+import csv
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search import compare, divide, replay, run
+from tests.search.brought import ANIMALS, COMMON, about, cache, complaint, fill, parted, search  # noqa: F401
+from trainables.preparation import load_data
+
+
+def test_train_val_and_test_are_the_split(tmp_path, capsys):
+    root = parted(tmp_path / "set", train=6, val=3, test=4)
+    assert search(tmp_path, root) == run.DONE
+    said = capsys.readouterr().out
+    assert "39 images of 16 px, 3 classes (cat, dog, owl; 18 train, 9 validation, 12 test)" in said
+    assert "Split by the data's own train/, val/ and test/." in said
+    run_json = about(tmp_path)
+    assert run_json["setting"]["split"] == "folders" and run_json["data"]["classes"] == list(ANIMALS)
+    assert run_json["data"]["test"] == 12
+
+
+def test_without_val_a_fifth_of_train_is_drawn_and_test_stays(tmp_path, capsys):
+    from spaces.setting import Setting
+
+    root = parted(tmp_path / "set", train=10, test=4)
+    assert search(tmp_path, root) == run.DONE
+    said = capsys.readouterr().out
+    assert (
+        "24 train, 6 validation, 12 test" in said
+        and "validation is a fifth of each class of train, drawn by seed" in said
+    )
+    settings = [
+        Setting(strategy="finetune", data=str(root), image_size=16, split="folders", seed=seed) for seed in (0, 1)
+    ]
+    first, second = (load_data(setting)[1] for setting in settings)
+    assert np.array_equal(first.test, second.test) and not np.array_equal(first.validation, second.validation)
+
+
+def test_without_test_it_is_refused_or_judged_on_val(tmp_path, capsys):
+    root = parted(tmp_path / "set", train=6, valid=3)
+    said = complaint(tmp_path, capsys, root)
+    assert "has train/ and valid/ and no test/" in said and "--split seed" in said and "--protocol report" in said
+    assert search(tmp_path, root, "--protocol", "report") == run.DONE
+    assert "18 train, 0 validation, 9 test" in (said := capsys.readouterr().out)
+    assert "epochs are judged on the validation images" in said
+
+
+def test_split_seed_draws_all_parts_from_all_images(tmp_path, capsys):
+    root = parted(tmp_path / "set", train=6, val=4)
+    assert search(tmp_path, root, "--split", "seed") == run.DONE
+    assert "18 train, 6 validation, 6 test" in capsys.readouterr().out and about(tmp_path)["setting"]["split"] is None
+
+
+def test_a_verdict_over_folders_says_that_it_holds_for_their_test_images(tmp_path, capsys):
+    root = parted(tmp_path / "set", train=6, val=3, test=4)
+    words = [*COMMON, "--data", str(root), "--strategies", "self_paced,finetune", "--seeds", "2",
+             "--out", str(tmp_path / "runs"), "--name", "r"]  # fmt: skip
+    assert compare.main(words) == run.DONE
+    said = capsys.readouterr().out
+    assert "3 classes (cat, dog, owl; 18 train" in said and "so it holds for these test images" in said
+
+
+def other_classes(root):
+    (root / "val" / "owl").rename(root / "val" / "eagle")
+
+
+def loose(root):
+    for path in (root / "test").rglob("*.png"):
+        path.rename(root / "test" / f"{path.parent.name}{path.name}")
+    for name in ANIMALS:
+        (root / "test" / name).rmdir()
+
+
+def twice(root):
+    (root / "val").rename(root / "testing")
+
+
+def beside(root):
+    fill(root / "sketches", 2)
+
+
+def no_train(root):
+    (root / "train").rename(root.parent / "train")
+
+
+def only_train(root):
+    for part in ("val", "test"):
+        (root / part).rename(root.parent / part)
+
+
+@pytest.mark.parametrize(("harm", "said"), [
+    (other_classes, "has the class 'eagle' in val/ and not in train/ (2 such); give each part the same class folders"),
+    (loose, "test holds 9 files and no class folders"),
+    (twice, "holds two folders for test (test/, testing/, train/)"),
+    (beside, "holds sketches/ beside the parts of a data set"),
+    (no_train, "holds test/, val/ and no train/"),
+    (only_train, "holds train/ alone, which is no class; pass --data"),
+])  # fmt: skip
+def test_parts_that_do_not_fit_are_refused_and_never_taken_for_classes(harm, said, tmp_path, capsys):
+    root = parted(tmp_path / "set", train=3, val=3, test=3)
+    harm(root)
+    assert said in complaint(tmp_path, capsys, root)
+
+
+def test_a_class_called_train_among_others_is_a_class(tmp_path, capsys):
+    for name in ("bus", "train", "tram"):
+        fill(tmp_path / "set" / name, 5)
+    assert search(tmp_path, tmp_path / "set", "--dry-run") == run.DONE
+    assert "3 classes (bus, train, tram;" in capsys.readouterr().out
+
+
+def test_an_uneven_folder_is_called_uneven(tmp_path, capsys):
+    for name, count in (("ash", 80), ("beech", 60), ("cedar", 20), ("elm", 8)):
+        fill(tmp_path / "set" / name, count)
+    assert search(tmp_path, tmp_path / "set") == run.DONE
+    said = capsys.readouterr().out
+    assert "168 images of 16 px, 4 classes (ash, beech, cedar, elm;" in said
+    assert "Classes are uneven: 8 images of elm to 80 images of ash." in said
+
+
+def test_16_bit_tiffs_are_scaled_and_said(tmp_path, capsys):
+    for place, name in enumerate(("dark", "light")):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(6):
+            values = np.full((20, 20), 8000 + 40000 * place + number, np.uint16)
+            Image.fromarray(values).save(tmp_path / "set" / name / f"{number}.tif")
+    for _ in ("built", "opened"):
+        assert search(tmp_path, tmp_path / "set", "--name", f"run{_}") == run.DONE
+        assert "12 images of 16 bits were scaled to 8." in capsys.readouterr().out
+
+
+def test_cmyk_palette_and_grey_pictures_are_trained_on(tmp_path, capsys):
+    fill(tmp_path / "set" / "cmyk", 6, "tif", "CMYK")
+    fill(tmp_path / "set" / "grey", 6, "png", "LA")
+    fill(tmp_path / "set" / "palette", 6, "gif", "P")
+    assert search(tmp_path, tmp_path / "set", "--resize", "pad") == run.DONE
+    assert "18 images of 16 px (padded), 3 classes" in capsys.readouterr().out
+    assert about(tmp_path)["setting"]["resize"] == "pad"
+
+
+def test_a_division_of_parts_goes_over_all_their_images(tmp_path):
+    root = parted(tmp_path / "set", train=4, val=3)
+    words = ["--data", str(root), *COMMON[:-4], "--cpus-per-trial", "1", "--out", str(tmp_path / "d.csv")]
+    assert divide.main(words) == run.DONE
+    with (tmp_path / "d.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == 21
+
+
+def test_a_run_over_parts_can_be_extended_and_replayed(tmp_path, capsys):
+    root = parted(tmp_path / "set", train=6, test=4)
+    assert search(tmp_path, root) == run.DONE
+    resumed = ["--resume", "--name", "r", "--out", str(tmp_path / "runs"), "--samples", "2"]
+    assert run.main(resumed) == run.DONE
+    assert "Resumed: 1 complete" in capsys.readouterr().out
+    assert replay.main([str(tmp_path / "runs" / "r" / "best.parquet")]) == run.DONE
+    assert "The same numbers" in capsys.readouterr().out
