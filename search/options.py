@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from console.arguments import OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
+from trainables.metrics import OBJECTIVES
 
 
 class RunOptions(BaseModel):
@@ -39,6 +40,9 @@ class RunOptions(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: judged on validation, test opened at the end; report: judged on test"
+    )
+    metric: Annotated[str, OneOf(OBJECTIVES)] = Field(
+        "accuracy", description="what epochs, trials and arms are picked and compared by; map of multi_label alone"
     )
     executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
     address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")

@@ -5,6 +5,7 @@ import time
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.progress import amount
 from console.wording import many, value
+from records.epoch import Objective
 from records.history import RANKED
 from search.campaign import Campaign
 from search.confirm import check_confirm, confirm
@@ -30,7 +31,8 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     if dry:
         return DONE
     started = time.monotonic()
-    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler)
+    objective = Objective(plan.setting.metric, plan.setting.lower_is_better)
+    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler, objective)
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
     about = describe(plan)

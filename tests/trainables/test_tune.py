@@ -42,7 +42,7 @@ def test_it_steps_to_the_planned_end(tmp_path):
     results = [trainable.train() for _ in range(4)]
     assert [r["record"].epoch for r in results] == [1, 2, 3, 4]
     assert [r["done"] for r in results] == [False, False, False, True]
-    assert results[-1]["best_accuracy"] == max(r["record"].eval_accuracy for r in results)
+    assert results[-1]["best_score"] == max(r["record"].eval_accuracy for r in results)
 
 
 def test_a_checkpoint_of_ray_continues_with_the_same_numbers(tmp_path):
