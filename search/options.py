@@ -101,7 +101,12 @@ class CompareOptions(RunOptions):
         None,
         description="the pairs that get a word, a:b with commas (each curriculum against finetune and its random twin)",
     )
-    margin: float = Field(1.0, gt=0, le=50, description="points: an interval within this of zero is called a tie")
+    margin: float = Field(
+        1.0,
+        gt=0,
+        le=50,
+        description="points (of loss: hundredths of a nat): an interval within this of zero is called a tie",
+    )
     until_decided: bool = Field(
         False, description="go on with further seeds until every planned pair is decided; arms that are settled stop"
     )
