@@ -4,13 +4,16 @@ import textwrap
 from pathlib import Path
 
 from analysis.rulebook.measure import Measure
+from analysis.rulebook.uneven import is_uneven, recalls, uneven_lines
 from console.wording import clock, columns
 from records.epoch import ACCURACY, OWN, Objective
+from records.files import read_arrays
+from records.folder import predictions_file
 from search.campaign import Campaign
 from search.confirm import Confirmation, confirmed_lines
 from search.planning.plan import Plan
 from search.testing import Judged, best_of, difference
-from search.views.terminal import config_words
+from search.views.terminal import called, config_words
 from trainables.metrics import as_text, get_metric, titled
 
 
@@ -56,6 +59,7 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
         *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         _beat_the_anchors(campaign, judged),
+        *_uneven(campaign, judged),
         *(confirmed_lines(campaign, found) if found else []),
     ]
     return "\n".join(parts)
@@ -71,7 +75,7 @@ def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     if not judged:
         return "Test was not opened."
     lines = [
-        f"  trial {j.trial.number}{f' ({j.trial.asked.anchor})' if j.trial.asked.anchor else ''}: "
+        f"  trial {j.trial.number}{called(j.trial)}: "
         f"accuracy {j.figures.accuracy:.3f}, loss {j.figures.loss:.3f}, KNN {j.figures.knn:.3f}"
         + "".join(f", {title} {value}" for title, value in titled(j.figures.metrics, j.trial.objective.metric))
         for j in judged
@@ -79,6 +83,22 @@ def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     times = "once" if len(campaign.history.tests()) == 1 else f"{len(campaign.history.tests())} times"
     head = f"On the {len(plan.split.test)} held-out test images, opened {times} in this run:"
     return "\n".join([head, *lines])
+
+
+def _uneven(campaign: Campaign, judged: list[Judged]) -> list[str]:
+    """Where classes are uneven: of the best trial and the best anchor, as far as they were judged on the same images."""
+    run, (best, anchor) = campaign.history.run, best_of(campaign.history)
+    if best is None or best.best is None or not is_uneven(run):
+        return []
+    shown = {trial.number: trial for trial in (best, anchor) if trial is not None}
+    said = {each.trial.number: each.said for each in judged}
+    on = "test" if said else best.best.eval_split
+    if not said:
+        files = {number: predictions_file(campaign.folder, number, on) for number in shown}
+        said = {number: read_arrays(path)[0] for number, path in files.items() if path.exists()}
+    classes = len(run["data"]["classes"])
+    of = {f"trial {n}{called(shown[n])}": recalls([said[n]], classes) for n in shown if n in said}
+    return uneven_lines(run, on, of)
 
 
 def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:

@@ -71,7 +71,7 @@ def _of_trial(trial: TrialHistory, history: RunHistory, predictions: Predictions
 
 def chance_of(run: Row, metric: str) -> float:
     """What a training that failed before its first epoch counts with: a network that has seen nothing, on test."""
-    data, several = run["data"], run["setting"].get("task") == "multi_label"
+    data, several = run["data"], run.get("setting", {}).get("task") == "multi_label"
     images, classes = int(data.get("test", 0)), len(data["classes"])
     even = [max(1, images // classes)] * classes  # runs from before they were counted
     return chance(metric, np.array(data.get("class_counts", {}).get("test", even)), images, several)

@@ -51,7 +51,7 @@ class Terminal:
 
     def _line(self, trial: TrialHistory) -> str:
         done = sum(other.state != "running" for other in self.trials.values())
-        name = f"trial {trial.number}{_called(trial)}"
+        name = f"trial {trial.number}{called(trial)}"
         head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {trial.state:<11}"
         if trial.state == "failed":
             return f"{head} {trial.reason}"
@@ -85,7 +85,7 @@ class Terminal:
         if best is None or best.best is None:
             return []
         words = config_words(best.asked, most=6)
-        name = f"trial {best.number}{_called(best)}"
+        name = f"trial {best.number}{called(best)}"
         return [f"best {picked_by(best)} in {name}" + (f": {words}" if words else "")]
 
     def fraction(self) -> float:
@@ -113,7 +113,7 @@ def picked_by(trial: TrialHistory) -> str:
     return said if trial.objective == ACCURACY else f"{get_metric(name).title} {said}"
 
 
-def _called(trial: TrialHistory) -> str:
+def called(trial: TrialHistory) -> str:
     """' (as_run)', or in a head-to-head ' (finetune, seed 1)'."""
     if trial.setting:
         return f" ({trial.arm}, seed {trial.setting.seed})"
