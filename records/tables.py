@@ -19,7 +19,7 @@ from spaces.setting import Setting
 SETTING = "setting_"  # what the columns of a setting begin with
 ARM = "arm_"  # and those of an arm
 UNITS = {
-    "accuracies, knn, map, shares": "fraction in [0, 1]",
+    "accuracies, knn, macro_f1, map, shares": "fraction in [0, 1]",
     "losses": "nats",
     "columns ending in seconds": "seconds of wall clock",
     "peak_memory_mb": "10^6 bytes",
