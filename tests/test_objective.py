@@ -115,8 +115,8 @@ def test_finals_are_ranked_by_it_too():
 
 
 def test_configs_of_runs_are_exported_in_its_order():
-    row = {"run": "r", "selection_accuracy": 0.5, "selection_loss": 0.5, "seconds": 1.0, "setting_metric": "loss", "setting_strategy": "x",
-           "setting_lower_is_better": True}  # fmt: skip
+    row = {"run": "r", "selection_accuracy": 0.5, "selection_loss": 0.5, "seconds": 1.0}
+    row |= {"setting_metric": "loss", "setting_lower_is_better": True, "setting_strategy": "finetune"}
     rows = [row | {"trial": 0}, row | {"trial": 1, "selection_loss": 0.4, "selection_accuracy": 0.1}]
     assert [one["trial"] for one in export.choose(rows, None, False)] == [1, 0]
 
