@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from analysis.chapters.contents import make_chapters
 from analysis.comparable import sections
@@ -28,7 +29,7 @@ from records.events import Asked, Ended, Epoch
 from records.events import Tested as Opened
 from records.history import RunHistory
 from records.tables import best_rows
-from search import compare, export, run, status
+from search import compare, export, replay, run, status
 from search.confirm import winner_of
 from search.proposers.study import StudyProposer, values_of
 from search.rounds import drawn, standing
@@ -309,6 +310,31 @@ def test_a_search_on_uneven_classes_has_another_best_trial_by_balanced_accuracy(
     assert "balanced accuracy" not in report["plain"]
     assert "| trial | anchor | state | balanced accuracy | accuracy | loss |" in report["balanced"]
     assert "on validation by balanced accuracy" in report["balanced"]
+
+
+def test_a_search_by_balanced_accuracy_on_an_uneven_folder_from_flag_to_replay(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for place, (name, images) in enumerate({"oak": 30, "moss": 12, "rose": 10}.items()):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(images):
+            pixels = rng.integers(0, 80, (16, 16, 3)) + 150 * (np.arange(3) == place)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / name / f"{number}.png")
+    where = ["--out", str(tmp_path / "runs"), "--name", "b"]
+    words = "--image-size 16 --model small_cnn --weights none --precision fp32 --executor local --cpus-per-trial 1 --samples 2"
+    words = [*words.split(), "--data", str(tmp_path / "data"), "--space", "finetune"]
+    assert run.main([*words, "--epochs", "2", "--metric", "balanced_accuracy", *where]) == run.DONE
+    said = capsys.readouterr().out
+    assert "protocol holdout, picked by balanced accuracy" in said and "validation balanced accuracy 0." in said
+    assert "Best epochs on validation by balanced accuracy" in said and ", balanced accuracy 0." in said
+    assert "Classes are uneven (6 to 20 training images): always guessing oak, the largest" in said
+    assert "Recall of each class on test:" in said
+    best = pd.read_parquet(tmp_path / "runs" / "b" / "best.parquet")
+    assert best["selection_balanced_accuracy"].is_monotonic_decreasing and best["test_balanced_accuracy"].notna().any()
+    assert set(best["setting_metric"]) == {"balanced_accuracy"}
+    assert replay.main([str(tmp_path / "runs" / "b" / "best.parquet")]) == run.DONE
+    assert "The same numbers" in capsys.readouterr().out
+    assert run.main(["--resume", *where, "--metric", "loss"]) == WRONG_USAGE
+    assert "--metric was balanced_accuracy in b and is loss now, which would be another run" in capsys.readouterr().err
 
 
 # uneven classes
