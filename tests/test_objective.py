@@ -320,13 +320,13 @@ def test_a_search_by_balanced_accuracy_on_an_uneven_folder_from_flag_to_replay(t
             pixels = rng.integers(0, 80, (16, 16, 3)) + 150 * (np.arange(3) == place)
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / name / f"{number}.png")
     where = ["--out", str(tmp_path / "runs"), "--name", "b"]
-    words = "--image-size 16 --model small_cnn --weights none --precision fp32 --executor local --cpus-per-trial 1 --samples 2"
-    words = [*words.split(), "--data", str(tmp_path / "data"), "--space", "finetune"]
+    words = "--image-size 16 --model small_cnn --weights none --precision fp32 --executor local --cpus-per-trial 1"
+    words = [*words.split(), "--data", str(tmp_path / "data"), "--space", "finetune", "--samples", "2"]
     assert run.main([*words, "--epochs", "2", "--metric", "balanced_accuracy", *where]) == run.DONE
     said = capsys.readouterr().out
     assert "protocol holdout, picked by balanced accuracy" in said and "validation balanced accuracy 0." in said
     assert "Best epochs on validation by balanced accuracy" in said and ", balanced accuracy 0." in said
-    assert "Classes are uneven (6 to 20 training images): always guessing oak, the largest" in said
+    assert "Classes are uneven (" in said and " training images): always guessing oak, the largest, would have" in said
     assert "Recall of each class on test:" in said
     best = pd.read_parquet(tmp_path / "runs" / "b" / "best.parquet")
     assert best["selection_balanced_accuracy"].is_monotonic_decreasing and best["test_balanced_accuracy"].notna().any()
