@@ -21,7 +21,9 @@ def what_was_run(sections: list[Section]) -> Chapter:
     parts.append(Sentences([f"{run.name}: {run.command}" for run in runs], listed=True))
     if len(sections) > 1:
         titles = "; ".join(section.title for section in sections)
-        parts.append(Sentences([f"These runs differ in data or protocol, so they stand in separate sections and are never "
+        one_metric = len({section.measure for section in sections}) == 1
+        what = "data or protocol" if one_metric else "data, protocol or metric"
+        parts.append(Sentences([f"These runs differ in {what}, so they stand in separate sections and are never "
                                 f"averaged together: {titles}."]))  # fmt: skip
     notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
     if notes:
