@@ -1,4 +1,4 @@
-"""Which runs may stand in one table: same data, same protocol, same split. Everything else is kept apart.
+"""Which runs may stand in one table: same data, same protocol, same split, same metric. Everything else is kept apart.
 
 An arm is a strategy (or a twin, or a search's choice) in one run; a section's `arms` has a row per arm and seed.
 """
@@ -11,14 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.ranking import ranked
+from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, outcomes
-from analysis.rulebook.plan import VerdictPlan, plan_of
+from analysis.rulebook.plan import ACCURACY, VerdictPlan, plan_of
 from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
 from records.folder import read_run
 from spaces.arm import Arm
-from trainables.metrics import METRICS
+from trainables.metrics import METRICS, shown_beside
 
 SINGLE = "single_label"  # the task of runs from before there was another
 MEASURES = ("accuracy", "loss", "knn")
@@ -36,7 +37,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Section:
-    """Runs whose figures can be compared: one data digest, one protocol, one way to split, one task."""
+    """Runs whose figures can be compared: one data digest, one protocol, one way to split, one task, one metric."""
 
     runs: tuple[LoadedRun, ...]
 
@@ -70,7 +71,17 @@ class Section:
         task = "" if self.task == SINGLE else ", multi-label"
         resize = self.runs[0].about["setting"].get("resize", "squash")
         how = "" if resize == "squash" else f", --resize {resize}"
-        return f"{self.data}, {self.image_size} px{how}{task}, protocol {self.protocol}"
+        picked = "" if self.by_accuracy else f", picked by {self.measure.title}"
+        return f"{self.data}, {self.image_size} px{how}{task}, protocol {self.protocol}{picked}"
+
+    @property
+    def measure(self) -> Measure:
+        """What everything in it was picked by, and how differences of it are said."""
+        return self.runs[0].measure
+
+    @property
+    def by_accuracy(self) -> bool:
+        return self.measure == ACCURACY
 
     @property
     def task(self) -> str:
@@ -125,8 +136,9 @@ class Section:
 
     @property
     def metrics(self) -> list[str]:
-        """The names of further metrics that these arms have figures of."""
-        return [name for name in METRICS if self.arms[f"selection_{name}"].notna().any()]
+        """The names of further metrics that a reader is shown: those with figures, what was picked by first."""
+        known: dict[str, float | None] = {name: 0.0 for name in METRICS if self.arms[f"selection_{name}"].notna().any()}
+        return shown_beside(known, self.measure.objective.metric)
 
     @property
     def judged_on(self) -> str:
@@ -156,7 +168,14 @@ def sections(runs: list[LoadedRun]) -> list[Section]:
 def _key(run: LoadedRun) -> tuple[str, ...]:
     setting = run.about["setting"]
     split = f"file {setting['split']}" if setting.get("split") else "by seed"
-    return run.about["data"]["digest"], setting["protocol"], split, setting.get("task", SINGLE), _clock(run)
+    return (
+        run.about["data"]["digest"],
+        setting["protocol"],
+        split,
+        setting.get("task", SINGLE),
+        _clock(run),
+        run.measure.title,
+    )
 
 
 def _clock(run: LoadedRun) -> str:
@@ -188,7 +207,7 @@ def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
     opened = finals[finals["test_accuracy"].notna()]
     if len(opened) and run.eval_split != "test":
         return opened
-    best_first = ranked(finals)["trial"]
+    best_first = ranked(finals, run.measure.objective)["trial"]
     anchored = [n for n in best_first if run.asked[n].anchor]
     return finals[finals["trial"].isin([*best_first[:1], *anchored])]
 

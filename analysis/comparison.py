@@ -4,16 +4,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.comparable import sections
+import pandas as pd
+
+from analysis.comparable import Section, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
-from analysis.rulebook.conditions import conditions
+from analysis.rulebook.conditions import conditions, picked_by
 from analysis.rulebook.sentences import conclusion, sentence
+from analysis.rulebook.uneven import is_uneven, majority, recall_rows, recalls, title
 from analysis.runs import LoadedRun, load_with_epochs
 from analysis.tables import arm_summary
 from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
+
+MOST_ARMS = 6  # beside which a table by class stays short
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,10 +42,27 @@ def write_comparison(folder: Path) -> str:
     pairs, plan = all_pairs(section), section.plans[run.name]
     said = [f"- {sentence(pair)}" for pair in pairs if pair.planned]
     closing = conclusion(pairs, plan, conditions(run.about))
-    text = _heading(run) + as_markdown(display.arms(table)) + "\n" + "\n".join([*said, "", closing]) + "\n"
+    shown = as_markdown(display.arms(table, section.measure)) + _by_class(section, run)
+    text = _heading(run) + shown + "\n" + "\n".join([*said, "", closing]) + "\n"
     (folder / "comparison.md").write_text(text)
     table.to_parquet(folder / "comparison.parquet")
     return text
+
+
+def _by_class(section: Section, run: LoadedRun) -> str:
+    """Where classes are uneven: what guessing the largest would give, and of few arms the recall of each class."""
+    if not is_uneven(run.about):
+        return ""
+    arms = section.arms[section.arms["arm_order"].isna()]  # twins are controls
+    said = {str(arm): [kept for _, row in rows.iterrows() if (kept := section.predictions(row, "test")) is not None]
+            for arm, rows in arms.groupby("arm", sort=False)}  # fmt: skip
+    of = {arm: recalls(kept, len(run.classes)) for arm, kept in said.items() if kept}
+    text = f"\n{majority(run.about, 'test')}\n"
+    if not of or len(of) > MOST_ARMS:
+        return text
+    head, *rows = recall_rows(run.about, "test", of)
+    table = as_markdown(pd.DataFrame(rows, columns=head))
+    return f"{text}\n{title(run.about, 'test')[:-1]}, all seeds:\n\n{table}"
 
 
 def _heading(run: LoadedRun) -> str:
@@ -49,7 +71,8 @@ def _heading(run: LoadedRun) -> str:
         "test itself, as the report's" if setting["protocol"] == "report" else "validation; test opened once per trial"
     )
     return (
-        f"{run.about['data']['name']}, {setting['image_size']} px, {setting['model']}; epochs picked on {picked}; "
+        f"{run.about['data']['name']}, {setting['image_size']} px, {setting['model']}; "
+        f"epochs picked{picked_by(run.about)} on {picked}; "
         f"mean over seeds and 95 % t interval of each arm alone.\n\n"
     )
 

@@ -143,7 +143,7 @@ def best_kept(run: LoadedRun) -> int:
     if rows.empty:
         raise UsageError(f"{run.folder} keeps no network: a head-to-head removes them once test is opened, and a search "
                          f"keeps its best --keep. Pass a search's run folder.")  # fmt: skip
-    return int(ranked(rows)["trial"].iloc[0])
+    return int(ranked(rows, run.measure.objective)["trial"].iloc[0])
 
 
 def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int) -> list[int]:

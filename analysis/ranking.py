@@ -2,12 +2,16 @@
 
 import pandas as pd
 
+from records.epoch import ACCURACY, Objective
 
-def ranked(finals: pd.DataFrame) -> pd.DataFrame:
-    """The rows best first: higher accuracy, then lower loss, then the earlier trial; without an accuracy last.
 
-    Accuracy and loss are those of the selected epoch, on the split that epochs were judged on.
+def ranked(finals: pd.DataFrame, by: Objective = ACCURACY) -> pd.DataFrame:
+    """The rows best first: by the objective, then lower loss, then the earlier trial; without a figure last.
+
+    The figures are those of the selected epoch, on the split that epochs were judged on.
     """
     return finals.sort_values(
-        ["selection_accuracy", "selection_loss", "trial"], ascending=[False, True, True], na_position="last"
+        [f"selection_{by.metric}", "selection_loss", "trial"][by.metric == "loss" :],
+        ascending=[by.lower_is_better, True, True][by.metric == "loss" :],
+        na_position="last",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.rulebook.measure import Measure
 from console.errors import UsageError
 from console.wording import many
 from records.events import Asked
@@ -41,6 +42,11 @@ class LoadedRun:
     def command(self) -> str:
         """The command line without the folders of the machine it ran on; run.json has it whole."""
         return without_folders(self.about["command"])
+
+    @property
+    def measure(self) -> Measure:
+        """What epochs, trials and arms were picked by, and how differences of it are said."""
+        return Measure(self.history.objective)
 
     @property
     def head_to_head(self) -> bool:

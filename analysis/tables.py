@@ -11,7 +11,8 @@ from analysis.original import published
 from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from analysis.statistics import FEWEST_SEEDS, t_interval
-from trainables.metrics import METRICS
+from records.epoch import ACCURACY, Objective
+from trainables.metrics import METRICS, shown_beside
 
 
 def arm_summary(section: Section) -> pd.DataFrame:
@@ -35,7 +36,7 @@ def arm_summary(section: Section) -> pd.DataFrame:
 def _figures(of_arm: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
     on = "test" if of_arm["test_accuracy"].notna().all() else "selection"
     row: dict[str, Any] = {"judged_on": of_arm["selected_on"].iloc[0] if on == "selection" else "test"}
-    for measure in (*MEASURES, *metrics):
+    for measure in dict.fromkeys((*MEASURES, *metrics)):
         values = of_arm[f"{on}_{measure}"].to_numpy(float)
         low, high = t_interval(values) if len(values) >= FEWEST_SEEDS else (float("nan"),) * 2
         row |= {measure: float(np.mean(values)), f"{measure}_low": low, f"{measure}_high": high}
@@ -67,7 +68,9 @@ COLUMNS = {
 }
 
 
-def trial_table(finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFrame) -> pd.DataFrame:
+def trial_table(
+    finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFrame, by: Objective = ACCURACY
+) -> pd.DataFrame:
     """One row per trial, best first (`ranked`): the figures of its best epoch and what the whole trial has cost.
 
     Accuracy, loss and KNN are those of the split the epochs were judged on; the test columns are empty where test was
@@ -76,20 +79,23 @@ def trial_table(finals: pd.DataFrame, records: pd.DataFrame, configs: pd.DataFra
     used = records.groupby("trial")[["images_trained", "images_scored"]].max()
     anchors = configs.set_index("trial")["anchor"].astype(object)
     table = finals.join(used, on="trial").assign(anchor=finals["trial"].map(anchors.where(anchors.notna(), None)))
-    columns = COLUMNS | _further(finals)
-    return ranked(table)[list(columns)].rename(columns=columns).reset_index(drop=True)
+    columns = COLUMNS | _further(finals, by)
+    first = ("trial", "anchor", "state", f"selection_{by.metric}")
+    columns = {name: columns[name] for name in dict.fromkeys((*first, *columns))}
+    return ranked(table, by)[list(columns)].rename(columns=columns).reset_index(drop=True)
 
 
-def _further(finals: pd.DataFrame) -> dict[str, str]:
-    """Column -> title of the metrics beside accuracy, loss and KNN that there are figures of."""
-    columns = {f"selection_{name}": metric.title for name, metric in METRICS.items()}
-    columns |= {f"test_{name}": f"test {metric.title}" for name, metric in METRICS.items()}
+def _further(finals: pd.DataFrame, by: Objective) -> dict[str, str]:
+    """Column -> title of the metrics beside accuracy, loss and KNN that there are figures of and a reader is shown."""
+    shown = {name: METRICS[name].title for name in shown_beside(dict.fromkeys(METRICS, 0.0), by.metric)}
+    columns = {f"selection_{name}": title for name, title in shown.items()}
+    columns |= {f"test_{name}": f"test {title}" for name, title in shown.items()}
     return {name: title for name, title in columns.items() if name in finals and finals[name].notna().any()}
 
 
 def space_table(run: LoadedRun) -> pd.DataFrame:
     """The searched fields: what was allowed, and what the best trial has."""
-    best = ranked(run.finals.dropna(subset="best_epoch")).iloc[0]["trial"]
+    best = ranked(run.finals.dropna(subset="best_epoch"), run.measure.objective).iloc[0]["trial"]
     rows = []
     for name, text in run.about["space"]["search"].items():
         facts = json.loads(text)["attributes"]

@@ -40,7 +40,7 @@ def _pair(section: Section, a: str, b: str) -> Pair:
 def plan_for(section: Section, a: str, b: str) -> VerdictPlan:
     """The plan of the run that has both; arms of two runs were never planned against each other."""
     first, second = section.sides[a].run, section.sides[b].run
-    return section.plans[first] if first == second else VerdictPlan(())
+    return section.plans[first] if first == second else VerdictPlan((), measure=section.measure)
 
 
 def ordered(pair: tuple[str, str], section: Section) -> tuple[str, str]:
@@ -153,16 +153,17 @@ OPTIMISM = (
 
 def optimism(section: Section) -> pd.DataFrame:
     """Validation best minus test, per arm. Holdout only."""
-    arms = section.arms
+    arms, by = section.arms, section.measure.objective
     if section.protocol != "holdout":
         return pd.DataFrame()
-    gaps = arms.assign(gap=arms["selection_accuracy"] - arms["test_accuracy"]).dropna(subset="gap")
+    promised, found = f"selection_{by.metric}", f"test_{by.metric}"
+    gaps = arms.assign(gap=(arms[promised] - arms[found]) * by.turned(1)).dropna(subset="gap")
     rows = []
     for arm, of_arm in gaps.groupby("arm", sort=False):
         enough = len(of_arm) >= FEWEST_SEEDS
         low, high = t_interval(of_arm["gap"].to_numpy()) if enough else (NAN, NAN)
-        row = {"arm": arm, "seeds": len(of_arm), "selection": of_arm["selection_accuracy"].mean()}
-        row |= {"test": of_arm["test_accuracy"].mean(), "gap": of_arm["gap"].mean()}
+        row = {"arm": arm, "seeds": len(of_arm), "selection": of_arm[promised].mean()}
+        row |= {"test": of_arm[found].mean(), "gap": of_arm["gap"].mean()}
         rows.append(row | {"low": low, "high": high})
     return pd.DataFrame(rows)
 

@@ -32,7 +32,7 @@ def many(count: float, word: str) -> str:
     return f"{int(count):,} {word}{'' if int(count) == 1 else 's'}"
 
 
-def signed(points: float) -> str:
+def signed(points: float, digits: int = 1) -> str:
     """'+1.2', '-0.9', '0.0'."""
-    text = f"{points:+.1f}"
-    return "0.0" if float(text) == 0 else text
+    text = f"{points:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text

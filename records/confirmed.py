@@ -5,7 +5,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from records.epoch import Row
+from records.epoch import ACCURACY, Objective, Row
 from records.folder import ledger_file
 from records.history import read_history
 
@@ -17,9 +17,10 @@ TRIAL = "trial-"  # what an arm's config is called, before the number of the sea
 class Confirmed:
     """One trial of the search, on the fresh seeds on which its training came to its end."""
 
-    validation: float  # mean accuracy of the selected epochs
-    tests: dict[int, float]  # test accuracy by seed
+    validation: float  # mean figure of the selected epochs
+    tests: dict[int, float]  # test figure by seed
     failed: int
+    objective: Objective = ACCURACY  # what the figures are of
 
     @property
     def seeds(self) -> int:
@@ -27,21 +28,26 @@ class Confirmed:
 
     @property
     def test(self) -> float:
-        """Mean accuracy; not a number without a seed."""
+        """Mean figure; not a number without a seed."""
         return statistics.fmean(self.tests.values()) if self.tests else math.nan
 
     @property
     def test_sd(self) -> float:
         return statistics.stdev(self.tests.values()) if len(self.tests) > 1 else math.nan
 
+    @property
+    def score(self) -> float:
+        """What ranks it: the mean on validation, more being better."""
+        return self.objective.turned(self.validation)
+
     def row(self) -> Row:
         """As columns of best.parquet."""
-        known = bool(self.tests)
+        known, metric = bool(self.tests), self.objective.metric
         return {
             "confirmed_seeds": self.seeds,
             "confirmed_failed": self.failed,
-            "confirmed_selection_accuracy": self.validation if known else None,
-            "confirmed_test_accuracy": self.test if known else None,
+            f"confirmed_selection_{metric}": self.validation if known else None,
+            f"confirmed_test_{metric}": self.test if known else None,
             "confirmed_test_sd": self.test_sd if self.seeds > 1 else None,
         }
 
@@ -56,13 +62,16 @@ def confirmed_trials(folder: Path) -> dict[int, Confirmed]:
     picked: dict[int, list[float]] = {}
     tests: dict[int, dict[int, float]] = {}
     failed: dict[int, int] = {}
-    for trial in read_history(folder / CONFIRM).trials.values():
+    history = read_history(folder / CONFIRM)
+    by = history.objective
+    for trial in history.trials.values():
         if trial.arm is None or trial.setting is None or not (trial.arm.config or "").startswith(TRIAL):
             continue
         number = int(str(trial.arm.config).removeprefix(TRIAL))
         failed[number] = failed.get(number, 0) + (trial.state == "failed")
         if trial.test and trial.best:
-            picked.setdefault(number, []).append(trial.best.eval_accuracy)
-            tests.setdefault(number, {})[trial.setting.seed] = trial.test.accuracy
-    return {n: Confirmed(statistics.fmean(picked[n]) if n in picked else math.nan, tests.get(n, {}), failed[n])
+            selected, tested = trial.best.figure(by.metric), trial.test.figure(by.metric)
+            picked.setdefault(number, []).append(math.nan if selected is None else selected)
+            tests.setdefault(number, {})[trial.setting.seed] = math.nan if tested is None else tested
+    return {n: Confirmed(statistics.fmean(picked[n]) if n in picked else math.nan, tests.get(n, {}), failed[n], by)
             for n in failed}  # fmt: skip

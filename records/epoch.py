@@ -4,11 +4,57 @@ Epochs count from 1; accuracies and shares lie in [0, 1]; losses are in nats; ti
 """
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from math import inf, isnan
+from typing import Any, Protocol
 
 Row = dict[str, Any]  # of a table, or a JSON object
 SCORED_PER_TRAINED = 3  # forward passes that one image's share of an update is worth
 EVALUATED = "eval_"  # what the columns of an evaluation begin with
+OWN = ("accuracy", "loss", "knn")  # figures that every evaluation has; all others are in its `metrics`
+WORST = -1e30  # below every score, and still a number that can be reckoned with
+
+
+class Figures(Protocol):
+    """An evaluation: an epoch's, or that of test."""
+
+    def figure(self, name: str) -> float | None:
+        """The metric of this name; None where there is none."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The metric that epochs, trials and arms are picked and compared by."""
+
+    metric: str = "accuracy"
+    lower_is_better: bool = False
+
+    @classmethod
+    def of(cls, setting: Row) -> "Objective":
+        """That of a recorded setting; from before there was a choice, accuracy."""
+        return cls(setting.get("metric", "accuracy"), setting.get("lower_is_better", False))
+
+    @property
+    def before_any(self) -> float:
+        """The score of what was not looked at yet."""
+        return 0.0 if self == ACCURACY else WORST
+
+    def turned(self, value: float) -> float:
+        """The value or difference, with the sign by which more is better."""
+        return -value if self.lower_is_better else value
+
+    def score(self, of: Figures) -> float:
+        """More is better; minus infinity where there is no figure."""
+        value = of.figure(self.metric)
+        return -inf if value is None or isnan(value) else self.turned(value)
+
+    def standing(self, of: Figures) -> tuple[float, float]:
+        """Sorts the better one last: by the metric, then by lower loss."""
+        loss = of.figure("loss")
+        assert loss is not None
+        return self.score(of), -loss
+
+
+ACCURACY = Objective()
 
 
 @dataclass(frozen=True)
@@ -69,11 +115,14 @@ class EpochRecord:
         metrics = {name.removeprefix(EVALUATED): value for name, value in row.items() if name not in own}
         return cls(**own | {"class_counts": tuple(row["class_counts"])}, metrics=metrics)
 
-    def better_than(self, other: "EpochRecord | None") -> bool:
-        """Higher accuracy, then lower loss; the earlier epoch keeps a full tie. Never where no look in it counts."""
-        if not self.looks:
-            return False
-        return other is None or (self.eval_accuracy, -self.eval_loss) > (other.eval_accuracy, -other.eval_loss)
+    def figure(self, name: str) -> float | None:
+        """Of the evaluation, by the metric's name."""
+        value: float | None = getattr(self, EVALUATED + name) if name in OWN else self.metrics.get(name)
+        return value
+
+    def better_than(self, other: "EpochRecord | None", by: Objective = ACCURACY) -> bool:
+        """By the objective, then lower loss; the earlier epoch keeps a full tie. Never where no look in it counts."""
+        return bool(self.looks) and (other is None or by.standing(self) > by.standing(other))
 
 
 FIELDS = frozenset(each.name for each in fields(EpochRecord))

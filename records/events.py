@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal
 
-from records.epoch import EpochRecord, Row
+from records.epoch import OWN, EpochRecord, Row
 from spaces.setting import Setting
 
 FORMAT = 2  # of the run folders that are written
@@ -125,6 +125,11 @@ class Tested:
     knn: float
     metrics: dict[str, float | None] = field(default_factory=dict)  # every further one, by name
     time: float | None = None
+
+    def figure(self, name: str) -> float | None:
+        """By the metric's name."""
+        value: float | None = getattr(self, name) if name in OWN else self.metrics.get(name)
+        return value
 
 
 Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Ended | Tested

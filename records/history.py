@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from console.errors import UsageError
-from records.epoch import EpochRecord, Row
+from records.epoch import ACCURACY, EpochRecord, Objective, Row
 from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Round, Tested
 from records.folder import ledger_file, read_run
 from records.ledger import read_events
@@ -27,6 +27,7 @@ class TrialHistory:
     """One trial, from the moment it was asked for."""
 
     asked: Asked
+    objective: Objective = ACCURACY  # of its run
     records: list[EpochRecord] = field(default_factory=list)
     best: EpochRecord | None = None
     state: Ending | Literal["running"] = "running"
@@ -67,7 +68,7 @@ class TrialHistory:
         if self.last and record.epoch <= self.last.epoch:
             return False
         self.records.append(record)
-        if record.better_than(self.best):
+        if record.better_than(self.best, self.objective):
             self.best = record
         if event.member:
             self.fields[record.epoch] = event.member.fields
@@ -84,8 +85,9 @@ class TrialHistory:
         self.state, self.reason, self.over, self.peak_memory_mb = "running", "", None, 0.0
 
     def progress(self) -> list[tuple[int, float]]:
-        """By epoch: work done, scoring included, and the best accuracy so far; 0 before the first look that counts."""
-        best = itertools.accumulate((record.eval_accuracy if record.looks else 0.0 for record in self.records), max)
+        """By epoch: work done, scoring included, and the best score so far, as a scheduler is told of it."""
+        by = self.objective
+        best = itertools.accumulate((by.score(one) if one.looks else by.before_any for one in self.records), max)
         size = self.asked.config["batch_size"]
         return [(record.work(size), top) for record, top in zip(self.records, best, strict=True)]
 
@@ -100,6 +102,7 @@ class RunHistory:
     def __init__(self, run: Row):
         """`run`: what run.json says."""
         self.run = run
+        self.objective = Objective.of(run.get("setting", {}))
         self.trials: dict[int, TrialHistory] = {}
         self.rounds: list[Round] = []  # of a head-to-head, those after the first
         self.changed: set[int] = set()  # trials that something has happened to; whoever has seen to them clears it
@@ -173,7 +176,7 @@ class RunHistory:
             trial.asked = replace(event, time=trial.asked.time)
             trial.run_again()
         else:
-            self.trials[event.trial] = TrialHistory(event)
+            self.trials[event.trial] = TrialHistory(event, self.objective)
         self.changed.add(event.trial)
 
     def _enter(self, event: Epoch) -> None:
@@ -223,6 +226,7 @@ def best_first(trials: Iterable[TrialHistory]) -> list[TrialHistory]:
 
 
 def rank(trial: TrialHistory) -> tuple[float, float, int]:
-    """Sorts the best first: accuracy, then loss, then the earlier trial; the same on every machine."""
+    """Sorts the best first: by the objective, then loss, then the earlier trial; the same on every machine."""
     assert trial.best
-    return -trial.best.eval_accuracy, trial.best.eval_loss, trial.number
+    score, less = trial.objective.standing(trial.best)
+    return -score, -less, trial.number

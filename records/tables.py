@@ -3,6 +3,7 @@
 Accuracies lie in [0, 1], losses are in nats, epochs count from 1.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from spaces.setting import Setting
 SETTING = "setting_"  # what the columns of a setting begin with
 ARM = "arm_"  # and those of an arm
 UNITS = {
-    "accuracies, knn, map, shares": "fraction in [0, 1]",
+    "accuracies, knn, macro_f1, map, shares": "fraction in [0, 1]",
     "losses": "nats",
     "columns ending in seconds": "seconds of wall clock",
     "peak_memory_mb": "10^6 bytes",
@@ -113,7 +114,7 @@ def best_rows(history: RunHistory, confirmed: dict[int, Confirmed] | None = None
         return [_best(history, trial, finals[trial.number]) for trial in history.ranked()]
     known = {trial.number: confirmed.get(trial.number, NOT_CONFIRMED) for trial in history.ranked()}
     ranked = sorted(
-        history.ranked(), key=lambda trial: -known[trial.number].validation if known[trial.number].seeds else 1
+        history.ranked(), key=lambda trial: -known[trial.number].score if known[trial.number].seeds else math.inf
     )
     return [_best(history, trial, finals[trial.number]) | known[trial.number].row() for trial in ranked]
 
@@ -127,10 +128,17 @@ def _best(history: RunHistory, trial: TrialHistory, final: Row) -> Row:
     return (
         {"run": history.run["options"]["name"], "anchor": trial.asked.anchor}
         | {name: final[name] for name in METRICS}
+        | {name: final[name] for name in _further(trial)}
         | trial.asked.config
         | trial.fields.get(trial.best.epoch, {})
         | setting_columns(trial.setting or history.run["setting"])
     )
+
+
+def _further(trial: TrialHistory) -> list[str]:
+    """The columns of every further metric."""
+    names = dict.fromkeys((*(trial.best.metrics if trial.best else ()), *(trial.test.metrics if trial.test else ())))
+    return [f"{prefix}_{name}" for name in names for prefix in ("selection", "test")]
 
 
 def setting_columns(setting: Setting | Row) -> Row:
@@ -161,6 +169,7 @@ def schedule_rows(history: RunHistory, best: list[Row]) -> list[Row]:
             "member": record.trial,
         }
         | {name: getattr(record, column) for name, column in metrics.items()}
+        | {f"selection_{name}": value for name, value in record.metrics.items()}
         | first
         | history.trials[record.trial].fields[record.epoch]
         | setting_columns(history.run["setting"])

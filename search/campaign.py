@@ -192,7 +192,7 @@ class Campaign:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def past(self) -> dict[int, list[tuple[int, float]]]:
-        """{trial: [(images that its updates so far saw, best accuracy so far) by epoch]}: what a scheduler judges by."""
+        """{trial: [(images that its updates so far saw, best score so far) by epoch]}: what a scheduler judges by."""
         return {number: trial.progress() for number, trial in self.trials.items() if trial.records}
 
     def seconds_left(self) -> float | None:

@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.rulebook.measure import Measure
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sentences import sentence
 from console.errors import UsageError
-from console.wording import columns, many, signed
+from console.wording import columns, many
 from records.confirmed import CONFIRM, Confirmed, confirmed_trials
+from records.epoch import ACCURACY
 from records.history import TrialHistory
 from search.campaign import Campaign
 from search.options import SearchOptions
@@ -27,6 +29,7 @@ from search.schedulers import NONE, is_population
 from search.testing import best_of, open_tests
 from search.views.terminal import Terminal
 from spaces.arm import Arm
+from trainables.metrics import as_text, get_metric
 from trainables.strategies import get_strategy
 
 
@@ -53,7 +56,7 @@ def check_confirm(options: SearchOptions) -> None:
 def confirm(plan: Plan, searched: Campaign) -> Confirmation:
     """Train the best --confirm trials and every anchor again on fresh seeds, in the folder `confirm` of the run."""
     chosen = choose(searched, plan.options.confirm)
-    verdict = VerdictPlan(_questions(searched, chosen))
+    verdict = VerdictPlan(_questions(searched, chosen), measure=Measure(searched.history.objective))
     first = plan.setting.seed + 1
     seeds = range(first, first + plan.options.confirm_seeds)
     own = _plan_of_confirmation(plan)
@@ -117,9 +120,9 @@ def _plan_of_confirmation(plan: Plan) -> Plan:
 
 
 def winner_of(figures: dict[int, Confirmed]) -> int | None:
-    """The trial with the highest mean on the fresh validation images: its test figures were not picked."""
+    """The trial with the best mean on the fresh validation images: its test figures were not picked."""
     judged = {number: of for number, of in figures.items() if of.seeds}
-    return max(judged, key=lambda number: (judged[number].validation, -number), default=None)
+    return max(judged, key=lambda number: (judged[number].score, -number), default=None)
 
 
 def confirmed_lines(searched: Campaign, found: Confirmation) -> list[str]:
@@ -130,19 +133,26 @@ def confirmed_lines(searched: Campaign, found: Confirmation) -> list[str]:
     seeds = max((of.seeds for of in found.figures.values()), default=0)
     lines = [
         f"\nConfirmed on {many(seeds, 'fresh seed')} and splits (validation of the search, of the fresh splits, and their "
-        f"test images, without those that the search had picked on; mean accuracies):\n",
+        f"test images, without those that the search had picked on; mean {_figures(searched)}):\n",
         columns([head, *rows]),
         *(f"  {sentence(pair)}" for pair in found.pairs),
     ]
     return [*lines, *_overtuning(searched, found)]
 
 
+def _figures(searched: Campaign) -> str:
+    by = searched.history.objective
+    return "accuracies" if by == ACCURACY else get_metric(by.metric).title
+
+
 def _row(trial: TrialHistory, of: Confirmed) -> list[str]:
     assert trial.best
-    change = signed(100 * (of.validation - trial.best.eval_accuracy))
-    spread = f" ± {100 * of.test_sd:.1f} points" if np.isfinite(of.test_sd) else ""
-    return [str(trial.number), trial.asked.anchor or "-", f"{trial.best.eval_accuracy:.3f}", f"{of.validation:.3f}", change,
-            f"{of.test:.3f}{spread}", str(of.seeds)]  # fmt: skip
+    measure, name = Measure(of.objective), of.objective.metric
+    searched = trial.best.figure(name) or 0.0
+    change = measure.signed(of.objective.turned(of.validation - searched))
+    spread = f" ± {measure.scaled(of.test_sd):.{measure.digits}f} {measure.unit}" if np.isfinite(of.test_sd) else ""
+    return [str(trial.number), trial.asked.anchor or "-", as_text(name, searched), as_text(name, of.validation), change,
+            f"{as_text(name, of.test)}{spread}", str(of.seeds)]  # fmt: skip
 
 
 def _overtuning(searched: Campaign, found: Confirmation) -> list[str]:
@@ -152,15 +162,17 @@ def _overtuning(searched: Campaign, found: Confirmation) -> list[str]:
     if pick is None or winner is None or pick.number not in found.figures:
         return []
     assert pick.best
-    change = 100 * (found.figures[pick.number].validation - pick.best.eval_accuracy)
+    by, fresh = pick.objective, found.figures[pick.number].validation
+    then = pick.best.figure(by.metric) or 0.0
+    figures = [as_text(by.metric, value) for value in (then, fresh)]
     lines = [
-        f"Overtuning: trial {pick.number}, the search's pick, had {pick.best.eval_accuracy:.3f} on the search's validation "
-        f"images and {found.figures[pick.number].validation:.3f} on fresh ones: {signed(change)} points."
+        f"Overtuning: trial {pick.number}, the search's pick, had {figures[0]} on the search's validation "
+        f"images and {figures[1]} on fresh ones: {Measure(by).difference(by.turned(fresh - then))}."
     ]
     if anchor is not None and anchor.number in found.figures and anchor.number != pick.number:
         of_pick, of_anchor = found.figures[pick.number].tests, found.figures[anchor.number].tests
         shared = sorted(of_pick.keys() & of_anchor.keys())
-        as_good = sum(of_anchor[seed] >= of_pick[seed] for seed in shared)
+        as_good = sum(by.turned(of_anchor[seed]) >= by.turned(of_pick[seed]) for seed in shared)
         lines.append(
             f"On {as_good} of {many(len(shared), 'seed')} the anchor {anchor.asked.anchor} was as good on test as the pick."
         )

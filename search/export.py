@@ -10,11 +10,11 @@ from pathlib import Path
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
 from console.progress import track
-from records.epoch import Row
+from records.epoch import Objective, Row
 from records.files import write_bytes, write_json
 from records.folder import read_run
 from records.history import read_history
-from records.tables import UNITS, best_rows, identity
+from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
 
@@ -25,7 +25,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder")
     parser.add_argument("--top", type=int, metavar="K", help="only the best K (all)")
     parser.add_argument("--per-strategy", action="store_true", help="the best K of each strategy")
-    parser.add_argument("--pareto", action="store_true", help="only those that no other beats in accuracy and seconds")
+    parser.add_argument(
+        "--pareto",
+        action="store_true",
+        help="only those that no other beats in what was picked by (accuracy) and seconds",
+    )
     parser.add_argument("--format", metavar="|".join(FORMATS), help="of --out (by its ending, else parquet)")
     parser.add_argument(
         "--out", type=path_here, metavar="FILE", help="where the best configs go; without it, each run's tables"
@@ -78,9 +82,13 @@ def _format(kind: str | None, out: Path | None) -> str:
 
 
 def _comparable(runs: list[Path]) -> None:
-    """Figures picked on test and on validation, or of other data, have no common order. Raises UsageError."""
+    """Figures picked on test and on validation, by other metrics, or of other data have no common order.
+
+    Raises UsageError.
+    """
     kinds_of: dict[str, Callable[[Row], str]] = {
         "protocols": lambda run: run["setting"]["protocol"],
+        "metrics": lambda run: Objective.of(run["setting"]).metric,
         "data": lambda run: run["data"]["digest"][:12],
     }
     for name, of in kinds_of.items():
@@ -98,14 +106,20 @@ def _best(folder: Path) -> list[Row]:
 
 def choose(rows: list[Row], top: int | None, per_strategy: bool, pareto: bool = False) -> list[Row]:
     """The best rows first, at most `top` of them, or of each strategy; ties by run and trial."""
-    ranked = sorted(rows, key=lambda r: (-r["selection_accuracy"], r["selection_loss"], r["run"], r["trial"]))
+    ranked = sorted(rows, key=_standing)
     strategies = dict.fromkeys(row["setting_strategy"] for row in ranked) if per_strategy else (None,)
     groups = [[row for row in ranked if name in (None, row["setting_strategy"])] for name in strategies]
     return [row for group in groups for row in (front(group) if pareto else group)[:top]]
 
 
+def _standing(row: Row) -> tuple[float, float, str, int]:
+    """Sorts the best first, by the metric that its run picked by."""
+    by = Objective.of({name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)})
+    return -by.turned(row[f"selection_{by.metric}"]), row["selection_loss"], row["run"], row["trial"]
+
+
 def front(ranked: list[Row]) -> list[Row]:
-    """Of rows ranked by accuracy: those that are quicker than every one before them."""
+    """Of ranked rows: those that are quicker than every one before them."""
     kept: list[Row] = []
     for row in ranked:
         if not kept or row["seconds"] < kept[-1]["seconds"]:

@@ -3,31 +3,44 @@
 import textwrap
 from pathlib import Path
 
+from analysis.rulebook.measure import Measure
+from analysis.rulebook.uneven import is_uneven, recalls, uneven_lines
 from console.wording import clock, columns
+from records.epoch import ACCURACY, OWN, Objective
+from records.files import read_arrays
+from records.folder import predictions_file
 from search.campaign import Campaign
 from search.confirm import Confirmation, confirmed_lines
 from search.planning.plan import Plan
-from search.testing import Judged, best_of, paired_difference
-from search.views.terminal import config_words
-from trainables.metrics import titled
+from search.testing import Judged, best_of, difference
+from search.views.terminal import called, config_words
+from trainables.metrics import as_text, get_metric, titled
 
 
 def trial_table(campaign: Campaign, most: int = 5) -> str:
     """The best few trials and every anchor, best first."""
     ranked = campaign.history.ranked()
     shown = [trial for place, trial in enumerate(ranked) if place < most or trial.asked.anchor]
-    head = ["trial", "anchor", "state", "epoch", "accuracy", "loss", "KNN", "images", "time"]
+    further = further_objective(campaign.history.objective)
+    head = ["trial", "anchor", "state", "epoch", *further.values(), "accuracy", "loss", "KNN", "images", "time"]
     rows = [
         [str(trial.number), trial.asked.anchor or "-", trial.state, f"{best.epoch} of {len(trial.records)}",
-         f"{best.eval_accuracy:.3f}", _loss(best.eval_loss), f"{best.eval_knn:.3f}",
+         *(as_text(name, best.figure(name)) for name in further), f"{best.eval_accuracy:.3f}",
+         as_text("loss", best.eval_loss), f"{best.eval_knn:.3f}",
          f"{trial.records[-1].images_trained:,}", clock(trial.records[-1].seconds)]
         for trial in shown if (best := trial.best)
     ]  # fmt: skip
     return columns([head, *rows])
 
 
-def _loss(loss: float) -> str:
-    return f"{loss:.3f}" if loss < 1000 else f"{loss:.1e}"
+def further_objective(objective: Objective) -> dict[str, str]:
+    """Name and title of what was picked by, where it is neither accuracy nor loss."""
+    return {} if objective.metric in OWN else {objective.metric: get_metric(objective.metric).title}
+
+
+def by_which(objective: Objective) -> str:
+    """' by balanced accuracy'; nothing of accuracy."""
+    return "" if objective == ACCURACY else f" by {get_metric(objective.metric).title}"
 
 
 def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float, found: Confirmation | None) -> str:
@@ -38,14 +51,15 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
             "No trial reached the end of an epoch; the reasons are above and in " + str(campaign.folder / "log") + "."
         )
     assert best.best
-    split = best.best.eval_split
+    split, by = best.best.eval_split, by_which(campaign.history.objective)
     called = "The search's pick" if found else "Best configuration"
     words = f"{called} (trial {best.number}): {config_words(best.asked)}"
     parts = [
-        f"\nBest epochs on {split}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
+        f"\nBest epochs on {split}{by}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
         *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         _beat_the_anchors(campaign, judged),
+        *_uneven(campaign, judged),
         *(confirmed_lines(campaign, found) if found else []),
     ]
     return "\n".join(parts)
@@ -61,14 +75,30 @@ def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     if not judged:
         return "Test was not opened."
     lines = [
-        f"  trial {j.trial.number}{f' ({j.trial.asked.anchor})' if j.trial.asked.anchor else ''}: "
+        f"  trial {j.trial.number}{called(j.trial)}: "
         f"accuracy {j.figures.accuracy:.3f}, loss {j.figures.loss:.3f}, KNN {j.figures.knn:.3f}"
-        + "".join(f", {title} {value}" for title, value in titled(j.figures.metrics))
+        + "".join(f", {title} {value}" for title, value in titled(j.figures.metrics, j.trial.objective.metric))
         for j in judged
     ]
     times = "once" if len(campaign.history.tests()) == 1 else f"{len(campaign.history.tests())} times"
     head = f"On the {len(plan.split.test)} held-out test images, opened {times} in this run:"
     return "\n".join([head, *lines])
+
+
+def _uneven(campaign: Campaign, judged: list[Judged]) -> list[str]:
+    """Where classes are uneven: of the best trial and the best anchor, as far as they were judged on the same images."""
+    run, (best, anchor) = campaign.history.run, best_of(campaign.history)
+    if best is None or best.best is None or not is_uneven(run):
+        return []
+    shown = {trial.number: trial for trial in (best, anchor) if trial is not None}
+    said = {each.trial.number: each.said for each in judged}
+    on = "test" if said else best.best.eval_split
+    if not said:
+        files = {number: predictions_file(campaign.folder, number, on) for number in shown}
+        said = {number: read_arrays(path)[0] for number, path in files.items() if path.exists()}
+    classes = len(run["data"]["classes"])
+    of = {f"trial {n}{called(shown[n])}": recalls([said[n]], classes) for n in shown if n in said}
+    return uneven_lines(run, on, of)
 
 
 def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
@@ -81,18 +111,20 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
         return "Only anchors were run, so there was no search to beat them."
     if best.asked.anchor:
         return (
-            f"The search did not beat its anchors: {name} is the best of all {len(campaign.trials)} trials on {split}."
+            f"The search did not beat its anchors: {name} is the best of all {len(campaign.trials)} trials on "
+            f"{split}{by_which(best.objective)}."
         )
     assert best.best and anchor.best
-    gain = 100 * (best.best.eval_accuracy - anchor.best.eval_accuracy)
-    said = f"The search beat its best anchor ({name}) by {gain:.1f} points on {split}"
+    by = best.objective
+    measure, gain = Measure(by), by.score(best.best) - by.score(anchor.best)
+    said = f"The search beat its best anchor ({name}) by {measure.size(gain)} on {split}"
     if len(judged) < 2:
         return f"{said}; the best of many is picked there, so expect less on new images."
-    difference, half = paired_difference(judged[0].correct, judged[1].correct)
-    low, high = 100 * (difference - half), 100 * (difference + half)
+    found, half = difference(judged[0], judged[1])
+    on_test, low, high = (f"{measure.scaled(end):+.{measure.digits}f}" for end in (found, found - half, found + half))
     return (
-        f"{said}; on test, where nothing was picked, by {100 * difference:+.1f} (95 % interval over its images "
-        f"{low:+.1f} to {high:+.1f}). One seed and one split carry no word; --confirm 3 trains the best again on "
+        f"{said}; on test, where nothing was picked, by {on_test} (95 % interval over its images "
+        f"{low} to {high}). One seed and one split carry no word; --confirm 3 trains the best again on "
         f"fresh ones."
     )
 

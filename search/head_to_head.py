@@ -5,9 +5,9 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from analysis.rulebook.measure import measure_of
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
-from analysis.rulebook.sentences import points
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.errors import UsageError
 from console.wording import many
@@ -27,6 +27,7 @@ from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
 from search.views.terminal import Terminal
+from spaces.arm import Arm
 from spaces.setting import Setting
 from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
@@ -39,7 +40,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     asked_budget = parse_budget(options.budget)
     configs = _configs(options.configs)
     contestants = make_contestants(options.strategies, options.anchors, options.twins, configs)
-    verdict = plan_verdict([one.arm for one in contestants], options.primary, options.margin / 100)
+    verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
@@ -71,6 +72,11 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     return _finish(plan, campaign, queue, verdict, interrupted, started)
 
 
+def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:
+    """The pairs and the margin, before anything runs. Raises UsageError."""
+    return plan_verdict(arms, options.primary, options.margin / 100, measure_of(options.metric))
+
+
 def most_seeds(options: CompareOptions) -> int:
     """Seeds that the run may come to."""
     return max(options.seeds, options.max_seeds) if options.until_decided else options.seeds
@@ -90,7 +96,7 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
         f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
         f"{data}\n"
-        f"Planned beforehand, with a margin of {points(verdict.margin)}: {asked}"
+        f"Planned beforehand, with a margin of {verdict.measure.margin(verdict.margin)}: {asked}"
     )
 
 

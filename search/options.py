@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from console.arguments import HERE, OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
+from trainables.metrics import OBJECTIVES
 
 
 class RunOptions(BaseModel):
@@ -50,6 +51,9 @@ class RunOptions(BaseModel):
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: judged on validation, test opened at the end; report: judged on test"
+    )
+    metric: Annotated[str, OneOf(OBJECTIVES)] = Field(
+        "accuracy", description="what epochs, trials and arms are picked and compared by; map of multi_label alone"
     )
     executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
     address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")
@@ -109,7 +113,12 @@ class CompareOptions(RunOptions):
         None,
         description="the pairs that get a word, a:b with commas (each curriculum against finetune and its random twin)",
     )
-    margin: float = Field(1.0, gt=0, le=50, description="points: an interval within this of zero is called a tie")
+    margin: float = Field(
+        1.0,
+        gt=0,
+        le=50,
+        description="points (of loss: hundredths of a nat): an interval within this of zero is called a tie",
+    )
     until_decided: bool = Field(
         False, description="go on with further seeds until every planned pair is decided; arms that are settled stop"
     )

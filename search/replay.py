@@ -9,12 +9,13 @@ from typing import Any
 from console.arguments import DONE, TOO_FEW, Parser, guarded, read
 from console.plugins import require_plugins
 from console.wording import clock
-from records.epoch import EpochRecord
+from records.epoch import OWN, EpochRecord
 from records.parquet import read_rows, row_of
 from records.tables import SETTING
 from spaces.setting import Setting
 from spaces.space import make_config
 from spaces.trial import TrialConfig
+from trainables.metrics import as_text, get_metric
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
@@ -47,7 +48,7 @@ def replay(asked: argparse.Namespace) -> int:
     print(f"Trial {row['trial']} of {row['run']}: {setting.strategy} on {setting.data}, {length}, seed {setting.seed}")
     trial = Trial(setting, config, int(row["trial"]))
     for record in trial.records():
-        print(_line(record), flush=True)
+        print(_line(record, setting.metric), flush=True)
         if record.epoch == epochs:
             break
     return _compare(row, trial, epochs)
@@ -65,7 +66,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
         if now != trial.state.config:
             trial.reconfigure(now)
         record = next(records)
-        print(_line(record), flush=True)
+        print(_line(record, setting.metric), flush=True)
         if (record.eval_accuracy, record.eval_loss) != (row["selection_accuracy"], row["selection_loss"]):
             other.append(record.epoch)
     if other:
@@ -89,11 +90,12 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     return setting, make_config(config, {name: row[name] for name in config.model_fields if name in row})
 
 
-def _line(record: EpochRecord) -> str:
+def _line(record: EpochRecord, metric: str) -> str:
+    further = "" if metric in OWN else f"  {get_metric(metric).title} {as_text(metric, record.figure(metric))}"
     return (
         f"epoch {record.epoch:>3}  rate {record.learning_rate:.2e}  share {record.share:.2f}  images {record.images:>6,}  "
         f"train {record.train_loss:.3f} / {record.train_accuracy:.3f}  {record.eval_split} {record.eval_loss:.3f} / "
-        f"{record.eval_accuracy:.3f}  KNN {record.eval_knn:.3f}  {clock(record.seconds)}"
+        f"{record.eval_accuracy:.3f}  KNN {record.eval_knn:.3f}{further}  {clock(record.seconds)}"
     )
 
 

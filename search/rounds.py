@@ -1,24 +1,25 @@
 """A head-to-head that goes on until every planned pair is decided: rounds of seeds, for the arms that are still needed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.rulebook.conditions import conditions
+from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import kept_predictions, outcomes
 from analysis.rulebook.pairs import Pair, planned_pairs
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sentences import conclusion, in_short, interval, sentence
 from analysis.rulebook.words import DECIDED
-from console.wording import columns, many, signed
+from console.wording import columns, many
 from records.events import Round
 from search.campaign import Campaign
 from search.proposers.head_to_head import HeadToHead
 from spaces.arm import Arm
 
 BAR = 31  # characters of a drawn interval
-REACH = 10.0  # points on either side of zero
+REACH = 0.1  # on either side of zero: ten points, or a tenth of a nat
 
 
 @dataclass
@@ -68,16 +69,25 @@ def needed_arms(pairs: Collection[Pair], arms: Collection[Arm]) -> list[Arm]:
     return [arm for arm in arms if arm in wanted]
 
 
-def standing(pairs: Collection[Pair]) -> str:
+def standing(pairs: Sequence[Pair]) -> str:
     """A line per pair: the interval as a drawing and in numbers, and the word."""
     done = sum(pair.word in DECIDED for pair in pairs)
     seeds = max(pair.n for pair in pairs)
-    head = ["pair", f"{-REACH:g} points 0 {REACH:+g}".center(BAR), "mean", "interval", "seeds", "word"]
+    measure = pairs[0].measure
+    reach = measure.scaled(REACH)
+    ends = f"{-reach:g} {measure.unit} 0 {reach:+g}"
+    head = ["pair", ends.center(BAR), "mean", "interval", "seeds", "word"]
     rows = [
-        [f"{pair.a} : {pair.b}", drawn(pair), signed(100 * pair.mean), _interval(pair), str(pair.n), in_short(pair)]
+        [f"{pair.a} : {pair.b}", drawn(pair), measure.signed(pair.mean), _interval(pair), str(pair.n), in_short(pair)]
         for pair in pairs
     ]
-    return f"\nAfter {many(seeds, 'seed')}, {done} of {many(len(pairs), 'pair')} decided:\n\n{columns([head, *rows])}\n"
+    said = f"After {many(seeds, 'seed')}, {done} of {many(len(pairs), 'pair')} decided{_of(measure)}"
+    return f"\n{said}:\n\n{columns([head, *rows])}\n"
+
+
+def _of(measure: Measure) -> str:
+    """What the differences are of, where that is not accuracy."""
+    return f" (differences{measure.of}, {measure.unit})" if measure.of else ""
 
 
 def _interval(pair: Pair) -> str:
@@ -85,18 +95,18 @@ def _interval(pair: Pair) -> str:
 
 
 def drawn(pair: Pair) -> str:
-    """'·······├────●──┤··│···········': the interval between -REACH and +REACH points; an arrow where it goes on."""
+    """'·······├────●──┤··│···········': the interval between -REACH and +REACH; an arrow where it goes on."""
     line = ["·"] * BAR
     low, mean, high = (_place(value) for value in (pair.low, pair.mean, pair.high))
     line[low : high + 1] = ["─"] * (high + 1 - low)
-    line[low], line[high] = "◄├"[100 * pair.low >= -REACH], "►┤"[100 * pair.high <= REACH]
+    line[low], line[high] = "◄├"[pair.low >= -REACH], "►┤"[pair.high <= REACH]
     line[_place(0.0)] = "│"
     line[mean] = "●"
     return "".join(line)
 
 
 def _place(difference: float) -> int:
-    return round((float(np.clip(100 * difference, -REACH, REACH)) + REACH) / (2 * REACH) * (BAR - 1))
+    return round((float(np.clip(difference, -REACH, REACH)) + REACH) / (2 * REACH) * (BAR - 1))
 
 
 def conclude(campaign: Campaign, plan: VerdictPlan) -> str:

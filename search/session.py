@@ -5,6 +5,7 @@ import time
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
 from console.progress import amount
 from console.wording import many, value
+from records.epoch import Objective
 from records.history import RANKED
 from search.campaign import Campaign
 from search.confirm import check_confirm, confirm
@@ -19,6 +20,7 @@ from search.running import execute, open_campaign, resume_line, write_tables
 from search.schedulers import is_population
 from search.testing import open_test
 from search.views.terminal import Terminal
+from trainables.metrics import get_metric
 from trainables.networks.engine import bf16_is_fast, gpus_here
 
 
@@ -31,7 +33,8 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     plan = make_plan(options, resumes)
     print(headline(plan), flush=True)
     started = time.monotonic()
-    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler)
+    objective = Objective(plan.setting.metric, plan.setting.lower_is_better)
+    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler, objective)
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
     about = describe(plan)
@@ -95,7 +98,7 @@ def headline(plan: Plan) -> str:
         f"{many(options.samples, 'trial')} of up to {many(setting.epochs, 'epoch')}, {options.sampler}, "
         f"{options.scheduler}; "
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
-        f"seed {setting.seed}, protocol {setting.protocol}",
+        f"seed {setting.seed}, protocol {setting.protocol}{_picked_by(plan)}",
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
         f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}, "
         f"{amount(plan.disk_bytes)} at most",
@@ -104,6 +107,12 @@ def headline(plan: Plan) -> str:
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: {why}.")
     return "\n".join(lines)
+
+
+def _picked_by(plan: Plan) -> str:
+    """Nothing of accuracy."""
+    metric = plan.setting.metric
+    return "" if metric == "accuracy" else f", picked by {get_metric(metric).title}"
 
 
 def _precision(plan: Plan) -> str:

@@ -5,13 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.rulebook.outcomes import right
+from analysis.rulebook.resampling import jackknife_sd
 from console.progress import track
+from records.epoch import ACCURACY
 from records.events import Tested
-from records.files import read_arrays
+from records.files import Arrays, read_arrays
 from records.folder import best_weights, predictions_file, remove_checkpoints
 from records.history import RunHistory, TrialHistory
 from search.campaign import Campaign
 from search.planning.plan import Plan
+from trainables.metrics import get_metric
 from trainables.preparation import on_this_machine
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, write_predictions
@@ -23,7 +27,12 @@ class Judged:
 
     trial: TrialHistory
     figures: Tested
-    correct: np.ndarray  # (n,) bool, by image of the test split
+    said: Arrays  # of each image of the test split, as it is kept
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(n,) bool, by image."""
+        return right(self.said)
 
 
 def best_of(history: RunHistory) -> tuple[TrialHistory | None, TrialHistory | None]:
@@ -45,7 +54,7 @@ def judge(plan: Plan, campaign: Campaign, trial: TrialHistory) -> Judged:
         _open(plan, campaign, trial)
     assert trial.test
     said, _ = read_arrays(predictions_file(campaign.folder, trial.number, "test"))
-    return Judged(trial, trial.test, said["correct"])
+    return Judged(trial, trial.test, said)
 
 
 def open_tests(plan: Plan, campaign: Campaign) -> None:
@@ -66,6 +75,17 @@ def _open(plan: Plan, campaign: Campaign, history: TrialHistory) -> None:
     assert history.best
     write_predictions(campaign.folder, trial, "test", history.best.epoch, test)
     campaign.tested(Tested(number, test.accuracy, test.loss, test.knn, test.metrics))
+
+
+def difference(a: Judged, b: Judged) -> tuple[float, float]:
+    """What a is better by in the metric that trials are picked by, and half of its 95 % interval over the test images."""
+    by = a.trial.objective
+    if by == ACCURACY:
+        return paired_difference(a.correct, b.correct)
+    of_a, of_b = a.figures.figure(by.metric), b.figures.figure(by.metric)
+    if of_a is None or of_b is None:
+        return math.nan, math.nan
+    return by.turned(of_a - of_b), 1.96 * jackknife_sd(get_metric(by.metric), a.said, b.said)
 
 
 def paired_difference(right_a: np.ndarray, right_b: np.ndarray) -> tuple[float, float]:

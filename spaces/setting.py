@@ -56,6 +56,11 @@ class Setting(BaseModel):
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: epochs judged on validation, test opened at the end; report: judged on test"
     )
+    metric: str = Field("accuracy", description="what epochs, trials and arms are picked and compared by")
+    lower_is_better: bool = Field(
+        False,
+        description="of the metric; recorded beside it, so that whoever reads a run need not know its declaration",
+    )
     seed: int = Field(0, ge=0, lt=2**31)
     epochs: int = Field(12, ge=1, description="at most")
     max_updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from records.epoch import EpochRecord
+from records.epoch import ACCURACY, EpochRecord, Objective
 from trainables.networks.engine import Evaluation
 
 Weights = dict[str, torch.Tensor]
@@ -14,27 +14,24 @@ Weights = dict[str, torch.Tensor]
 class Looks:
     """Those of one epoch so far. Its record shows the best; without any that counts, its end, for the curve alone."""
 
+    objective: Objective = ACCURACY
     count: int = 0  # that count for selection
-    evaluation: Evaluation | None = None  # the best one's: accuracy, then lower loss, then the earlier
+    evaluation: Evaluation | None = None  # the best one's: by the objective, then lower loss, then the earlier
     updates: int = 0  # of the trial, when it was taken
 
     def enter(self, evaluation: Evaluation, updates: int, counts: bool) -> bool:
         """Whether this one is the epoch's best so far."""
         self.count += counts
+        standing = self.objective.standing
         best = self.evaluation is None or standing(evaluation) > standing(self.evaluation)
         if best:
             self.evaluation, self.updates = evaluation, updates
         return best
 
 
-def standing(evaluation: Evaluation) -> tuple[float, float]:
-    """Sorts the better one last."""
-    return evaluation.accuracy, -evaluation.loss
-
-
-def outdoes(evaluation: Evaluation, best: EpochRecord | None) -> bool:
+def outdoes(evaluation: Evaluation, best: EpochRecord | None, by: Objective) -> bool:
     """Whether it is better than the best epoch so far."""
-    return best is None or standing(evaluation) > (best.eval_accuracy, -best.eval_loss)
+    return best is None or by.standing(evaluation) > by.standing(best)
 
 
 def copied(weights: Weights) -> Weights:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from records.epoch import EpochRecord
+from records.epoch import ACCURACY, EpochRecord, Objective
 from spaces.trial import TrialConfig
 from trainables.budget import Budget, Pace, Totals
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
@@ -44,6 +44,7 @@ class TrainState:
     seed: int
     epochs: int  # at most
     budget: Budget = field(default_factory=Budget)  # what ends the trial beside its epochs, and where it is looked at
+    objective: Objective = ACCURACY  # what epochs are picked by
     eval_levels: Floats | None = None  # (n,) of the division, for stages that have figures of their own
     epoch: int = 0
     curriculum_state: dict[str, Any] = field(default_factory=dict)
@@ -91,7 +92,7 @@ def train(state: TrainState) -> Iterator[EpochRecord]:
         rate, trained, looks = _train(state, plan, order, positions, before)
         record = _record(state, plan, order[: trained.images], rate, trained, looks)
         state.last = record
-        if record.better_than(state.best):
+        if record.better_than(state.best, state.objective):
             state.best = record
         yield record
 
@@ -128,7 +129,7 @@ def _train(state: TrainState, plan: Plan, order: Ints, positions: Ints, before: 
     `before`: what was used of the budget when the epoch began. Returns the rate of the first update, what training showed,
     and the looks at marks on the way or at the end.
     """
-    work, looks, state.kept = _work(state, plan, order, positions), Looks(), None
+    work, looks, state.kept = _work(state, plan, order, positions), Looks(state.objective), None
     first, trained = _train_segment(state, plan, work, 0, before)
     while not _look_if_due(state, looks, before, first, whole=trained.updates == work.updates):
         before = state.used
@@ -187,7 +188,7 @@ def _look_if_due(state: TrainState, looks: Looks, before: float, rate: float, wh
         evaluation = _evaluate(state, rate)
         if looks.enter(evaluation, state.totals.updates, counts):
             state.evaluation = evaluation
-            goes_on = not over and outdoes(evaluation, state.best)
+            goes_on = not over and outdoes(evaluation, state.best, state.objective)
             state.kept = copied(state.engine.weights()) if goes_on else None
     return over
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from records.epoch import EpochRecord
+from records.epoch import EpochRecord, Objective
 from records.files import Arrays, read_arrays, read_text, write_arrays
 from records.folder import best_weights, last_checkpoint, predictions_file
 from records.history import recorded_epochs
@@ -59,6 +59,7 @@ class Trial:
             seed=setting.seed,
             epochs=setting.epochs,
             budget=Budget(setting.max_updates, setting.max_seconds, setting.marks),
+            objective=Objective(setting.metric, setting.lower_is_better),
             eval_levels=None if levels is None else levels[eval_index],
             totals=charged + scored,
         )
@@ -79,15 +80,15 @@ class Trial:
 
     def _settled(self, record: EpochRecord, best: EpochRecord | None) -> EpochRecord:
         """The record that counts for this epoch. In bf16 or on a GPU a second training differs in the last digits."""
-        first = self.recorded.get(record.epoch)
+        first, by = self.recorded.get(record.epoch), self.state.objective
         if first is None:
             # a machine that went down may have taken this epoch and left a later, better one: that one's network stays
-            outdone = any(other.better_than(record) for other in self.recorded.values())
+            outdone = any(other.better_than(record, by) for other in self.recorded.values())
             if self.folder and record == self.state.best and not outdone:
                 self._keep_best()
             self.recorded[record.epoch] = record
             return record
-        self.state.best = first if first.better_than(best) else best
+        self.state.best = first if first.better_than(best, by) else best
         self.state.last, self.state.totals = first, Totals.of(first)
         return first
 
@@ -135,8 +136,9 @@ class Trial:
         """
         self.restore(path)
         best: EpochRecord | None = None
+        by = self.state.objective
         for epoch in sorted(self.recorded):
-            best = self.recorded[epoch] if self.recorded[epoch].better_than(best) else best
+            best = self.recorded[epoch] if self.recorded[epoch].better_than(best, by) else best
         self.state.best, self.state.last = best, self.recorded.get(self.state.epoch, self.state.last)
         if self.folder:
             self.save(last_checkpoint(self.folder, self.number))
@@ -183,6 +185,8 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
         "probabilities": evaluation.probabilities,
         "correct": evaluation.correct,
     }
+    if evaluation.targets is not None:
+        arrays["targets"] = evaluation.targets
     write_arrays(predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
 
 

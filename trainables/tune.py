@@ -15,7 +15,7 @@ from ray import tune
 
 from console.errors import UsageError
 from console.plugins import load_plugins
-from records.epoch import EpochRecord
+from records.epoch import EpochRecord, Objective
 from records.events import Member
 from records.files import is_full_or_readonly
 from records.folder import trial_folder
@@ -61,6 +61,7 @@ class StrategyTrainable(tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
         self.failure: dict[str, Any] | None = None
+        self.objective = Objective.of(json.loads(config["setting"]))
         _hold(self.folder)
         self.fields = {name: config[name] for name in config.get("fields", ())}
         self.donor = config.get("donor")
@@ -81,18 +82,20 @@ class StrategyTrainable(tune.Trainable):
     def step(self) -> dict[str, Any]:
         record = None if self.failure else self._next()
         if record is None:  # Ray wants its metrics in every result
-            nothing = {"best_accuracy": 0.0, "accuracy": 0.0, "images": 0, "passes": 0.0, "epoch": 0}
-            return {"done": True, **nothing, **(self.failure or {}), **self._placed()}
-        best, work = self.trial.state.best, record.work(self.trial.state.config.batch_size)
+            scores = dict.fromkeys(("best_score", "score"), self.objective.before_any)
+            nothing = {"images": 0, "passes": 0.0, "epoch": 0}
+            return {"done": True, **scores, **nothing, **(self.failure or {}), **self._placed()}
+        state, by = self.trial.state, self.objective
+        work = record.work(state.config.batch_size)
         return {
             "record": record,  # whole: Ray would keep statistics of every number in a dict
             "epoch": record.epoch,
-            "accuracy": record.eval_accuracy,
+            "score": by.score(record),
             **self._membership(record.epoch),
             **self._placed(),
-            "best_accuracy": best.eval_accuracy if best else 0.0,
+            "best_score": by.score(state.best) if state.best else by.before_any,
             "images": work,
-            "passes": work / len(self.trial.state.train_index),
+            "passes": work / len(state.train_index),
             "peak_memory_mb": peak_memory_mb(self.trial.setting.device),
             "done": record.finished,
         }

@@ -34,8 +34,9 @@ def make_chapters(
     head-to-head. Raises what `more` raises.
     """
     body: list[Chapter] = [what_was_run(sections)]
-    if any(section.data in REPORT_DATA for section in sections):
-        body.append(_part_one(sections))
+    as_theirs = [section for section in sections if section.by_accuracy]  # the 2024 report picked by accuracy
+    if any(section.data in REPORT_DATA for section in as_theirs):
+        body.append(_part_one(as_theirs))
     searches: list[Chapter] = []
     several = sum(not run.head_to_head for section in sections for run in section.runs) > 1
     for number, section in enumerate(sections):
@@ -47,9 +48,9 @@ def make_chapters(
         own[place] = replace(own[place], parts=[*own[place].parts, *more(section, suffix)])
         body += compared
         searches += searched
-    if any(section.data == "rsscn7" for section in sections):
-        body.append(_claims(sections))
-    body += [*searches, methods()]
+    if any(section.data == "rsscn7" for section in as_theirs):
+        body.append(_claims(as_theirs))
+    body += [*searches, methods(sections)]
     return [in_short(body), *body]
 
 

@@ -33,7 +33,7 @@ def _arm_table(section: Section, suffix: str) -> Table:
         f"figures of the selected epoch on {section.eval_split}, since test is not open for all of them yet"
     )  # fmt: skip
     caption = f"Every arm: {judged}; mean over seeds (95 % t interval from {FEWEST_SEEDS} seeds on), costs per trial."
-    return Table(f"arms{suffix}", caption, table, display.arms(table))
+    return Table(f"arms{suffix}", caption, table, display.arms(table, section.measure))
 
 
 def _left_out(arms: Arms) -> list[Part]:

@@ -51,4 +51,6 @@ def _to_show(section: Section) -> str:
     arms = section.arms[section.arms["arm_order"].isna()]
     own = arms[arms["base"] == "self_paced"]
     chosen = own if len(own) else arms
-    return str(chosen.groupby("arm")["selection_accuracy"].mean().idxmax())
+    by = section.measure.objective
+    means = chosen.groupby("arm")[f"selection_{by.metric}"].mean()
+    return str(means.idxmin() if by.lower_is_better else means.idxmax())

@@ -21,7 +21,9 @@ def what_was_run(sections: list[Section]) -> Chapter:
     parts.append(Sentences([f"{run.name}: {run.command}" for run in runs], listed=True))
     if len(sections) > 1:
         titles = "; ".join(section.title for section in sections)
-        parts.append(Sentences([f"These runs differ in data or protocol, so they stand in separate sections and are never "
+        one_metric = len({section.measure for section in sections}) == 1
+        what = "data or protocol" if one_metric else "data, protocol or metric"
+        parts.append(Sentences([f"These runs differ in {what}, so they stand in separate sections and are never "
                                 f"averaged together: {titles}."]))  # fmt: skip
     notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
     if notes:
@@ -31,16 +33,18 @@ def what_was_run(sections: list[Section]) -> Chapter:
 
 
 def _leader(section: Section) -> list[str]:
-    """A sentence on the arm with the highest mean accuracy; none for a section that holds searches only."""
+    """A sentence on the arm with the best mean figure; none for a section that holds searches only."""
     table = arm_summary(section)
     if table.empty:
         return [f"{section.title}: nothing has come to its end yet."]
     compared = table[~table["arm"].isin(section.arms[section.arms["searched"]]["arm"])]
     if compared.empty:
         return []
-    best = compared.sort_values("accuracy").iloc[-1]
+    by = section.measure.objective
+    best = compared.sort_values(by.metric, ascending=not by.lower_is_better).iloc[-1]
+    most = "lowest" if by.lower_is_better else "highest"
     return [
-        f"{section.title}: highest mean accuracy {best['accuracy']:.3f} ({best['judged_on']}), {best['arm']}, "
+        f"{section.title}: {most} mean {section.measure.title} {best[by.metric]:.3f} ({best['judged_on']}), {best['arm']}, "
         f"on {many(best['seeds'], 'seed')}."
     ]
 

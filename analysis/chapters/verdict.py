@@ -1,5 +1,7 @@
 """The verdict's chapter: pairs in words and as tables, where a gain comes from, what the pick promised, image by image."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.comparable import Section
@@ -33,10 +35,11 @@ def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
     parts: list[Part] = [Sentences(_conditions(section))]
     if len(planned):
         parts.append(Sentences(planned["sentence"].tolist(), f"verdict{suffix}", listed=True))
-        drawn = forest(planned, lambda row: f"{row['a']} − {row['b']}", "Planned pairs", planned["margin"].iloc[0])
+        margin = planned["margin"].iloc[0]
+        drawn = forest(planned, lambda row: f"{row['a']} − {row['b']}", "Planned pairs", margin, section.measure)
         caption = f"Paired differences: dot the mean, line the {HOLDS}, band the margin of a tie."
         parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
-    shown = display.verdicts(table)
+    shown = display.verdicts(table, section.measure)
     parts.append(
         Table(f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, folded=True)
     )
@@ -77,14 +80,15 @@ def _gain(section: Section, suffix: str) -> list[Part]:
     split = decomposition(section)
     if split.empty:
         return []
+    measure = section.measure
     caption = (
-        "Where a curriculum's gain over plain fine-tuning comes from, points: set size (its random twin minus the "
-        "baseline) and order (the curriculum minus its random twin)."
+        f"Where a curriculum's gain over plain fine-tuning comes from, {measure.unit}{measure.of}: set size (its random "
+        "twin minus the baseline) and order (the curriculum minus its random twin)."
     )
-    drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order")
+    drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order", measure=measure)
     styles = styles_of(list(section.who.values()))
     parts: list[Part] = [
-        Table(f"gain{suffix}", caption, split, display.parts(split)),
+        Table(f"gain{suffix}", caption, split, display.parts(split, measure)),
         Picture(f"gain{suffix}", "The same, with intervals.", drawn),
     ]
     families = _families(section, split)
@@ -96,7 +100,7 @@ def _gain(section: Section, suffix: str) -> list[Part]:
 
 def _optimism(section: Section, suffix: str) -> list[Part]:
     gaps = optimism(section)
-    return [Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps))] if len(gaps) else []
+    return [Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps, section.measure))] if len(gaps) else []
 
 
 def _image_by_image(section: Section, suffix: str) -> list[Part]:
@@ -129,8 +133,8 @@ def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
     return families
 
 
-def methods() -> Chapter:
-    """What the figures mean, for whoever wants to check them."""
+def methods(sections: Sequence[Section] = ()) -> Chapter:
+    """What the figures mean, for whoever wants to check them; of other metrics than accuracy where some section has one."""
     lines = [
         "Arms are compared on the same seeds; a seed fixes split, initialisation and order. The word of a planned pair "
         "follows from one interval, the t confidence sequence (Wang and Ramdas 2023, arXiv 2310.03722, the Gaussian "
@@ -148,4 +152,14 @@ def methods() -> Chapter:
         "KNN: the share of the five nearest other images (features before the head, Euclidean) that have an image's own "
         "label.",
     ]
-    return Chapter("How this was calculated", [Sentences(lines, listed=True)])
+    others = dict.fromkeys(section.measure.title for section in sections if not section.by_accuracy)
+    return Chapter(
+        "How this was calculated", [Sentences(lines + [OF_OTHERS.format(name) for name in others], listed=True)]
+    )
+
+
+OF_OTHERS = (
+    "Runs picked by {0}: the verdict's differences are of {0} on test, turned so that more is better. What the test images "
+    "alone leave open of them is the delete-a-group jackknife over 30 groups of the images (Efron and Tibshirani 1993), "
+    "from the kept predictions. A failed training counts with its last {0}, or with that of one that has seen nothing."
+)

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.rulebook.forecast import MOST
-from console.wording import signed
+from analysis.rulebook.measure import Measure
+from analysis.rulebook.plan import ACCURACY
 from trainables.metrics import METRICS
 
 DASH = "–"
@@ -25,24 +26,24 @@ def plain(value: float, digits: int = 0) -> str:
     return DASH if value is None or pd.isna(value) else f"{value:,.{digits}f}"
 
 
-def points(row: pd.Series, mean: str = "mean", low: str = "low", high: str = "high") -> str:
-    """'+1.2 (-0.9 to +3.4)': a difference of accuracies in points."""
+def points(row: pd.Series, mean: str = "mean", measure: Measure = ACCURACY) -> str:
+    """'+1.2 (-0.9 to +3.4)': a difference of accuracies in points, or of another metric in its unit."""
     if pd.isna(row[mean]):
         return DASH
-    interval = "" if not np.isfinite(row[low]) else f" ({signed(100 * row[low])} to {signed(100 * row[high])})"
-    return f"{signed(100 * row[mean])}{interval}"
+    low, high = row["low"], row["high"]
+    interval = "" if not np.isfinite(low) else f" ({measure.signed(low)} to {measure.signed(high)})"
+    return f"{measure.signed(row[mean])}{interval}"
 
 
-def arms(table: pd.DataFrame) -> pd.DataFrame:
-    """Of tables.arm_summary: one line per arm, the report's figure beside ours where it has one."""
+def arms(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
+    """Of tables.arm_summary: one line per arm, what was picked by first, the report's figure beside ours if it has one."""
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
     further = [(name, metric.title) for name, metric in METRICS.items() if name in table]
-    for measure, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN"), *further):
-        shown[head] = [
-            ranged(*row) for row in table[[measure, f"{measure}_low", f"{measure}_high"]].itertuples(index=False)
-        ]
-        if f"report_{measure}" in table and table[f"report_{measure}"].notna().any():
-            shown[f"report's {head}"] = [plain(value, 2) for value in table[f"report_{measure}"]]
+    named = [("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN"), *further]
+    for name, head in sorted(named, key=lambda pair: pair[0] != measure.objective.metric):
+        shown[head] = [ranged(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
+        if f"report_{name}" in table and table[f"report_{name}"].notna().any():
+            shown[f"report's {head}"] = [plain(value, 2) for value in table[f"report_{name}"]]
     if table["judged_on"].nunique() > 1:
         shown["judged on"] = table["judged_on"]
     shown["best epoch"] = [
@@ -88,13 +89,13 @@ def _both(accuracy: pd.Series, loss: pd.Series) -> list[str]:
     return [DASH if pd.isna(a) else f"{plain(a, 3)} / {plain(b, 2)}" for a, b in pairs]
 
 
-def verdicts(table: pd.DataFrame) -> pd.DataFrame:
+def verdicts(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
     """Of verdict.pairs."""
     shown = pd.DataFrame({"first": table["a"], "second": table["b"], "seeds": table["n"].astype(str)})
     failed = table["failed_a"] + table["failed_b"]
     if failed.any():
         shown["failed"] = failed.astype(str)
-    shown["points"] = [points(row) for _, row in table.iterrows()]
+    shown[f"{measure.unit}{measure.of}"] = [points(row, measure=measure) for _, row in table.iterrows()]
     shown["ahead on"] = [DASH if pd.isna(value) else f"{value:.0%}" for value in table["improvement"]]
     shown["verdict"] = [word or "not planned" for word in table["word"]]
     shown["more seeds"] = [_more(row) for row in table.itertuples()]
@@ -112,19 +113,19 @@ def _more(row: Any) -> str:
     return f"{row.more_seeds:.0f} ({row.more_seeds_low:.0f} to {high})"
 
 
-def parts(table: pd.DataFrame) -> pd.DataFrame:
+def parts(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
     """Of verdict.decomposition: a line per curriculum, a column per part."""
-    said = table.assign(text=[points(row) for _, row in table.iterrows()])
+    said = table.assign(text=[points(row, measure=measure) for _, row in table.iterrows()])
     wide = said.pivot(index="curriculum", columns="part", values="text")[["total", "set size", "order"]]
     return wide.reset_index().rename_axis(columns=None).astype(object)
 
 
-def gaps(table: pd.DataFrame) -> pd.DataFrame:
+def gaps(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
     """Of verdict.optimism."""
     shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
     shown["validation best"] = [plain(value, 3) for value in table["selection"]]
     shown["test"] = [plain(value, 3) for value in table["test"]]
-    shown["gap, points"] = [points(row, "gap") for _, row in table.iterrows()]
+    shown[f"gap, {measure.unit}{measure.of}"] = [points(row, "gap", measure) for _, row in table.iterrows()]
     return shown
 
 

@@ -20,7 +20,9 @@ from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt
 from analysis.runs import looked
 from analysis.statistics import Floats
 from console.wording import many
+from records.epoch import OWN
 from spaces.arm import Arm
+from trainables.metrics import get_metric
 
 POINTS = 80  # of a curve over updates or seconds, where seeds do not meet at the same places
 SIDE_BY_SIDE = 7  # arms in one panel; more cannot be told apart
@@ -42,6 +44,12 @@ class Arms:
     @property
     def words(self) -> dict[str, str]:
         return {"split": self.split}
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """What was picked by, where that is a metric of its own."""
+        metric = self.section.measure.objective.metric
+        return () if metric in OWN else (metric,)
 
     @property
     def split(self) -> str:
@@ -120,12 +128,19 @@ def draw(axes: Axes, of: Curve, label: str, style: dict[str, Any], band: bool = 
 
 
 def arm_curves(
-    records: pd.DataFrame, arms: list[str], styles: Styles, split: str, x: str, reference: pd.DataFrame | None = None
+    records: pd.DataFrame,
+    arms: list[str],
+    styles: Styles,
+    split: str,
+    x: str,
+    reference: pd.DataFrame | None = None,
+    further: tuple[str, ...] = (),
 ) -> Figure:
-    """Accuracy, loss and KNN of these arms, per epoch or per update. Reference (per epoch): dashed black."""
+    """Accuracy, loss, KNN and `further` metrics of these arms, per epoch or update. Reference (per epoch): dashed black."""
+    shown = [*_measures(split), *((f"eval_{name}", f"{split} {get_metric(name).title}") for name in further)]
     with styled():
-        figure, places = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")
-        for axes, (column, label) in zip(places, _measures(split), strict=True):
+        figure, places = plt.subplots(1, len(shown), figsize=(4 * len(shown), 4.2), layout="constrained")
+        for axes, (column, label) in zip(places, shown, strict=True):
             for arm in arms:
                 draw(axes, curve(records[records["arm"] == arm], x, column), arm, styles[arm])
             axes.set(xlabel=_word(x), ylabel=label)
@@ -253,12 +268,12 @@ TRAINING: tuple[Drawing[Arms], ...] = (
     Drawing(
         "arms_epochs",
         "Per epoch, judged on {split}; arms have epochs of different sizes.",
-        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "epoch", of.reference),
+        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "epoch", of.reference, of.further),
     ),
     Drawing(
         "arms_updates",
         "Per update, judged on {split}: the axis on which arms are compared fairly.",
-        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "updates"),
+        lambda of: arm_curves(of.records, of.shown, of.styles, of.split, "updates", further=of.further),
     ),
     Drawing(
         "arms_schedules",

@@ -20,6 +20,8 @@ from analysis.figures.study import STATES, importances, rebuild, study_of, trial
 from analysis.figures.style import COLOURS, OTHERS, STYLE, legend_below, plt, styled
 from analysis.runs import LoadedRun
 from analysis.statistics import Floats, expected_best
+from records.epoch import ACCURACY, Objective
+from trainables.metrics import get_metric
 
 MOST_LINES = 60  # parallel coordinates: the best trials; more lines hide each other
 FEWEST_TRIALS = 4  # fewer have no importance and no slice worth a look
@@ -35,7 +37,8 @@ class Searched:
 
     @property
     def words(self) -> dict[str, str]:
-        return {}
+        title = self.run.measure.title
+        return {"metric": title, "Metric": title[0].upper() + title[1:]}
 
     @property
     def exchangeable(self) -> bool:
@@ -44,7 +47,7 @@ class Searched:
 
     @property
     def values(self) -> str:
-        return f"best {self.run.eval_split} accuracy"
+        return f"best {self.run.eval_split} {self.run.measure.title}"
 
     @cached_property
     def study(self) -> optuna.Study:
@@ -102,11 +105,12 @@ def slices(study: optuna.Study, names: list[str], values: str) -> Figure:
         return _finished(_figure_of(panels[0]), "Each field on its own", (max(6.0, 2.9 * len(names)), 3.8))
 
 
-def parallel(study: optuna.Study, names: list[str]) -> Figure:
+def parallel(study: optuna.Study, names: list[str], by: Objective = ACCURACY) -> Figure:
     """One line per trial through its fields, two at least; of long searches the best MOST_LINES."""
-    best = sorted(trials_of(study), key=lambda trial: -(trial.value or 0.0))[:MOST_LINES]
+    best = sorted(trials_of(study), key=lambda trial: -by.turned(trial.value or 0.0))[:MOST_LINES]
+    title = get_metric(by.metric).title
     with _optuna_draws():
-        axes = visualization.matplotlib.plot_parallel_coordinate(study_of(best), params=names, target_name="accuracy")
+        axes = visualization.matplotlib.plot_parallel_coordinate(study_of(best, by), params=names, target_name=title)
         said = f", the best {len(best)}" if len(best) < len(trials_of(study)) else ""
         figure = _finished(_figure_of(axes), f"Trials through their fields{said}", (10.5, 4.6), layout="none")
         for lines in axes.collections:
@@ -128,67 +132,69 @@ def _legible(axes: Axes, on_lines: bool) -> None:
 
 
 def front(run: LoadedRun) -> Figure:
-    """Accuracy against seconds: every trial, and those that no other beats in both."""
-    rows = pareto(run.finals)
+    """What was picked by against seconds: every trial, and those that no other beats in both."""
+    by, title = run.measure.objective, run.measure.title
+    rows, value = pareto(run.finals, by), f"selection_{by.metric}"
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
         rest, best = rows[~rows["front"]], rows[rows["front"]].sort_values("seconds")
-        axes.plot(rest["seconds"], rest["selection_accuracy"], "o", color=OTHERS, ms=4, label="trial", zorder=1)
-        axes.plot(best["seconds"], best["selection_accuracy"], "o-", color=COLOURS[1], drawstyle="steps-post", ms=6,
+        axes.plot(rest["seconds"], rest[value], "o", color=OTHERS, ms=4, label="trial", zorder=1)
+        axes.plot(best["seconds"], best[value], "o-", color=COLOURS[1], drawstyle="steps-post", ms=6,
                   label="none is both quicker and better", zorder=2)  # fmt: skip
-        for row in _apart(best):
-            axes.annotate(str(row.trial), (row.seconds, row.selection_accuracy), xytext=(4, 4),
+        for row in _apart(best, value):
+            axes.annotate(str(row.trial), (row.seconds, getattr(row, value)), xytext=(4, 4),
                           textcoords="offset points", fontsize=7)  # fmt: skip
-        axes.set(xlabel="seconds of training and scoring", ylabel=f"best {run.eval_split} accuracy")
+        axes.set(xlabel="seconds of training and scoring", ylabel=f"best {run.eval_split} {title}")
         legend_below(figure, axes)
-        axes.set_title("Accuracy against seconds (numbers: trials)", fontsize=11)
+        axes.set_title(f"{title[0].upper()}{title[1:]} against seconds (numbers: trials)", fontsize=11)
         return figure
 
 
-def _apart(best: pd.DataFrame) -> list[Any]:
+def _apart(best: pd.DataFrame, value: str) -> list[Any]:
     """The rows of the front whose numbers would not stand on each other."""
     kept: list[Any] = []
-    spans = [max(float(np.ptp(best[name].astype(float))), 1e-9) for name in ("seconds", "selection_accuracy")]
+    spans = [max(float(np.ptp(best[name].astype(float))), 1e-9) for name in ("seconds", value)]
     for row in best.itertuples():
-        steps = [(row.seconds - o.seconds, row.selection_accuracy - o.selection_accuracy) for o in kept[-1:]]
-        if all(any(step / span > APART for step, span in zip(pair, spans, strict=True)) for pair in steps):
+        steps = [(row.seconds - o.seconds, getattr(row, value) - getattr(o, value)) for o in kept[-1:]]
+        if all(any(abs(step) / span > APART for step, span in zip(pair, spans, strict=True)) for pair in steps):
             kept.append(row)
     return kept
 
 
-def pareto(finals: pd.DataFrame) -> pd.DataFrame:
+def pareto(finals: pd.DataFrame, by: Objective = ACCURACY) -> pd.DataFrame:
     """The trials with a result, quickest first, and whether each is on the front: better than all quicker ones."""
     rows = finals[finals["best_epoch"].notna() & finals["state"].isin(STATES)]
-    rows = rows.sort_values(["seconds", "selection_accuracy"], ascending=[True, False]).copy()
-    before = rows["selection_accuracy"].astype(float).cummax().shift(fill_value=-1.0)
-    return rows.assign(front=rows["selection_accuracy"] > before)
+    rows = rows.sort_values(["seconds", f"selection_{by.metric}"], ascending=[True, by.lower_is_better]).copy()
+    score = rows[f"selection_{by.metric}"].astype(float) * by.turned(1)
+    return rows.assign(front=score > score.cummax().shift(fill_value=-np.inf))
 
 
 def expected(run: LoadedRun) -> Figure:
-    """Expected best validation accuracy after k of the trials, in any order (Dodge et al. 2019; Tang et al. 2020).
+    """Expected best figure on validation after k of the trials, in any order (Dodge et al. 2019; Tang et al. 2020).
 
     Of draws that learn from each other it promises a small search what only a long one finds.
     """
-    values = drawn_values(run)
+    values, by = drawn_values(run), run.measure.objective
     with styled():
         figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
-        best = expected_best(values)
+        best = by.turned(1) * expected_best(by.turned(1) * values)
         axes.plot(np.arange(1, len(best) + 1), best, color=COLOURS[0], label=f"{len(values)} drawn trials")
-        anchors = [row for row in run.finals.itertuples() if run.asked[row.trial].anchor and row.selection_accuracy]
-        for i, row in enumerate(anchors):
-            axes.axhline(row.selection_accuracy, color=COLOURS[1 + i], ls="--", lw=1.2,
-                         label=f"anchor {run.asked[row.trial].anchor}")  # fmt: skip
-        axes.set(xlabel="trials", ylabel=f"expected best {run.eval_split} accuracy", xlim=(1, len(best)))
+        reached = zip(run.finals["trial"], run.finals[f"selection_{by.metric}"], strict=True)
+        anchors = [(run.asked[trial].anchor, value) for trial, value in reached if run.asked[trial].anchor and value]
+        for i, (anchor, value) in enumerate(anchors):
+            axes.axhline(value, color=COLOURS[1 + i], ls="--", lw=1.2,
+                         label=f"anchor {anchor}")  # fmt: skip
+        axes.set(xlabel="trials", ylabel=f"expected best {run.eval_split} {run.measure.title}", xlim=(1, len(best)))
         legend_below(figure, axes)
         axes.set_title("What a smaller search would have found", fontsize=11)
         return figure
 
 
 def drawn_values(run: LoadedRun) -> Floats:
-    """Best accuracy of each drawn trial (no anchors); a pruned one counts with what it had reached."""
+    """Best figure of each drawn trial (no anchors); a pruned one counts with what it had reached."""
     rows = run.finals[run.finals["best_epoch"].notna()]
     drawn = [not run.asked[trial].anchor for trial in rows["trial"]]
-    values: Floats = rows[drawn]["selection_accuracy"].to_numpy(float)
+    values: Floats = rows[drawn][f"selection_{run.measure.objective.metric}"].to_numpy(float)
     return values
 
 
@@ -233,13 +239,13 @@ OF_A_SEARCH: tuple[Drawing[Searched], ...] = (
     ),
     Drawing(
         "search_front",
-        "Accuracy against seconds.",
+        "{Metric} against seconds.",
         lambda of: front(of.run),
-        wants=lambda of: len(of.run.finals) > 1 and not pareto(of.run.finals).empty,
+        wants=lambda of: len(of.run.finals) > 1 and not pareto(of.run.finals, of.run.measure.objective).empty,
     ),
     Drawing(
         "search_expected",
-        "Expected best accuracy of a smaller search: the mean over all subsets of so many drawn trials.",
+        "Expected best {metric} of a smaller search: the mean over all subsets of so many drawn trials.",
         lambda of: expected(of.run),
         wants=lambda of: of.exchangeable and len(drawn_values(of.run)) >= FEWEST_TRIALS,
     ),
@@ -251,14 +257,14 @@ OF_A_SEARCH: tuple[Drawing[Searched], ...] = (
     ),
     Drawing(
         "search_slices",
-        "Accuracy against each field.",
+        "{Metric} against each field.",
         lambda of: slices(of.study, of.fields, of.values),
         wants=lambda of: len(of.fields) > 0,
     ),
     Drawing(
         "search_parallel",
         "Trials through their fields.",
-        lambda of: parallel(of.study, of.fields),
+        lambda of: parallel(of.study, of.fields, of.run.measure.objective),
         wants=lambda of: len(of.fields) > 1,
     ),
 )

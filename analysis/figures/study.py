@@ -9,20 +9,22 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.runs import LoadedRun
+from records.epoch import ACCURACY, Objective
 
 STATES = ("complete", "pruned")  # of trials that count
 MOST_FORESTED = 256  # trials, evenly spread over a long search: fANOVA takes seconds per thousand
 
 
 def rebuild(run: LoadedRun) -> optuna.Study:
-    """The study in memory, from the ledger: searched values and best accuracy of every trial that was not lost.
+    """The study in memory, from the ledger: searched values and best figure of every trial that was not lost.
 
     A pruned trial counts with its best epoch so far. Anchors that no draw could have given are left out, as the sampler
     was not told of them either.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space = {name: json_to_distribution(text) for name, text in run.about["space"]["search"].items()}
-    return study_of([trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None])
+    found = [trial for row in run.finals.itertuples() if (trial := _frozen(run, space, row)) is not None]
+    return study_of(found, run.measure.objective)
 
 
 def trials_of(study: optuna.Study) -> list[FrozenTrial]:
@@ -30,9 +32,9 @@ def trials_of(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(deepcopy=False)
 
 
-def study_of(trials: list[FrozenTrial]) -> optuna.Study:
+def study_of(trials: list[FrozenTrial], by: Objective = ACCURACY) -> optuna.Study:
     """A study in memory that holds these trials."""
-    study = optuna.create_study(direction="maximize")
+    study = optuna.create_study(direction="minimize" if by.lower_is_better else "maximize")
     study.add_trials(trials)
     return study
 
@@ -44,7 +46,7 @@ def _frozen(run: LoadedRun, space: dict[str, BaseDistribution], row: Any) -> Fro
         return None
     return create_trial(
         state=TrialState.COMPLETE,  # with its best value: Optuna's plots leave pruned trials out
-        value=row.selection_accuracy,
+        value=getattr(row, f"selection_{run.measure.objective.metric}"),
         params=values,
         distributions={name: space[name] for name in values},
         user_attrs={"trial": row.trial, "state": row.state, "seconds": row.seconds},

@@ -94,7 +94,7 @@ def _best(sections: list[Section], alpha: float) -> Judgement:
     arm = _self_paced(sections)
     if arm is None:
         return MISSING
-    accuracy = np.array([outcome.accuracy for outcome in arm.outcomes.values()])
+    accuracy = np.array([outcome.figure for outcome in arm.outcomes.values()])
     found = of_level(arm, accuracy, "test", 0.9678, alpha, "accuracy of the selected epoch")
     epochs = arm.rows["best_epoch"]
     return Judgement(found.status, f"{found.figure}; epoch {epochs.min():.0f} to {epochs.max():.0f}", found.conditions)

@@ -64,7 +64,7 @@ class Evidence:
     @property
     def failed(self) -> dict[int, float]:
         """By seed: what the failed trainings count with."""
-        return {seed: outcome.accuracy for seed, outcome in self.outcomes.items() if outcome.failed}
+        return {seed: outcome.figure for seed, outcome in self.outcomes.items() if outcome.failed}
 
     @property
     def seeds(self) -> str:

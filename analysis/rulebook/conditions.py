@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from console.wording import many
-from records.epoch import Row
+from records.epoch import ACCURACY, Objective, Row
+from trainables.metrics import get_metric
 
 PICKED = {
     "holdout": "epochs picked on validation, test opened once per training",
@@ -16,7 +17,8 @@ def conditions(run: Row) -> str:
     setting, data = run["setting"], run["data"]
     split = _split(setting.get("split"))
     network = f"{setting['model']} from {Path(setting['weights']).name}"
-    parts = [f"{data['name']} at {setting['image_size']} px", network, split, PICKED[setting["protocol"]], budget(run)]
+    picked = PICKED[setting["protocol"]].replace("epochs picked", f"epochs picked{picked_by(run)}")
+    parts = [f"{data['name']} at {setting['image_size']} px", network, split, picked, budget(run)]
     return ", ".join(part for part in parts if part)
 
 
@@ -25,6 +27,12 @@ def _split(split: str | None) -> str:
         return "a split of its own for each seed"
     whose = "the data's own test split" if split == "folders" else "one split"
     return f"{whose} for all seeds, so it holds for these test images"
+
+
+def picked_by(run: Row) -> str:
+    """' by balanced accuracy'; nothing of accuracy."""
+    by = Objective.of(run["setting"])
+    return "" if by == ACCURACY else f" by {get_metric(by.metric).title}"
 
 
 def budget(run: Row) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from records.epoch import Row
+from records.epoch import EpochRecord, Row
+from records.events import Tested
 from records.files import Arrays, read_arrays
 from records.folder import predictions_file
 from records.history import RunHistory, TrialHistory
 from spaces.arm import Arm
+from trainables.metrics import chance
 
 Bools = npt.NDArray[np.bool_]
 Outcomes = dict[Arm, dict[int, "Outcome"]]  # by arm and seed
@@ -20,10 +22,10 @@ Predictions = Callable[[int], Arrays | None]  # of a trial, on the judged split
 
 @dataclass(frozen=True)
 class Outcome:
-    """One training. A failed one counts with its last finite accuracy, or with chance."""
+    """One training. A failed one counts with its last finite figure, or with chance."""
 
-    accuracy: float  # in [0, 1]
-    said: Arrays | None  # image (n,), correct (n,) of the judged images; None where that was not kept
+    figure: float  # of the run's objective; of accuracy, in [0, 1]
+    said: Arrays | None  # image (n,), true (n,), ... of the judged images; None where that was not kept
     judged: int  # images of the judged split; 0 where that is not known
     failed: bool
     seconds: float  # of wall clock, from its start to its end; 0 where that is not known
@@ -45,25 +47,34 @@ def outcomes(history: RunHistory, predictions: Predictions) -> Outcomes:
     """Every training of a head-to-head that has come to its end and was judged; one that still runs is in none."""
     found: Outcomes = {}
     for trial in history.trials.values():
-        outcome = _of_trial(trial, history.run["data"], predictions)
+        outcome = _of_trial(trial, history, predictions)
         if outcome is not None and trial.arm is not None and trial.setting is not None:
             found.setdefault(trial.arm, {})[trial.setting.seed] = outcome
     return found
 
 
-def _of_trial(trial: TrialHistory, data: Row, predictions: Predictions) -> Outcome | None:
-    seconds, images = (trial.over - trial.begun if trial.over and trial.begun else 0.0), int(data.get("test", 0))
+def _of_trial(trial: TrialHistory, history: RunHistory, predictions: Predictions) -> Outcome | None:
+    seconds = trial.over - trial.begun if trial.over and trial.begun else 0.0
+    images, metric = int(history.run["data"].get("test", 0)), history.objective.metric
     if trial.state == "failed":
-        reached = trial.last.eval_accuracy if trial.last else 1 / len(data["classes"])
-        return Outcome(reached, None, images, True, seconds)
+        reached = trial.last.figure(metric) if trial.last else None
+        return Outcome(chance_of(history.run, metric) if reached is None else reached, None, images, True, seconds)
     if trial.state != "complete" or trial.best is None:
         return None
+    looks: int | None = None
+    judged: EpochRecord | Tested | None = trial.test
     if trial.best.eval_split == "test":  # protocol report: judged and picked on the same images
-        looks = sum(record.looks for record in trial.records)
-        return Outcome(trial.best.eval_accuracy, predictions(trial.number), images, False, seconds, looks)
-    if trial.test is None:
-        return None
-    return Outcome(trial.test.accuracy, predictions(trial.number), images, False, seconds)
+        judged, looks = trial.best, sum(record.looks for record in trial.records)
+    figure = judged.figure(metric) if judged else None
+    return None if figure is None else Outcome(figure, predictions(trial.number), images, False, seconds, looks)
+
+
+def chance_of(run: Row, metric: str) -> float:
+    """What a training that failed before its first epoch counts with: a network that has seen nothing, on test."""
+    data, several = run["data"], run.get("setting", {}).get("task") == "multi_label"
+    images, classes = int(data.get("test", 0)), len(data["classes"])
+    even = [max(1, images // classes)] * classes  # runs from before they were counted
+    return chance(metric, np.array(data.get("class_counts", {}).get("test", even)), images, several)
 
 
 def kept_predictions(folder: Path) -> Predictions:

@@ -6,8 +6,10 @@ from functools import cached_property
 import numpy as np
 
 from analysis.rulebook.forecast import Forecast, forecast
+from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, Outcomes
-from analysis.rulebook.plan import VerdictPlan, name_of
+from analysis.rulebook.plan import ACCURACY, VerdictPlan, name_of
+from analysis.rulebook.resampling import jackknife_sd
 from analysis.rulebook.sequence import ALPHA, Floats, running, sampling_sd
 from analysis.rulebook.words import NO_WORD, UNDECIDED, word
 from spaces.arm import Arm
@@ -23,10 +25,11 @@ class Pair:
     alpha: float
     margin: float
     seeds: tuple[int, ...]
-    differences: Floats  # (n,) of accuracies
+    differences: Floats  # (n,) of the run's metric, more being better
     floors: Floats  # (n,) the least standard deviation that is believed after so many seeds
-    failed: tuple[int, int]  # trainings of a, and of b, that count with their last finite accuracy or chance
+    failed: tuple[int, int]  # trainings of a, and of b, that count with their last finite figure or chance
     seconds: float  # of wall clock that one more seed of both takes, on average
+    measure: Measure = ACCURACY
     equal_looks: bool = True  # whether, where epochs are picked on test itself, both were looked at equally often
 
     @property
@@ -83,7 +86,7 @@ def make_pair(a: Arm, b: Arm, of_a: dict[int, Outcome], of_b: dict[int, Outcome]
     """The pair as the plan has it: planned, at its share of the family's 5 %, or exploratory, at 5 % of its own."""
     seeds = sorted(of_a.keys() & of_b.keys())
     both = [(of_a[seed], of_b[seed]) for seed in seeds]
-    planned = plan.has(a, b)
+    planned, turned = plan.has(a, b), plan.measure.objective.turned
     return Pair(
         a=a,
         b=b,
@@ -91,31 +94,41 @@ def make_pair(a: Arm, b: Arm, of_a: dict[int, Outcome], of_b: dict[int, Outcome]
         alpha=plan.alpha if planned else ALPHA,
         margin=plan.margin,
         seeds=tuple(seeds),
-        differences=np.array([first.accuracy - second.accuracy for first, second in both]),
-        floors=_floors(both),
+        differences=np.array([turned(first.figure - second.figure) for first, second in both]),
+        floors=_floors(both, plan.measure),
+        measure=plan.measure,
         failed=(sum(first.failed for first, _ in both), sum(second.failed for _, second in both)),
         equal_looks=all(first.looks == second.looks for first, second in both if not (first.failed or second.failed)),
         seconds=float(np.mean([first.seconds + second.seconds for first, second in both])) if both else 0.0,
     )
 
 
-def _floors(both: list[tuple[Outcome, Outcome]]) -> Floats:
+def _floors(both: list[tuple[Outcome, Outcome]], measure: Measure) -> Floats:
     """(n,) the test-sampling deviation, from what is known after so many seeds; a failed training says nothing of it."""
-    variances = np.array([_sampling(first, second) ** 2 for first, second in both])
+    variances = np.array([_sampling(first, second, measure) ** 2 for first, second in both])
     known = ~np.isnan(variances)
     counts = np.maximum(np.cumsum(known), 1)
     found: Floats = np.sqrt(np.cumsum(np.where(known, variances, 0.0)) / counts)
     return found
 
 
-def _sampling(a: Outcome, b: Outcome) -> float:
-    """Of one seed; the most that it can be where it was not kept which images each got right."""
+def _sampling(a: Outcome, b: Outcome, measure: Measure) -> float:
+    """Of one seed: by formula for accuracy, else from what both said of the same images; else not a number."""
     if a.failed or b.failed:
         return float("nan")
+    if measure == ACCURACY:
+        return _of_accuracy(a, b)
+    if a.said is None or b.said is None or not np.array_equal(a.said["image"], b.said["image"]):
+        return float("nan")
+    return jackknife_sd(measure.metric, a.said, b.said)
+
+
+def _of_accuracy(a: Outcome, b: Outcome) -> float:
+    """The most that it can be where it was not kept which images each got right."""
     right_a, right_b = a.correct, b.correct
-    difference = a.accuracy - b.accuracy
+    difference = a.figure - b.figure
     if right_a is None or right_b is None or len(right_a) != len(right_b):
         if not min(a.judged, b.judged):
             return float("nan")
-        return sampling_sd(min(1.0, 2 - a.accuracy - b.accuracy), difference, min(a.judged, b.judged))
+        return sampling_sd(min(1.0, 2 - a.figure - b.figure), difference, min(a.judged, b.judged))
     return sampling_sd(float(np.mean(right_a != right_b)), difference, len(right_a))

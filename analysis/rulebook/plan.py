@@ -4,14 +4,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.rulebook.measure import Measure
 from analysis.rulebook.sequence import ALPHA
 from analysis.rulebook.words import MARGIN
 from console.errors import UsageError, unknown
+from records.epoch import Objective
 from spaces.arm import Arm
 from spaces.registry import get_space
 from spaces.trial import OrderedConfig
 
 BASELINE = "finetune"
+ACCURACY = Measure()
 
 
 Names = tuple[tuple[str, str], ...]  # pairs of arms, by what they are called in their own run
@@ -27,6 +30,7 @@ class VerdictPlan:
     pairs: Names
     margin: float = MARGIN
     recorded: bool = True  # whether it was written down before the run began
+    measure: Measure = ACCURACY  # what differences are of
 
     @property
     def alpha(self) -> float:
@@ -79,15 +83,15 @@ def named_pairs(text: str, arms: Collection[Arm]) -> Names:
     return tuple(pairs)
 
 
-def make_plan(arms: Collection[Arm], primary: str | None, margin: float) -> VerdictPlan:
+def make_plan(arms: Collection[Arm], primary: str | None, margin: float, measure: Measure = ACCURACY) -> VerdictPlan:
     """The plan of a new run; `margin` as a fraction. Raises UsageError."""
-    return VerdictPlan(named_pairs(primary, arms) if primary else default_pairs(arms), margin)
+    return VerdictPlan(named_pairs(primary, arms) if primary else default_pairs(arms), margin, measure=measure)
 
 
 def plan_of(run: dict[str, Any], arms: Collection[Arm]) -> VerdictPlan:
     """The plan that run.json has; of a run from before there was one, the default for the arms that it ran."""
-    known = run.get("verdict")
+    known, measure = run.get("verdict"), Measure(Objective.of(run.get("setting", {})))
     if known is None:
         own = [replace(arm, run=None) for arm in arms]
-        return VerdictPlan(default_pairs(own), recorded=False)
-    return VerdictPlan(tuple((a, b) for a, b in known["primary"]), float(known["margin"]))
+        return VerdictPlan(default_pairs(own), recorded=False, measure=measure)
+    return VerdictPlan(tuple((a, b) for a, b in known["primary"]), float(known["margin"]), measure=measure)

@@ -1,4 +1,4 @@
-"""Verdicts as sentences, in points: the same ones in the terminal, on the page and in a comparison."""
+"""Verdicts as sentences, in points (of loss, in nats): the same ones in the terminal, on the page and in a comparison."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sequence import ALPHA
 from analysis.rulebook.words import DECIDED, TIE, UNDECIDED
-from console.wording import many, signed
+from console.wording import many
 
 HOLDS = f"{100 * (1 - ALPHA):g} % confidence sequence"
 
@@ -22,7 +22,9 @@ def sentence(pair: Pair, remark: str = "") -> str:
     names = f"{pair.a} against {pair.b}{remark}"
     if pair.n == 0:
         return f"{names}: no seed has come to its end on both, so nothing is said."
-    figures = f"{signed(100 * pair.mean)} points ({', '.join([interval(pair), many(pair.n, 'seed'), *failures(pair)])})"
+    figures = (
+        f"{pair.measure.difference(pair.mean)} ({', '.join([interval(pair), many(pair.n, 'seed'), *failures(pair)])})"
+    )
     said = said_of(pair) or UNEQUAL_LOOKS * (pair.planned and not pair.equal_looks)
     return f"{names}: {figures}{f': {said}' if said else ''}."
 
@@ -33,7 +35,7 @@ def interval(pair: Pair) -> str:
         return "too few seeds for an interval"
     if pair.low > pair.high:
         return "no interval: early and late seeds contradict each other"
-    return f"{signed(100 * pair.low)} to {signed(100 * pair.high)}"
+    return f"{pair.measure.signed(pair.low)} to {pair.measure.signed(pair.high)}"
 
 
 def failures(pair: Pair) -> list[str]:
@@ -45,14 +47,10 @@ def failures(pair: Pair) -> list[str]:
 def said_of(pair: Pair) -> str:
     """The word, and of an undecided pair what it would take; nothing of a pair that was not planned."""
     if pair.word == TIE:
-        return f"a tie within {points(pair.margin)}"
+        return f"a tie within {pair.measure.margin(pair.margin)}"
     if pair.word == UNDECIDED:
         return f"undecided; {would_take(pair.forecast, pair.seconds)}"
     return pair.word
-
-
-def points(margin: float) -> str:
-    return f"{100 * margin:g} point{'' if round(100 * margin, 9) == 1 else 's'}"
 
 
 def would_take(ahead: Forecast | None, seconds: float = 0.0) -> str:
@@ -100,8 +98,8 @@ def conclusion(pairs: Iterable[Pair], plan: VerdictPlan, conditions: str) -> str
 def _clause(pair: Pair) -> str:
     """'self_paced is better than finetune by 2.1 points (+0.4 to +3.8, 14 seeds)'."""
     if pair.word == TIE:
-        return f"{pair.a} and {pair.b} are a tie within {points(pair.margin)} {_figures(pair)}"
-    return f"{pair.a} is {pair.word} than {pair.b} by {abs(100 * pair.mean):.1f} points {_figures(pair)}"
+        return f"{pair.a} and {pair.b} are a tie within {pair.measure.margin(pair.margin)} {_figures(pair)}"
+    return f"{pair.a} is {pair.word} than {pair.b} by {pair.measure.size(pair.mean)} {_figures(pair)}"
 
 
 def _figures(pair: Pair) -> str:
@@ -112,7 +110,8 @@ def by_which_rule(plan: VerdictPlan) -> str:
     """'95 % confidence sequences over the 3 pairs planned beforehand, margin 1 point, valid at every look'."""
     when = "planned beforehand" if plan.recorded else "that are planned by default"
     asked = f"the {len(plan.pairs)} pairs" if len(plan.pairs) > 1 else "the one pair"
-    return f"{HOLDS}s over {asked} {when}, tie margin {points(plan.margin)}, valid at every look"
+    margin = plan.measure.margin(plan.margin)
+    return f"{HOLDS}s over {asked} {when}, tie margin {margin}, valid at every look{plan.measure.rule}"
 
 
 def _counted(pairs: list[Pair]) -> str:
@@ -120,4 +119,4 @@ def _counted(pairs: list[Pair]) -> str:
     if not failed:
         return ""
     said = ", ".join(f"{many(count, 'training')} of {arm}" for arm, count in failed.items())
-    return f" Failed, and counted with the last finite accuracy or chance: {said}."
+    return f" Failed, and counted with the last finite {pairs[0].measure.title} or chance: {said}."

@@ -77,7 +77,7 @@ def run_on_ray(
         tune.with_resources(StrategyTrainable, {"cpu": cpus, "gpu": gpus}),
         tune_config=tune.TuneConfig(
             num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
-            metric="accuracy" if population else "best_accuracy",
+            metric="score" if population else "best_score",
             mode="max",
             search_alg=CampaignSearcher(campaign, setting, space.mutable if population else ()),
             scheduler=scheduler.make(_race(campaign, space, setting, options, longest, images)),
@@ -123,7 +123,7 @@ class CampaignSearcher(_NotKept, Searcher):
 
     def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...]):
         """`fields` change while a trial runs, in a population."""
-        super().__init__(metric="best_accuracy", mode="max")
+        super().__init__(metric="best_score", mode="max")
         self.campaign, self.setting, self.fields = campaign, setting, fields
 
     # Ray's own annotation leaves out FINISHED, the text that its documentation asks for when there is nothing more

@@ -23,7 +23,7 @@ REDUCTION = 3  # of the trials that reach a rung, the best third goes on
 RUNGS = 2  # at a ninth and a third of the longest trial
 FEWEST = 3  # trials that a median is taken over
 
-Past = dict[int, list[tuple[int, float]]]  # by trial: (work, best accuracy so far) of each epoch in an earlier process
+Past = dict[int, list[tuple[int, float]]]  # by trial: (work, best score so far) of each epoch in an earlier process
 
 
 class Anchored(FIFOScheduler):
@@ -41,8 +41,8 @@ class AnchoredASHA(Anchored, AsyncHyperBandScheduler):
         super().__init__(**settings)
         self.rungs = [recorded for _, recorded in self._brackets[0]._rungs]
         for number, points in past.items():
-            for work, accuracy in points:
-                self._brackets[0].on_result(_stand_in(number), work, accuracy)
+            for work, score in points:
+                self._brackets[0].on_result(_stand_in(number), work, score)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """A trial that is gone on with keeps its place on the rungs that it has passed."""
@@ -58,7 +58,7 @@ class AnchoredMedian(Anchored, MedianStoppingRule):
     def __init__(self, past: Past, **settings: Any):
         super().__init__(**settings)
         for number, points in past.items():
-            self._results[_past(number)] = [{"images": work, "best_accuracy": accuracy} for work, accuracy in points]
+            self._results[_past(number)] = [{"images": work, "best_score": score} for work, score in points]
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)

@@ -27,7 +27,8 @@ def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: i
     kept = min(options.samples, options.keep + anchors + at_once)
     pauses = get_scheduler(options.scheduler or NONE.name).pauses
     waiting = RAY_KEEPS * options.samples * checkpoint if pauses else 0
-    predictions = options.samples * judged * (4 * network.head.out_features + 32)
+    per_class = 5 if options.task == "multi_label" else 4  # a probability, and whether the label applies
+    predictions = options.samples * judged * (per_class * network.head.out_features + 32)
     records = 2 * RECORD_BYTES * options.samples * options.epochs
     return kept * best + at_once * (best + 2 * checkpoint) + waiting + 2 * predictions + records
 

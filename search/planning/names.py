@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from console.errors import UsageError
+from console.errors import UsageError, unknown
 from search.options import SearchOptions
 from search.planning.space import choose_anchors
 from search.proposers.samplers import get_sampler
@@ -10,6 +10,7 @@ from search.schedulers import get_scheduler
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
 from trainables.data.sources import SMALLEST_SIZE, Asked, check
+from trainables.metrics import OBJECTIVES, has_figure
 from trainables.networks.models import get_architecture, read_state
 
 
@@ -24,6 +25,7 @@ def check_names(options: SearchOptions) -> None:
         get_architecture(options.model)
     check_weights(options.weights)
     check_difficulty(options.difficulty)
+    check_metric(options.metric, options.task)
 
 
 def check_image_size(options: SearchOptions) -> None:
@@ -56,3 +58,13 @@ def check_difficulty(difficulty: str | None) -> None:
         f"No difficulty file at {Path(difficulty).absolute()}; --difficulty wants {', '.join(KNOWN_DIFFICULTIES)}, a CSV "
         f"with columns path,difficulty, or a folder with easy/, medium/ and hard/."
     )
+
+
+def check_metric(metric: str, task: str) -> None:
+    """Raises UsageError where the task has no such figure."""
+    several = task == "multi_label"
+    if metric not in OBJECTIVES:
+        raise unknown("metric", metric, OBJECTIVES)
+    if not has_figure(metric, several):
+        known = ", ".join(name for name in OBJECTIVES if has_figure(name, several))
+        raise UsageError(f"--metric {metric} is no figure of --task {task}; take one of {known}.")

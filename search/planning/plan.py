@@ -21,6 +21,7 @@ from trainables.data.dataset import Dataset
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import Survey, is_file_or_folder
 from trainables.data.splits import Split, official_partition
+from trainables.metrics import OBJECTIVES
 from trainables.networks.models import Network
 from trainables.preparation import facts, load_data, make_network, on_this_machine, split_of
 
@@ -145,6 +146,8 @@ def make_setting(options: SearchOptions) -> Setting:
         weights=absolute_unless(weights, KNOWN_WEIGHTS),
         difficulty=absolute_unless(options.difficulty or "head", KNOWN_DIFFICULTIES),
         protocol=options.protocol,
+        metric=options.metric,
+        lower_is_better=not OBJECTIVES[options.metric].higher_is_better,
         seed=options.seed,
         epochs=options.epochs,
         device="cuda" if options.gpus_per_trial else "cpu",

@@ -9,10 +9,11 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import Trial as StudyTrial
 from optuna.trial import TrialState
 
-from records.epoch import EpochRecord
+from records.epoch import ACCURACY, EpochRecord, Objective
 from records.events import Asked
 from records.history import TrialHistory
 from search.proposers.samplers import get_sampler, make_sampler
@@ -27,21 +28,33 @@ STATES = {
 
 
 def values_of(trial: TrialHistory, two: bool) -> list[float] | None:
-    """What a trial is worth to a study: accuracy and, of two objectives, seconds; None where there is no number."""
+    """What a trial is worth to a study: the metric and, of two objectives, seconds; None where there is no number."""
     record = trial.worth()
-    if record is None or trial.last is None or not math.isfinite(record.eval_accuracy):
+    value = None if record is None else finite(record.figure(trial.objective.metric))
+    if value is None or trial.last is None:
         return None
-    return [record.eval_accuracy, trial.last.seconds] if two else [record.eval_accuracy]
+    return [value, trial.last.seconds] if two else [value]
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is no number that a study takes."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def direction(objective: Objective) -> StudyDirection:
+    """As Optuna has it."""
+    return StudyDirection.MINIMIZE if objective.lower_is_better else StudyDirection.MAXIMIZE
 
 
 class StudyProposer:
     """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
 
-    def __init__(self, space: Space, samples: int, seed: int, sampler: str):
+    def __init__(self, space: Space, samples: int, seed: int, sampler: str, objective: Objective = ACCURACY):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.samples, self.seed, self.sampler = space, samples, seed, get_sampler(sampler)
-        self.two = self.sampler.objectives == 2
-        self.study = optuna.create_study(directions=["maximize", "minimize"] if self.two else ["maximize"])
+        self.objective, self.two = objective, self.sampler.objectives == 2
+        directions = [direction(objective), *[StudyDirection.MINIMIZE] * self.two]
+        self.study = optuna.create_study(directions=directions)
         self.grid = self.sampler.points(space) if self.sampler.points else []
         self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
@@ -72,8 +85,9 @@ class StudyProposer:
 
     def report(self, record: EpochRecord) -> None:
         """An epoch of a running trial."""
-        if record.trial in self.open and not self.two:
-            self.open[record.trial].report(record.eval_accuracy, step=record.epoch)
+        value = record.figure(self.objective.metric)
+        if record.trial in self.open and not self.two and value is not None:
+            self.open[record.trial].report(value, step=record.epoch)
 
     def tell(self, trial: TrialHistory) -> None:
         """How a trial ended; Optuna takes the value of a pruned one from what was reported last."""

@@ -19,13 +19,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from console.progress import track
-from records.epoch import Row
+from records.epoch import Objective, Row
 from records.files import write_bytes
 from records.folder import best_weights, predictions_file
 from records.history import RunHistory, TrialHistory
 from search.proposers.samplers import has_two_objectives
-from search.proposers.study import STATES, values_of
+from search.proposers.study import STATES, direction, finite, values_of
 from spaces.space import within
+from trainables.metrics import get_metric
 
 STUDY = 0  # its id: there is one in a journal of ours
 
@@ -128,10 +129,12 @@ def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
 
 def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
     """The names and directions of what the trials are valued by."""
-    split = "test accuracy (picked on test)" if run["setting"]["protocol"] == "report" else "validation accuracy"
+    by = Objective.of(run["setting"])
+    title, report = get_metric(by.metric).title, run["setting"]["protocol"] == "report"
+    split = f"test {title} (picked on test)" if report else f"validation {title}"
     if has_two_objectives(run["options"]["sampler"]):
-        return [split, "seconds"], [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
-    return [split], [StudyDirection.MAXIMIZE]
+        return [split, "seconds"], [direction(by), StudyDirection.MINIMIZE]
+    return [split], [direction(by)]
 
 
 def arms_of(history: RunHistory) -> list[str]:
@@ -152,7 +155,9 @@ def as_trial(run: Row, folder: Path, of: TrialHistory, arms: list[str]) -> Froze
         params=params,
         distributions=distributions,
         user_attrs=attributes(run, folder, of) | outside,
-        intermediate_values={r.epoch: r.eval_accuracy for r in of.records if math.isfinite(r.eval_accuracy)},
+        intermediate_values={
+            one.epoch: value for one in of.records if (value := finite(one.figure(of.objective.metric))) is not None
+        },
     )
     trial.datetime_start = datetime.fromtimestamp(of.begun)
     trial.datetime_complete = None if of.over is None else datetime.fromtimestamp(of.over)
@@ -192,6 +197,7 @@ def attributes(run: Row, folder: Path, of: TrialHistory) -> Row:
         row |= {"schedule": schedule(of.fields), "donors": donors(of.donors)}
     if of.test is not None:
         row["test_accuracy"] = of.test.accuracy
+        row |= {f"test_{name}": of.test.figure(name) for name in {of.objective.metric} - {"accuracy"}}
     if of.reason:
         row["reason"] = of.reason
     if of.state != "running":

@@ -15,30 +15,37 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, json_to_distribution
 
 from console.progress import bar
-from records.epoch import EpochRecord
+from records.epoch import ACCURACY, WORST, EpochRecord, Objective
 from records.history import RANKED, RunHistory, TrialHistory
 from search.views.serving import Application, ReadOnly, address, serve
 from search.views.tfrecords import framed
+from trainables.metrics import get_metric
 
 # read by POST, because what is asked for may be longer than an address
 POSTS = r"(/experiment/\w+)?/data/plugin/(hparams|timeseries|scalars)/\w+"
-BEST = "best/accuracy"
 HEAD = b"\x1a\rbrain.Event:2"  # Event(file_version="brain.Event:2"), the first of every file
 AT_ONCE = 100  # trials whose events are framed together
 Row = dict[str, Any]
 
 
-def scalars(record: EpochRecord, best: float, fields: dict[str, float] | None = None) -> dict[str, float]:
+def best_tag(by: Objective) -> str:
+    """'best/accuracy'."""
+    return f"best/{by.metric}"
+
+
+def scalars(
+    record: EpochRecord, best: float, fields: dict[str, float] | None = None, by: Objective = ACCURACY
+) -> dict[str, float]:
     """Tag -> value of one epoch; what is missing or not finite is left out.
 
-    `best`: accuracy so far. `fields`: those that change while the trial runs, in a population.
+    `best`: of what is picked by, so far. `fields`: those that change while the trial runs, in a population.
     """
     on = record.eval_split
     values = {
         f"accuracy/{on}": record.eval_accuracy,
         "accuracy/train": record.train_accuracy,
         "accuracy/stage": record.stage_accuracy,
-        BEST: best,
+        best_tag(by): best,
         f"loss/{on}": record.eval_loss,
         "loss/train": record.train_loss,
         f"knn/{on}": record.eval_knn,
@@ -119,10 +126,12 @@ class EventFiles:
                 _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(trial), trial.begun))
             )
         done = self.written.get(number, 0)
-        best = max((record.eval_accuracy for record in trial.records[:done] if record.looks), default=0.0)
+        by = trial.objective
+        best = max((by.score(record) for record in trial.records[:done] if record.looks), default=by.before_any)
         for record in trial.records[done:]:
-            best = max(best, record.eval_accuracy) if record.looks else best
-            values = scalars(record, best, trial.fields.get(record.epoch))
+            best = max(best, by.score(record)) if record.looks else best
+            shown = math.nan if best == WORST else by.turned(best)
+            values = scalars(record, shown, trial.fields.get(record.epoch), by)
             events.append(_event(_moment(trial, record), _summary(values), record.epoch))
         if trial.over is not None and number not in self.closed:
             self.closed[number] = end
@@ -148,10 +157,11 @@ def experiment(run: Row) -> Any:
     """What may vary and what counts, for the table of hyperparameters."""
     from tensorboard.plugins.hparams import summary_v2 as hp
 
+    by = Objective.of(run["setting"])
     infos = [hp.HParam(name, _domain(json_to_distribution(text))) for name, text in run["space"]["search"].items()]
     if run["space"]["anchors"]:
         infos.append(hp.HParam("anchor", hp.Discrete(list(run["space"]["anchors"]))))
-    return hp.hparams_config_pb(infos, [hp.Metric(BEST, display_name="best accuracy")])
+    return hp.hparams_config_pb(infos, [hp.Metric(best_tag(by), display_name=f"best {get_metric(by.metric).title}")])
 
 
 def _domain(distribution: Any) -> Any:

@@ -6,8 +6,10 @@ from collections import Counter
 from typing import Any
 
 from console.wording import clock, value
+from records.epoch import ACCURACY
 from records.events import Asked
 from records.history import TrialHistory, rank
+from trainables.metrics import as_text, get_metric
 
 
 class Terminal:
@@ -49,14 +51,14 @@ class Terminal:
 
     def _line(self, trial: TrialHistory) -> str:
         done = sum(other.state != "running" for other in self.trials.values())
-        name = f"trial {trial.number}{_called(trial)}"
+        name = f"trial {trial.number}{called(trial)}"
         head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {trial.state:<11}"
         if trial.state == "failed":
             return f"{head} {trial.reason}"
         if not trial.best:
             return f"{head} {trial.reason or 'no epoch was reached'}"
         seconds = trial.records[-1].seconds
-        best = f"{trial.best.eval_split} {trial.best.eval_accuracy:.3f} at epoch {trial.best.epoch} of {len(trial.records)}"
+        best = f"{trial.best.eval_split} {picked_by(trial)} at epoch {trial.best.epoch} of {len(trial.records)}"
         return f"{head} {best}, {clock(seconds)}  {config_words(trial.asked, most=3)}".rstrip()
 
     def status(self) -> list[str]:
@@ -83,8 +85,8 @@ class Terminal:
         if best is None or best.best is None:
             return []
         words = config_words(best.asked, most=6)
-        name = f"trial {best.number}{_called(best)}"
-        return [f"best {best.best.eval_accuracy:.3f} in {name}" + (f": {words}" if words else "")]
+        name = f"trial {best.number}{called(best)}"
+        return [f"best {picked_by(best)} in {name}" + (f": {words}" if words else "")]
 
     def fraction(self) -> float:
         """Of the planned epochs, counting trials that ended early as whole."""
@@ -104,7 +106,14 @@ class Terminal:
         return f"{clock(time.monotonic() - self.started)} so far{about}"
 
 
-def _called(trial: TrialHistory) -> str:
+def picked_by(trial: TrialHistory) -> str:
+    """'0.912', or 'balanced accuracy 0.812': the figure of its best epoch that it is picked by."""
+    name = trial.objective.metric
+    said = as_text(name, trial.best.figure(name) if trial.best else None)
+    return said if trial.objective == ACCURACY else f"{get_metric(name).title} {said}"
+
+
+def called(trial: TrialHistory) -> str:
     """' (as_run)', or in a head-to-head ' (finetune, seed 1)'."""
     if trial.setting:
         return f" ({trial.arm}, seed {trial.setting.seed})"

@@ -183,7 +183,7 @@ def test_a_failed_training_has_its_last_accuracy_or_chance():
     about = {"kind": "head_to_head", "data": {"classes": ["a", "b", "c", "d"], "test": 40}}
     found = outcomes(RunHistory.of(about, happened), lambda number: None)[PACED]
     # the last has not ended, so it is in none
-    assert {seed: (one.accuracy, one.failed) for seed, one in found.items()} == {
+    assert {seed: (one.figure, one.failed) for seed, one in found.items()} == {
         0: (0.6, True), 1: (0.25, True), 2: (0.75, False)
     }  # fmt: skip
 

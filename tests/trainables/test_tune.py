@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from records.epoch import WORST
 from records.events import Asked, Epoch, to_line
 from records.files import read_text
 from records.folder import best_weights, last_checkpoint, predictions_file
@@ -42,7 +43,18 @@ def test_it_steps_to_the_planned_end(tmp_path):
     results = [trainable.train() for _ in range(4)]
     assert [r["record"].epoch for r in results] == [1, 2, 3, 4]
     assert [r["done"] for r in results] == [False, False, False, True]
-    assert results[-1]["best_accuracy"] == max(r["record"].eval_accuracy for r in results)
+    assert results[-1]["best_score"] == max(r["record"].eval_accuracy for r in results)
+
+
+def test_ray_is_told_of_scores_of_which_more_is_better_whatever_the_metric(tmp_path):
+    by_loss = SETTING.model_copy(update={"metric": "loss", "lower_is_better": True})
+    trainable = StrategyTrainable(config=job(tmp_path) | {"setting": by_loss.model_dump_json()})
+    results = [trainable.train() for _ in range(4)]
+    assert [r["score"] for r in results] == [-r["record"].eval_loss for r in results]
+    assert results[-1]["best_score"] == max(r["score"] for r in results)
+    balanced = SETTING.model_copy(update={"metric": "balanced_accuracy", "data": "nowhere"})
+    failed = StrategyTrainable(config=job(tmp_path, 1) | {"setting": balanced.model_dump_json()}).train()
+    assert failed["done"] and failed["failed"] and failed["score"] == failed["best_score"] == WORST
 
 
 def test_a_checkpoint_of_ray_continues_with_the_same_numbers(tmp_path):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from console.progress import track
+from records.epoch import OWN
 from spaces.trial import TrialConfig
 from trainables import metrics
 from trainables.curricula.batches import batches
@@ -69,6 +70,12 @@ class Evaluation:
     losses: Floats  # (n,), of each image, in nats
     correct: Bools  # (n,)
     metrics: dict[str, float | None]  # every further one, by name
+    targets: Bools | None = None  # (n, C) every label that applies, of the multi-label task only
+
+    def figure(self, name: str) -> float | None:
+        """By the metric's name."""
+        value: float | None = getattr(self, name) if name in OWN else self.metrics.get(name)
+        return value
 
 
 def bf16_is_fast(device: str) -> bool:
@@ -151,7 +158,7 @@ class Engine:
             features = torch.cat([self._features(part) for part in cut])
             logits = self.network.head(features).float()
         index = torch.from_numpy(images).to(self.device)
-        correct = self.task.hits(logits, index)
+        correct, judged = self.task.hits(logits, index), self.task.judged(logits, index)
         return Evaluation(
             loss=float(self.task.loss(logits.double(), index, reduction="mean")),
             accuracy=float(correct.double().mean()),
@@ -161,7 +168,8 @@ class Engine:
             probabilities=self.task.probabilities(logits).cpu().numpy(),
             losses=self.task.loss(logits.double(), index).cpu().numpy(),
             correct=correct.cpu().numpy(),
-            metrics=metrics.compute(self.task.judged(logits, index)),
+            metrics=metrics.compute(judged),
+            targets=judged.targets,
         )
 
     def state(self) -> dict[str, torch.Tensor]:
