@@ -21,6 +21,7 @@ from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.networks import models
+from trainables.networks.architecture import State
 from trainables.networks.engine import Engine, FeatureEngine, gpus_here
 from trainables.networks.features import Features, frozen_features
 from trainables.networks.pretrain import WeightsKey, pretrained
@@ -98,12 +99,12 @@ def _split(setting: Setting, data: Dataset) -> Split:
 
 
 @lru_cache(maxsize=1)
-def _state_dict(key: WeightsKey) -> tuple[models.State, Totals]:
+def _state_dict(key: WeightsKey) -> tuple[State, Totals]:
     """The pretrained weights and what it cost to make them, where that was ours to do."""
     if key.weights == "textures":
         return pretrained(key)
     if key.weights == "imagenet":
-        return models.imagenet_state(key.model), Totals()
+        return models.imagenet_state(key.model, key.image_size), Totals()
     return models.read_state(Path(key.weights)), Totals()
 
 
@@ -125,7 +126,7 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
     network, charged = make_network(setting, len(data.classes))
     if isinstance(config, HeadConfig):
-        network.freeze(setting.model, config.unfreeze, config.batchnorm)
+        network.freeze(config.unfreeze, config.batchnorm)
         if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
             features = _features(FeaturesKey.of(setting), torch.get_num_threads())
             charged = charged + _cost_of(features, load_data(setting)[1].train)

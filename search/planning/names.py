@@ -10,7 +10,7 @@ from search.schedulers import get_scheduler
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
 from trainables.data.sources import KNOWN, SMALLEST_SIZE, is_embedded, load
-from trainables.networks.models import get_architecture, read_state
+from trainables.networks.models import check_model, get_architecture, read_state
 
 
 def check_names(options: SearchOptions) -> None:
@@ -26,10 +26,10 @@ def check_names(options: SearchOptions) -> None:
     check_difficulty(options.difficulty)
 
 
-def check_image_size(options: SearchOptions) -> None:
-    """Raises UsageError where the network takes no images of this size; both have been chosen by now."""
-    assert options.model and options.image_size
-    get_architecture(options.model).check_image_size(options.image_size)
+def check_network(options: SearchOptions) -> None:
+    """Raises UsageError where the network takes no images of this size or has no such weights; all are chosen by now."""
+    assert options.model and options.image_size and options.weights
+    check_model(options.model, options.image_size, options.weights)
 
 
 def check_data(source: str) -> None:

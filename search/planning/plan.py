@@ -9,7 +9,7 @@ from records import files
 from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.disk import check_room, peak_bytes
-from search.planning.names import check_image_size, check_names
+from search.planning.names import check_names, check_network
 from search.planning.space import grid_samples, make_space
 from search.proposers.samplers import get_sampler
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
@@ -45,7 +45,7 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     check_names(asked)
     space, dropped = make_space(asked)
     options = complete(asked)
-    check_image_size(options)
+    check_network(options)
     if get_sampler(options.sampler).points:
         options = options.model_copy(update={"samples": grid_samples(asked, space)})
     folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)

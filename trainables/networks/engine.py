@@ -21,11 +21,9 @@ from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.knn import knn_metric
-from trainables.networks.models import Network
+from trainables.networks.models import Network, load_exactly
 from trainables.networks.tasks import MultiLabel, SingleLabel
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
-STD = (0.229, 0.224, 0.225)
 EVALUATION_BATCH = 64
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
@@ -106,9 +104,9 @@ class Engine:
         self.config = config
         self.inputs = _tensor(inputs) if self.device.type == "cpu" else _tensor(inputs).to(self.device)
         self.task = make_task(labels, targets, self.device)
-        scale = 255 * torch.tensor(STD, device=self.device)
+        scale = 255 * torch.tensor(network.std, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
-        self.shift = (-torch.tensor(MEAN, device=self.device) * 255 / scale).view(1, 3, 1, 1)
+        self.shift = (-torch.tensor(network.mean, device=self.device) * 255 / scale).view(1, 3, 1, 1)
         self.optimizer = make_optimizer(network, config)
 
     def train(
@@ -173,7 +171,7 @@ class Engine:
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """The inverse of `state`."""
-        self.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
+        load_exactly(self.network, {k[8:]: v for k, v in state.items() if k.startswith("network.")})
         slots: dict[int, dict[str, Any]] = {}
         for key, value in state.items():
             if key.startswith("optimizer."):
