@@ -176,7 +176,7 @@ def _check(plan: Plan, contestants: list[Contestant]) -> None:
         random = get_strategy(one.arm.strategy).starts_from == "random"
         weights = "none" if random else one.weights or plan.setting.weights
         setting = plan.setting.model_copy(update={"strategy": one.arm.strategy, "weights": weights})
-        make_network(setting, len(plan.data.classes))
+        make_network(setting, len(plan.data.classes), one.config)
         facts(setting)
 
 

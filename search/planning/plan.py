@@ -45,7 +45,7 @@ def make_plan(asked: SearchOptions, resumes: bool = False) -> Plan:
     check_names(asked)
     space, dropped = make_space(asked)
     options = complete(asked)
-    check_network(options)
+    check_network(options, space)
     if get_sampler(options.sampler).points:
         options = options.model_copy(update={"samples": grid_samples(asked, space)})
     folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)

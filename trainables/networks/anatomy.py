@@ -25,6 +25,7 @@ class Anatomy:
     head: str  # the name of the linear layer that makes the logits, "." between levels
     features: int  # F
     last_block: tuple[str, ...]  # the names of what comes just before the head
+    blocks: int = 0  # of a vision transformer with a class token; 0: it is none
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def _look(architecture: Architecture, network: nn.Module, image_size: int, devic
     if patch and image_size % patch:
         raise _not_multiple(architecture, patch, image_size)
     head, features = find_head(architecture.name, network, image_size, device)
-    return Anatomy(head, features, last_block(network, head))
+    found = transformer_of(network)
+    blocks = len(list(network.get_submodule(found.blocks).children())) if found else 0
+    return Anatomy(head, features, last_block(network, head), blocks)
 
 
 def find_head(name: str, network: nn.Module, image_size: int, device: str = "cpu") -> tuple[str, int]:

@@ -182,7 +182,7 @@ class Engine:
 
     def _laid_out_like(self, number: int, value: torch.Tensor) -> torch.Tensor:
         """An optimiser slot in the memory format of its parameter: the fused kernels go through both as they lie."""
-        parameter = self.optimizer.param_groups[0]["params"][number]
+        parameter = [parameter for group in self.optimizer.param_groups for parameter in group["params"]][number]
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
@@ -190,7 +190,7 @@ class Engine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One step on the images `index`: the loss and the number of hits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         logits = self._logits(index, flip).float()
         loss = self._loss(logits, index, weight)
         self.optimizer.zero_grad(set_to_none=True)
@@ -287,12 +287,20 @@ def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> Sing
 
 def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
     """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters = _groups(network, config.head_rate)
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, **shared)
+
+
+def _groups(network: Network, head_rate: float) -> list[Any]:
+    """What is not frozen, as one list; in two groups, the second with a factor on its rate, where the head has its own."""
+    if head_rate == 1:
+        return [p for p in network.parameters() if p.requires_grad]
+    body = [p for p in network.backbone.parameters() if p.requires_grad]
+    return [{"params": body}, {"params": list(network.head.parameters()), "factor": head_rate}]
 
 
 def _tensor(inputs: npt.NDArray[Any]) -> torch.Tensor:

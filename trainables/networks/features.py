@@ -73,8 +73,8 @@ def _write(path: Path, values: Floats32, costs: dict[str, float]) -> None:
 
 
 def backbone_digest(network: Network) -> str:
-    """sha256 over the names and values of everything before the head."""
-    digest = hashlib.sha256()
+    """sha256 over the names and values of everything before the head, and how it is read out where that is not as usual."""
+    digest = hashlib.sha256(b"" if network.read_out == "class_token" else network.read_out.encode())
     for name, tensor in sorted(network.backbone.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
