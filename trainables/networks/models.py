@@ -62,7 +62,7 @@ class Network(nn.Module):
     def __init__(self, architecture: str, classes: int, image_size: int = 224):
         super().__init__()
         self.still: list[nn.Module] = []  # frozen modules that do not train along: BatchNorm as pretrained, no dropout
-        self.read_out = "class_token"
+        self.name, self.read_out = architecture, "class_token"
         made_of = get_architecture(architecture)
         found = anatomy(made_of, image_size)
         self.mean, self.std = made_of.mean, made_of.std

@@ -89,6 +89,10 @@ def test_features_of_two_read_outs_are_kept_apart():
     token, mean = kept("vit_tiny", Kept(), size=16), kept("vit_tiny", Kept(0, "mean"), size=16)
     assert same_tensors(token.torchvision_state(), mean.torchvision_state())
     assert backbone_digest(token) != backbone_digest(mean)
+    mean.read_out = token.read_out
+    assert backbone_digest(token) == backbone_digest(mean)
+    mean.name = "timm:one that pads otherwise"
+    assert backbone_digest(token) != backbone_digest(mean)
 
 
 @pytest.mark.parametrize("config", [SelfPacedConfig, TransferConfig])
