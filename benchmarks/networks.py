@@ -13,6 +13,7 @@ from itertools import islice
 
 import torch
 
+from console.wording import many
 from records.epoch import EpochRecord
 from spaces.finetune import FinetuneConfig
 from spaces.setting import Setting
@@ -45,9 +46,8 @@ class Measured:
 
     def line(self) -> str:
         last, best = self.curve[-1], max(record.eval_accuracy for record in self.curve)
-        exact = (
-            f"{'exact' if self.same else 'other figures'} ({self.replayed} epochs)" if self.replayed else "not tried"
-        )
+        word = "exact" if self.same else "other figures"
+        exact = f"{word} ({many(self.replayed, 'epoch')})" if self.replayed else "not tried"
         return (
             f"| {self.name} | {self.parameters / 1e6:.1f} | {last.train_seconds:.0f} | "
             f"{last.images_trained / last.train_seconds:.1f} | {best:.3f} | {exact} |"

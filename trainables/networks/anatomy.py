@@ -24,6 +24,7 @@ NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 class Anatomy:
     head: str  # the name of the linear layer that makes the logits, "." between levels
     features: int  # F
+    bias: bool  # of the head; MaxViT's has none
     last_block: tuple[str, ...]  # the names of what comes just before the head
     blocks: int = 0  # of a vision transformer with a class token; 0: it is none
 
@@ -67,7 +68,8 @@ def _look(architecture: Architecture, network: nn.Module, image_size: int, devic
     head, features = find_head(architecture.name, network, image_size, device)
     found = transformer_of(network)
     blocks = len(list(network.get_submodule(found.blocks).children())) if found else 0
-    return Anatomy(head, features, last_block(network, head), blocks)
+    bias = network.get_submodule(head).bias is not None
+    return Anatomy(head, features, bias, last_block(network, head), blocks)
 
 
 def find_head(name: str, network: nn.Module, image_size: int, device: str = "cpu") -> tuple[str, int]:

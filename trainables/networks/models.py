@@ -70,7 +70,7 @@ class Network(nn.Module):
         self.last_block = found.last_block
         self.backbone = made_of.build(image_size)
         self.left_out = _auxiliary(self.backbone)
-        self.head = nn.Linear(found.features, classes)
+        self.head = nn.Linear(found.features, classes, bias=found.bias)
         self.backbone.set_submodule(self.head_name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

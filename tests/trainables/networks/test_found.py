@@ -35,6 +35,12 @@ def test_the_head_is_the_linear_layer_that_the_logits_come_out_of():
     assert last_block(a_network(), "5") == ("0", "3")  # the first two layers as one stage, and the layer after it
 
 
+def test_a_head_without_bias_is_replaced_by_one_without():
+    state = build("maxvit_t", 3, "none", 0, 224).torchvision_state()
+    assert "classifier.5.weight" in state and "classifier.5.bias" not in state
+    assert "fc.bias" in build("small_cnn", 3, "none", 0).torchvision_state()
+
+
 @pytest.mark.parametrize("after", [nn.ReLU(), nn.Softmax(dim=1)])
 def test_a_head_whose_output_is_changed_afterwards_is_none(after):
     assert said(find_head, "it", a_network(after), 8) == (
