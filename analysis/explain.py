@@ -121,13 +121,13 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     setting = run.settings[trial]
     torch.set_num_threads(setting.threads)
     data, _ = load_data(setting)
-    network, _ = make_network(setting, len(data.classes))
+    config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)
+    network, _ = make_network(setting, len(data.classes), config)
     state = read_state(path)
     try:
         network.load_torchvision_state(state)
     except (RuntimeError, KeyError) as error:
         raise UsageError(f"{path} does not fit {setting.model} ({str(error).splitlines()[0]}).") from None
-    config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)
     engine = Explained(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return SelectedNetwork(run, trial, setting, data, engine)
 

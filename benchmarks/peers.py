@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
-from trainables.networks.engine import MEAN, STD
+from trainables.networks.architecture import MEAN, STD
 
 
 def usual_loop(

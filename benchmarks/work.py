@@ -159,7 +159,7 @@ def network_of(work: Work, classes: int) -> models.Network:
     """The same random weights for everybody."""
     network = models.build(work.model, classes, "none", work.seed, work.size)
     if work.frozen:
-        network.freeze(work.model, "head", "batch")
+        network.freeze("head", "batch")
     return network
 
 

@@ -11,9 +11,9 @@ class UsageError(ValueError):
     """
 
 
-def unknown(kind: str, word: str, known: Iterable[str]) -> UsageError:
-    """Unknown `kind` 'word', with the nearest known name and all the known ones."""
+def unknown(kind: str, word: str, known: Iterable[str], listed: str = "") -> UsageError:
+    """Unknown `kind` 'word', with the nearest known name and all the known ones; `listed` where these are too many."""
     names = list(known)
     near = get_close_matches(word.replace("-", "_"), names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UsageError(f"Unknown {kind} '{word}'.{hint} Known: {', '.join(names)}.")
+    return UsageError(f"Unknown {kind} '{word}'.{hint} Known: {listed or ', '.join(names)}.")

@@ -192,7 +192,7 @@ def _check(plan: Plan, contestants: list[Contestant]) -> None:
     """What only shows when an arm is made: its weights, the division. Raises UsageError."""
     for one in contestants:
         setting = _setting_of(one, plan.setting)
-        make_network(setting, len(plan.data.classes))
+        make_network(setting, len(plan.data.classes), one.config)
         facts(setting)
 
 

@@ -32,15 +32,24 @@ class RunOptions(BaseModel):
         "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
     )
     skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
-    image_size: int | None = Field(None, ge=8, le=1024, description="pixels a side (64 for drawn data, else 256)")
+    image_size: int | None = Field(
+        None,
+        ge=8,
+        le=1024,
+        description="pixels a side (64 for drawn data, else 256; the network's own where it takes none such)",
+    )
     resize: Literal["squash", "crop", "pad"] = Field(
         "squash", description="how a picture becomes a square: squash, crop to its middle, or pad with grey"
     )
     model: str | None = Field(
-        None, description="resnet18, vit_b_16, small_cnn or vit_tiny (small_cnn for drawn data, else resnet18)"
+        None,
+        description="small_cnn, vit_tiny, vit_s_14, a classifier of torchvision by its name, or timm:NAME (small_cnn for "
+        "drawn data, else resnet18)",
     )
     weights: str | None = Field(
-        None, description="imagenet, textures, none or a state-dict file (imagenet; for drawn data none or textures)"
+        None,
+        description="imagenet (the network's own), textures, none or a state-dict file (imagenet; for drawn data none or "
+        "textures)",
     )
     difficulty: str | None = Field(
         None,

@@ -69,7 +69,7 @@ class Space:
         fixed = {k: v for k, v in self.fixed.items() if k not in distributions}
         space = replace(self, search={**self.search, **distributions}, fixed=fixed)
         for name, distribution in distributions.items():
-            for value in _ends(distribution):
+            for value in ends(distribution):
                 space.build({name: value})
         return space
 
@@ -116,7 +116,8 @@ def within(distribution: BaseDistribution, value: Any) -> bool:
     return bool(distribution.low <= value <= distribution.high)
 
 
-def _ends(distribution: BaseDistribution) -> tuple[Any, ...]:
+def ends(distribution: BaseDistribution) -> tuple[Any, ...]:
+    """The extreme values that the distribution could give; of words, all."""
     if isinstance(distribution, CategoricalDistribution):
         return distribution.choices
     assert isinstance(distribution, (FloatDistribution, IntDistribution))

@@ -94,6 +94,18 @@ class TrialConfig(BaseModel):
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "flips"] = Field("none", description="flips: mirrored and upturned, each with chance 1/2")
 
+    # of the network: what of it is kept, and how fast its head learns
+    blocks: int = Field(
+        0, ge=0, le=200, description="of a vision transformer: blocks that are kept, from the first on; 0: all"
+    )
+    read_out: Literal["class_token", "mean"] = Field(
+        "class_token",
+        description="of a vision transformer: features are its class token, or the mean of its patch tokens",
+    )
+    head_rate: float = Field(
+        1.0, gt=0, le=1000, description="the head's own learning rate is the rate times this; a new head may want more"
+    )
+
     @classmethod
     def condition(cls, name: str) -> Condition | None:
         """Where the field of this name has an effect; None: always."""

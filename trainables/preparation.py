@@ -22,8 +22,10 @@ from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.networks import models
+from trainables.networks.architecture import State
 from trainables.networks.engine import Engine, FeatureEngine, gpus_here
 from trainables.networks.features import Features, frozen_features
+from trainables.networks.kept import Kept, keep
 from trainables.networks.pretrain import WeightsKey, pretrained
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
@@ -47,11 +49,12 @@ class FeaturesKey:
     data: Asked
     weights: WeightsKey
     seed: int  # of random weights; 0 for all others
+    kept: Kept
 
     @classmethod
-    def of(cls, setting: Setting) -> "FeaturesKey":
+    def of(cls, setting: Setting, config: TrialConfig | None = None) -> "FeaturesKey":
         seed = setting.seed if setting.weights == "none" else 0
-        return cls(asked_of(setting), WeightsKey.of(setting), seed)
+        return cls(asked_of(setting), WeightsKey.of(setting), seed, Kept.of(config))
 
 
 @lru_cache(maxsize=2)
@@ -92,22 +95,26 @@ def split_of(setting: Setting, data: Dataset) -> Split:
 
 
 @lru_cache(maxsize=1)
-def _state_dict(key: WeightsKey) -> tuple[models.State, Totals]:
+def _state_dict(key: WeightsKey) -> tuple[State, Totals]:
     """The pretrained weights and what it cost to make them, where that was ours to do."""
     if key.weights == "textures":
         return pretrained(key)
     if key.weights == "imagenet":
-        return models.imagenet_state(key.model), Totals()
+        return models.imagenet_state(key.model, key.image_size), Totals()
     return models.read_state(Path(key.weights)), Totals()
 
 
-def make_network(setting: Setting, classes: int) -> tuple[models.Network, Totals]:
-    """The setting's network with its weights and a new, seeded head, and what that cost. Raises UsageError."""
-    return _network(WeightsKey.of(setting), classes, setting.seed)
+def make_network(setting: Setting, classes: int, config: TrialConfig | None = None) -> tuple[models.Network, Totals]:
+    """The setting's network with its weights and a new, seeded head, and what that cost; of it what the config keeps.
+
+    Raises UsageError.
+    """
+    return _network(WeightsKey.of(setting), classes, setting.seed, Kept.of(config))
 
 
-def _network(key: WeightsKey, classes: int, seed: int) -> tuple[models.Network, Totals]:
+def _network(key: WeightsKey, classes: int, seed: int, kept: Kept) -> tuple[models.Network, Totals]:
     network = models.build(key.model, classes, "none", integer(seed, 0, "initialise"), key.image_size)
+    keep(network, key.model, kept)
     if key.weights == "none":
         return network, Totals()
     state, charged = _state_dict(key)
@@ -117,11 +124,11 @@ def _network(key: WeightsKey, classes: int, seed: int) -> tuple[models.Network, 
 
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
-    network, charged = make_network(setting, len(data.classes))
+    network, charged = make_network(setting, len(data.classes), config)
     if isinstance(config, HeadConfig):
-        network.freeze(setting.model, config.unfreeze, config.batchnorm)
+        network.freeze(config.unfreeze, config.batchnorm)
         if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
-            features = _features(FeaturesKey.of(setting), torch.get_num_threads())
+            features = _features(FeaturesKey.of(setting, config), torch.get_num_threads())
             charged = charged + _cost_of(features, load_data(setting)[1].train)
             return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged
     engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
@@ -132,7 +139,7 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
 def _features(key: FeaturesKey, threads: int) -> Features:
     """`threads` of torch now: what was prepared with others, as by a driver, cost other seconds."""
     data = _dataset(key.data)
-    network, _ = _network(key.weights, len(data.classes), key.seed)
+    network, _ = _network(key.weights, len(data.classes), key.seed, key.kept)
     engine = Engine(network, data.images, data.labels, TrialConfig(), key.weights.device, key.weights.precision)
     return frozen_features(engine, data.digest)
 

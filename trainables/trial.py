@@ -22,7 +22,7 @@ from trainables import checkpoint, loop, preparation
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState
-from trainables.networks import models
+from trainables.networks.architecture import State
 from trainables.networks.engine import Evaluation
 from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
@@ -190,11 +190,11 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
     write_arrays(predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
 
 
-def _arrays(tensors: models.State) -> Arrays:
+def _arrays(tensors: State) -> Arrays:
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
 
 
-def _tensors(arrays: Arrays) -> models.State:
+def _tensors(arrays: Arrays) -> State:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 

@@ -10,7 +10,7 @@ from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting
 from trainables.data.sources import Survey, is_embedded, survey
 from trainables.data.splits import check_split_file
 from trainables.difficulty.scorers import check_scores_file, read_scores
-from trainables.networks.models import check_imagenet
+from trainables.networks.models import check_model
 from trainables.preparation import asked_of, make_network, split_of
 from trainables.strategies import get_strategy
 
@@ -26,7 +26,7 @@ def check_installed(options: RunOptions) -> None:
 def check_weights_of(setting: Setting) -> None:
     """Raises UsageError for weights that the network cannot take; downloads none."""
     if setting.weights == "imagenet":
-        check_imagenet(setting.model)
+        check_model(setting.model, setting.image_size, setting.weights)
     elif setting.weights not in KNOWN_WEIGHTS:
         make_network(setting, 2)  # as many classes as any data have at least; only the head depends on them
 

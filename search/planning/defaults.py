@@ -16,6 +16,7 @@ from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts, is_embedded
 from trainables.data.splits import official_partition
 from trainables.networks.engine import gpus_here
+from trainables.networks.models import default_size
 from trainables.strategies import get_strategy
 
 
@@ -32,9 +33,10 @@ def complete(options: SearchOptions) -> SearchOptions:
     gpus, cpus, at_once = share_out(
         nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
     )
+    model = options.model or ("small_cnn" if drawn else "resnet18")
     chosen = {
-        "image_size": options.image_size or (64 if drawn else 256),
-        "model": options.model or ("small_cnn" if drawn else "resnet18"),
+        "image_size": options.image_size or default_size(model, 64 if drawn else 256),
+        "model": model,
         "weights": options.weights or _default_weights(options.space, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "split": options.split or (FOLDERS if has_parts(options.data) else None),

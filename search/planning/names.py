@@ -9,9 +9,11 @@ from search.proposers.samplers import get_sampler
 from search.schedulers import get_scheduler
 from spaces.registry import get_space
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
+from spaces.space import Space, ends
 from trainables.data.sources import SMALLEST_SIZE, Asked, check
 from trainables.metrics import OBJECTIVES, has_figure
-from trainables.networks.models import get_architecture, read_state
+from trainables.networks.kept import Kept, check_kept
+from trainables.networks.models import check_model, get_architecture, read_state
 
 
 def check_names(options: SearchOptions) -> None:
@@ -28,10 +30,17 @@ def check_names(options: SearchOptions) -> None:
     check_metric(options.metric, options.task)
 
 
-def check_image_size(options: SearchOptions) -> None:
-    """Raises UsageError where the network takes no images of this size; both have been chosen by now."""
-    assert options.model and options.image_size
-    get_architecture(options.model).check_image_size(options.image_size)
+def check_network(options: SearchOptions, space: Space) -> None:
+    """Raises UsageError where the network takes no images of this size, has no such weights, or not what is to be kept.
+
+    All are chosen by now.
+    """
+    assert options.model and options.image_size and options.weights
+    check_model(options.model, options.image_size, options.weights)
+    configs = [space.build({}), *[space.build(anchor.values) for anchor in space.anchors]]
+    configs += [space.build({name: value}) for name in space.search for value in ends(space.search[name])]
+    for kept in dict.fromkeys(Kept.of(config) for config in configs):
+        check_kept(options.model, options.image_size, kept)
 
 
 def check_data(options: SearchOptions) -> None:

@@ -12,7 +12,7 @@ from search.options import SearchOptions
 from search.planning.checks import check_data, check_installed, check_weights_of
 from search.planning.defaults import complete
 from search.planning.disk import check_room, peak_bytes
-from search.planning.names import check_image_size, check_names
+from search.planning.names import check_names, check_network
 from search.planning.space import grid_samples, make_space
 from search.proposers.samplers import get_sampler
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
@@ -74,7 +74,7 @@ def make_draft(asked: SearchOptions, resumes: bool = False, also: Callable[[Sett
     check_names(asked)
     space, dropped = make_space(asked)
     options = complete(asked)
-    check_image_size(options)
+    check_network(options, space)
     if get_sampler(options.sampler).points:
         options = options.model_copy(update={"samples": grid_samples(asked, space)})
     folder = Path(options.out).absolute() / (options.name or "") if resumes else run_folder(options)

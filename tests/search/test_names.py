@@ -21,6 +21,16 @@ WRONG = [
     (["--sampler", "tp"], "--sampler must be 'tpe', 'random', 'grid', 'cmaes', 'gp' or 'nsga2'; got 'tp'."),
     (["--scheduler", "ash"], "--scheduler must be 'asha', 'median', 'hyperband', 'pbt', 'pb2' or 'none'; got 'ash'."),
     (["--model", "resnet81"], "Unknown model 'resnet81'. Did you mean 'resnet18'?"),
+    (["--model", "timm:resnet10"], "Unknown model 'timm:resnet10'. Did you mean 'timm:resnet10t'?"),
+    (
+        ["--model", "squeezenet1_1", "--image-size", "64"],
+        "squeezenet1_1 has no linear layer that its logits",
+    ),
+    (
+        ["--model", "maxvit_t", "--image-size", "64"],
+        "maxvit_t takes no images of 64 pixels a side (Input size (16, 16)",
+    ),
+    (["--weights", "imagenet"], "There are no ImageNet weights for small_cnn. Pass --weights none or a file."),
     (["--model", "vit_tiny", "--image-size", "20"], "vit_tiny wants an --image-size that is a multiple of 8; got 20."),
     (["--data", "scnes"], "Unknown data set 'scnes'. Did you mean 'scenes'?"),
     (["--data", "no/such/folder"], "'no/such/folder' is neither a known data set"),

@@ -21,7 +21,8 @@ from tests.toy import (
     without_seconds,
 )
 from trainables.loop import NonFiniteLoss, shuffled, train
-from trainables.networks.engine import MEAN, STD, batches
+from trainables.networks.architecture import MEAN, STD
+from trainables.networks.engine import batches
 from trainables.networks.models import build
 from trainables.seeds import rng
 

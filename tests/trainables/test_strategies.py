@@ -61,7 +61,7 @@ def test_cached_features_give_the_numbers_of_the_whole_network(monkeypatch):
 
     def slow(setting, config, data):
         network, charged = make_network(setting, len(data.classes))
-        network.freeze(setting.model, config.unfreeze, config.batchnorm)
+        network.freeze(config.unfreeze, config.batchnorm)
         return Engine(network, data.images, data.labels, config, setting.device, setting.precision), charged
 
     monkeypatch.setattr("trainables.trial.make_engine", slow)

@@ -22,11 +22,9 @@ from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.knn import knn_metric
-from trainables.networks.models import Network
+from trainables.networks.models import Network, load_exactly
 from trainables.networks.tasks import MultiLabel, SingleLabel
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as the report used for every data set
-STD = (0.229, 0.224, 0.225)
 EVALUATION_BATCH = 64
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
@@ -113,9 +111,9 @@ class Engine:
         self.config = config
         self.inputs = _tensor(inputs) if self.device.type == "cpu" else _tensor(inputs).to(self.device)
         self.task = make_task(labels, targets, self.device)
-        scale = 255 * torch.tensor(STD, device=self.device)
+        scale = 255 * torch.tensor(network.std, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
-        self.shift = (-torch.tensor(MEAN, device=self.device) * 255 / scale).view(1, 3, 1, 1)
+        self.shift = (-torch.tensor(network.mean, device=self.device) * 255 / scale).view(1, 3, 1, 1)
         self.optimizer = make_optimizer(network, config)
 
     def train(
@@ -181,7 +179,7 @@ class Engine:
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """The inverse of `state`."""
-        self.network.load_state_dict({k[8:]: v for k, v in state.items() if k.startswith("network.")})
+        load_exactly(self.network, {k[8:]: v for k, v in state.items() if k.startswith("network.")})
         slots: dict[int, dict[str, Any]] = {}
         for key, value in state.items():
             if key.startswith("optimizer."):
@@ -192,7 +190,7 @@ class Engine:
 
     def _laid_out_like(self, number: int, value: torch.Tensor) -> torch.Tensor:
         """An optimiser slot in the memory format of its parameter: the fused kernels go through both as they lie."""
-        parameter = self.optimizer.param_groups[0]["params"][number]
+        parameter = [parameter for group in self.optimizer.param_groups for parameter in group["params"]][number]
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
@@ -200,7 +198,7 @@ class Engine:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One step on the images `index`: the loss and the number of hits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1.0)
         logits = self._logits(index, flip).float()
         loss = self._loss(logits, index, weight)
         self.optimizer.zero_grad(set_to_none=True)
@@ -297,12 +295,20 @@ def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> Sing
 
 def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
     """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+    parameters = _groups(network, config.head_rate)
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
     if config.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, **shared)
+
+
+def _groups(network: Network, head_rate: float) -> list[Any]:
+    """What is not frozen, as one list; in two groups, the second with a factor on its rate, where the head has its own."""
+    if head_rate == 1:
+        return [p for p in network.parameters() if p.requires_grad]
+    body = [p for p in network.backbone.parameters() if p.requires_grad]
+    return [{"params": body}, {"params": list(network.head.parameters()), "factor": head_rate}]
 
 
 def _tensor(inputs: npt.NDArray[Any]) -> torch.Tensor:

@@ -73,8 +73,11 @@ def _write(path: Path, values: Floats32, costs: dict[str, float]) -> None:
 
 
 def backbone_digest(network: Network) -> str:
-    """sha256 over the names and values of everything before the head."""
-    digest = hashlib.sha256()
+    """sha256 over the names and values of everything before the head, and what else its features depend on.
+
+    Two networks can have the same tensors and go through them otherwise, as those of timm that pad like TensorFlow.
+    """
+    digest = hashlib.sha256(f"{network.name} {network.read_out} {network.mean} {network.std}".encode())
     for name, tensor in sorted(network.backbone.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

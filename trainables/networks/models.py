@@ -1,114 +1,59 @@
-"""The networks: torchvision's own, split before the head so that features and logits come from one pass.
+"""The networks: torchvision's and timm's own, split before the head so that features and logits come from one pass.
 
 F = features before the head.
 """
 
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from console.errors import UsageError, unknown
-from trainables import pairing
+from trainables.networks import from_timm, from_torchvision
+from trainables.networks.anatomy import anatomy, patch_of
+from trainables.networks.architecture import Architecture, State
+from trainables.networks.ours import OURS, torchvision_models
 
-State = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """One network: everything that is known of it before it is built."""
-
-    name: str
-    build: Callable[[int], nn.Module]  # image size in pixels -> the network with random weights
-    head: str  # the name of its last linear layer, "." between levels
-    last_block: tuple[str, ...]  # the names of what comes just before it
-    imagenet: str | None = None  # torchvision's name of its weights
-    patch: int | None = None  # of a vision transformer: image sizes are multiples of it
-
-    def check_image_size(self, pixels: int) -> None:
-        """Raises UsageError where the network takes no images of so many pixels a side."""
-        if self.patch and pixels % self.patch:
-            raise UsageError(f"{self.name} wants an --image-size that is a multiple of {self.patch}; got {pixels}.")
-
-
-class SmallCnn(nn.Module):
-    """Three convolutions: learns the embedded sets on a laptop in seconds. Not meant for photographs."""
-
-    def __init__(self, width: int = 32):
-        super().__init__()
-        # halving the image first is 1.8 times as fast as pooling it, at the same accuracy on scenes
-        stem = nn.Conv2d(3, width, 5, stride=2, padding=2, bias=False)
-        first = nn.Sequential(stem, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
-        self.blocks = nn.Sequential(first, _block(width, 2 * width), _block(2 * width, 4 * width))
-        self.fc = nn.Linear(4 * width, 7)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.fc(self.blocks(x).mean(dim=(2, 3)))
-        return logits
-
-
-def _block(inputs: int, outputs: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2))
-
-
-def _theirs() -> Any:
-    """torchvision.models, loaded for its own networks only: that takes as long as loading torch, and small_cnn has no need.
-
-    Raises UsageError where it does not belong to this torch.
-    """
-    pairing.check()
-    from torchvision import models
-
-    return models
-
-
-def _vit_tiny(image_size: int) -> nn.Module:
-    """Two blocks of width 48: the same code as ViT-B/16, for tests and for two cores."""
-    widths = {"hidden_dim": 48, "mlp_dim": 96}
-    network: nn.Module = _theirs().VisionTransformer(image_size, patch_size=8, num_layers=2, num_heads=3, **widths)
-    return network
-
-
-RESNET18 = Architecture(
-    "resnet18",
-    build=lambda size: _theirs().resnet18(),
-    head="fc",
-    last_block=("layer4",),
-    imagenet="ResNet18_Weights.IMAGENET1K_V1",
-)
-VIT_B_16 = Architecture(
-    "vit_b_16",
-    build=lambda size: _theirs().vit_b_16(image_size=size),
-    head="heads.head",
-    last_block=("encoder.layers.encoder_layer_11", "encoder.ln"),
-    imagenet="ViT_B_16_Weights.IMAGENET1K_V1",
-    patch=16,
-)
-VIT_TINY = Architecture(
-    "vit_tiny",
-    build=_vit_tiny,
-    head="heads.head",
-    last_block=("encoder.layers.encoder_layer_1", "encoder.ln"),
-    patch=8,
-)
-SMALL_CNN = Architecture("small_cnn", build=lambda size: SmallCnn(), head="fc", last_block=("blocks.2",))
-ARCHITECTURES = {architecture.name: architecture for architecture in (RESNET18, VIT_B_16, VIT_TINY, SMALL_CNN)}
+DROPS = ("Drop", "StochasticDepth")  # how dropout of every kind is called, torch's, torchvision's and timm's
 
 
 def get_architecture(name: str) -> Architecture:
-    """The network of this name, or UsageError with the nearest name."""
-    if name not in ARCHITECTURES:
-        raise unknown("model", name, ARCHITECTURES)
-    return ARCHITECTURES[name]
+    """The network of this name: one of ours, torchvision's, or timm's as timm:NAME; UsageError with the nearest name."""
+    return OURS[name] if name in OURS else _architecture(name)
+
+
+@lru_cache(maxsize=32)
+def _architecture(name: str) -> Architecture:
+    if name.startswith(from_timm.PREFIX):
+        return from_timm.architecture(name)
+    theirs = from_torchvision.names()
+    if name not in theirs:
+        listed = f"{', '.join(OURS)}, every classifier of torchvision.models ({len(theirs)}), and timm:NAME"
+        raise unknown("model", name, [*OURS, *theirs], listed)
+    return from_torchvision.architecture(name)
+
+
+def check_model(name: str, image_size: int, weights: str) -> None:
+    """Raises UsageError where the network of this name takes no such images, or has no weights that are called that."""
+    architecture = get_architecture(name)
+    anatomy(architecture, image_size)
+    if weights == "imagenet" and architecture.pretrained is None:
+        raise _no_weights(name)
+
+
+def default_size(name: str, wanted: int) -> int:
+    """`wanted` pixels a side where the network takes such images, else those it was made for."""
+    try:
+        anatomy(get_architecture(name), wanted)
+    except UsageError:
+        return get_architecture(name).own_size
+    return wanted
 
 
 class Network(nn.Module):
@@ -116,30 +61,36 @@ class Network(nn.Module):
 
     def __init__(self, architecture: str, classes: int, image_size: int = 224):
         super().__init__()
-        self.still: list[nn.Module] = []  # frozen modules whose BatchNorm stays as pretrained
+        self.still: list[nn.Module] = []  # frozen modules that do not train along: BatchNorm as pretrained, no dropout
+        self.name, self.read_out = architecture, "class_token"
         made_of = get_architecture(architecture)
-        self.head_name = made_of.head
+        found = anatomy(made_of, image_size)
+        self.mean, self.std = made_of.mean, made_of.std
+        self.head_name = found.head
+        self.last_block = found.last_block
         self.backbone = made_of.build(image_size)
-        self.head = nn.Linear(_features_of(self.backbone, self.head_name), classes)
+        self.left_out = _auxiliary(self.backbone)
+        self.head = nn.Linear(found.features, classes, bias=found.bias)
         self.backbone.set_submodule(self.head_name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(self.backbone(x))
         return logits
 
-    def freeze(self, architecture: str, unfreeze: str, batchnorm: str) -> None:
+    def freeze(self, unfreeze: str, batchnorm: str) -> None:
         """Train only the head ("head") or also what comes just before it ("last_block").
 
         batchnorm "frozen" keeps frozen BatchNorm layers as pretrained: in train mode they would drift though nothing of
-        them is trained. "batch" lets them normalise by the batch and drift, as the report's did.
+        them is trained. "batch" lets them normalise by the batch and drift, as the report's did. Dropout and stochastic
+        depth of frozen parts are off either way.
         """
-        trained = get_architecture(architecture).last_block if unfreeze == "last_block" else ()
+        trained = self.last_block if unfreeze == "last_block" else ()
         for name, parameter in self.backbone.named_parameters():
             parameter.requires_grad = name.startswith(tuple(f"{block}." for block in trained))
-        if batchnorm == "frozen":
-            alive = [module for block in trained for module in self.backbone.get_submodule(block).modules()]
-            norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d | nn.Dropout)]
-            self.still = [module for module in norms if not any(module is other for other in alive)]
+        alive = {module for block in trained for module in self.backbone.get_submodule(block).modules()}
+        frozen = [module for module in self.backbone.modules() if module not in alive]
+        norms = [module for module in frozen if isinstance(module, _BatchNorm)] if batchnorm == "frozen" else []
+        self.still = norms + [module for module in frozen if type(module).__name__.startswith(DROPS)]
 
     def train(self, mode: bool = True) -> "Network":
         super().train(mode)
@@ -148,7 +99,7 @@ class Network(nn.Module):
         return self
 
     def torchvision_state(self) -> State:
-        """The state dict under torchvision's own names, so that a checkpoint loads without this project."""
+        """The state dict under torchvision's (timm's) own names, so that a checkpoint loads without this project."""
         state = self.backbone.state_dict()
         return state | {f"{self.head_name}.{k}": v for k, v in self.head.state_dict().items()}
 
@@ -157,52 +108,71 @@ class Network(nn.Module):
         head = {k.removeprefix(f"{self.head_name}."): v for k, v in state.items() if k.startswith(f"{self.head_name}.")}
         backbone = {k: v for k, v in state.items() if not k.startswith(f"{self.head_name}.")}
         if backbone:
-            self.backbone.load_state_dict(backbone)
+            load_exactly(self.backbone, backbone)
         self.head.load_state_dict(head)
 
 
-def _features_of(backbone: nn.Module, head: str) -> int:
-    """F, of a network whose head is the linear layer of this name."""
-    layer = backbone.get_submodule(head)
-    assert isinstance(layer, nn.Linear)
-    return layer.in_features
+def _auxiliary(backbone: nn.Module) -> tuple[str, ...]:
+    """How names begin in a weights file that this network does without: those of auxiliary classifiers."""
+    return tuple(f"{name}." for name, value in vars(backbone).items() if value is None and name[:3].lower() == "aux")
 
 
 def build(architecture: str, classes: int, weights: str, seed: int, image_size: int = 224) -> Network:
     """A network with these weights ("imagenet", "none" or a file) and a new, seeded head. Raises UsageError."""
-    get_architecture(architecture).check_image_size(image_size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(architecture, classes, image_size)
     if weights != "none":
-        state = imagenet_state(architecture) if weights == "imagenet" else read_state(Path(weights))
+        state = imagenet_state(architecture, image_size) if weights == "imagenet" else read_state(Path(weights))
         load_backbone(network, architecture, state, weights)
     return network
 
 
-def load_backbone(network: Network, architecture: str, state: State, source: str) -> None:
-    """Everything but the head from `state`; UsageError where that is another network's.
+def load_exactly(module: nn.Module, state: State) -> None:
+    """Every tensor of `state`, which has exactly the module's names. Raises RuntimeError where it has not.
 
-    A vision transformer's position embeddings are interpolated where they were learnt at another image size.
+    A file keeps no version numbers of modules, and MNASNet loads nothing without: they are those of the module itself.
+    """
+    versioned = OrderedDict(state)
+    versioned._metadata = getattr(module.state_dict(), "_metadata", {})  # type: ignore[attr-defined]
+    module.load_state_dict(versioned)
+
+
+def load_backbone(network: Network, architecture: str, state: State, source: str) -> None:
+    """Everything but the head from `state`, in float32; UsageError where that is another network's.
+
+    Position embeddings that were learnt at another image size are interpolated.
     """
     wanted = network.backbone.state_dict()
-    place = "encoder.pos_embedding"
-    if place in wanted and place in state and state[place].shape[1] != wanted[place].shape[1]:
-        patch = get_architecture(architecture).patch
-        assert patch
-        side = patch * round((wanted[place].shape[1] - 1) ** 0.5)
-        state = dict(_theirs().vision_transformer.interpolate_embeddings(side, patch, OrderedDict(state)))
+    state = {k: v.to(wanted[k].dtype) if k in wanted else v for k, v in state.items()}
+    if any(k in wanted and wanted[k].shape != v.shape for k, v in state.items()):
+        state = _fit_positions(network.backbone, state)
     # files from before torch 0.4.1 lack the batch counters, which no forward pass reads
     state = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")} | state
     wrong = [k for k, v in wanted.items() if k not in state or state[k].shape != v.shape]
-    extra = [k for k in state if k not in wanted and not k.startswith(f"{network.head_name}.")]
+    known = (f"{network.head_name}.", *network.left_out)
+    extra = [k for k in state if k not in wanted and not k.startswith(known)]
     if wrong or extra:
         raise UsageError(
             f"The weights in {source} are not those of {architecture}: {len(wrong)} of its {len(wanted)} tensors are "
             f"missing or of another shape and {len(extra)} are foreign, first {(wrong + extra)[0]}. "
             f"Pass the file of a {architecture}, or another --model."
         )
-    network.backbone.load_state_dict({k: state[k] for k in wanted})
+    load_exactly(network.backbone, {k: state[k] for k in wanted})
+
+
+def _fit_positions(backbone: nn.Module, state: State) -> State:
+    """The state with position embeddings interpolated for the backbone's image size, where they are a square of another."""
+    place = "encoder.pos_embedding"  # of torchvision's VisionTransformer
+    patch = patch_of(backbone)
+    if place not in state or patch is None:
+        return from_timm.fit_positions(backbone, state)
+    side = patch * round((backbone.state_dict()[place].shape[1] - 1) ** 0.5)
+    try:
+        interpolate = torchvision_models().vision_transformer.interpolate_embeddings
+        return dict(interpolate(side, patch, OrderedDict(state)))
+    except ValueError:  # no square of patches: what is wrong with the file is said by who called
+        return state
 
 
 def read_state(path: Path) -> State:
@@ -235,24 +205,23 @@ def _first(error: Exception) -> str:
     return str(error).strip().split("\n")[0].split(". ")[0][:120] or type(error).__name__
 
 
-def check_imagenet(architecture: str) -> str:
-    """torchvision's name of a network's ImageNet weights; nothing is downloaded. Raises UsageError where it has none."""
-    name = get_architecture(architecture).imagenet
-    if name is None:
-        raise UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")
-    return name
-
-
-def imagenet_state(architecture: str) -> State:
-    """torchvision's own ImageNet weights, from its cache (TORCH_HOME) or downloaded and checked. Raises UsageError."""
-    name = check_imagenet(architecture)
-    weights = _theirs().get_weight(name)
+def imagenet_state(architecture: str, image_size: int = 224) -> State:
+    """The network's own default weights, from torchvision's or timm's cache or downloaded. Raises UsageError."""
+    made_of = get_architecture(architecture)
+    if made_of.pretrained is None:
+        raise _no_weights(architecture)
     try:
-        state: State = weights.get_state_dict(progress=True, check_hash=True)
-    except (URLError, OSError, RuntimeError) as error:
+        return made_of.pretrained(image_size)
+    except Exception as error:  # of the network, the disk or a library of timm's, each with classes of its own
         folder = Path(torch.hub.get_dir()) / "checkpoints"
+        place = (
+            f"Put that file into {folder}" if made_of.weights_url.startswith("https:") else "Have it in timm's cache"
+        )
         raise UsageError(
-            f"The ImageNet weights of {architecture} could not be had from {weights.url} ({_first(error)}). "
-            f"Put that file into {folder}, or pass --weights FILE or --weights none."
+            f"The ImageNet weights of {architecture} could not be had from {made_of.weights_url} ({_first(error)}). "
+            f"{place}, or pass --weights FILE or --weights none."
         ) from None
-    return state
+
+
+def _no_weights(architecture: str) -> UsageError:
+    return UsageError(f"There are no ImageNet weights for {architecture}. Pass --weights none or a file.")

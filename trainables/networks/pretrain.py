@@ -18,6 +18,7 @@ from trainables.data.sources import load
 from trainables.data.splits import split
 from trainables.loop import TrainState
 from trainables.networks import models
+from trainables.networks.architecture import State
 from trainables.networks.engine import Engine
 from trainables.rates import rate_rule
 from trainables.seeds import integer
@@ -41,7 +42,7 @@ class WeightsKey:
         return cls(setting.weights, setting.model, setting.image_size, setting.device, setting.precision)
 
 
-def pretrained(key: WeightsKey) -> tuple[models.State, Totals]:
+def pretrained(key: WeightsKey) -> tuple[State, Totals]:
     """The state dict of the key's model after the textures, from the cache or trained, and what training it cost.
 
     Its images and seconds are charged; its updates are not the trial's, whose schedules and budget begin at none. The

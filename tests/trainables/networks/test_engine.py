@@ -15,7 +15,8 @@ from torchvision import transforms
 from spaces.trial import TrialConfig
 from tests.toy import CLASSES, TRAIN, make_engine, pictures, same_tensors
 from tests.trainables.networks.test_knn import by_double_loop
-from trainables.networks.engine import MEAN, STD, Engine, batches
+from trainables.networks.architecture import MEAN, STD
+from trainables.networks.engine import Engine, batches
 
 ALL = np.arange(50)
 

@@ -11,14 +11,14 @@ from safetensors.torch import save_file
 
 from console.errors import UsageError
 from trainables.networks.models import (
-    ARCHITECTURES,
-    SmallCnn,
     build,
+    check_model,
     get_architecture,
     imagenet_state,
     load_backbone,
     read_state,
 )
+from trainables.networks.ours import SmallCnn
 
 
 def said(call, *arguments) -> str:
@@ -44,9 +44,18 @@ def states_equal(a, b) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_network_gives_features_freezes_and_comes_back_from_its_state(name):
-    """What a declaration promises: the names of head and last block are right, and torchvision's names are kept."""
+ENCODER = "encoder.layers.encoder_layer_"
+LAST_BLOCKS = {
+    "resnet18": ("layer4",),
+    "vit_b_16": (f"{ENCODER}11", "encoder.ln"),
+    "vit_tiny": (f"{ENCODER}1", "encoder.ln"),
+    "small_cnn": ("blocks.2",),
+}
+
+
+@pytest.mark.parametrize("name", LAST_BLOCKS)
+def test_the_first_networks_give_features_freeze_and_come_back_from_their_state(name):
+    """What is found is what was declared before it was looked for, and torchvision's names are kept."""
     images = torch.randn(2, 3, 32, 32)
     network = build(name, 5, "none", 0, 32).eval()
     features = network.backbone(images)
@@ -54,9 +63,9 @@ def test_every_network_gives_features_freezes_and_comes_back_from_its_state(name
     assert torch.equal(network(images), network.head(features))
     for unfreeze in ("head", "last_block"):
         frozen = build(name, 5, "none", 0, 32)
-        frozen.freeze(name, unfreeze, "frozen")
+        frozen.freeze(unfreeze, "frozen")
         alive = [key for key, parameter in frozen.named_parameters() if parameter.requires_grad]
-        blocks = tuple(f"backbone.{block}." for block in get_architecture(name).last_block)
+        blocks = tuple(f"backbone.{block}." for block in LAST_BLOCKS[name])
         assert alive and all(key.startswith(("head.", *(blocks if unfreeze == "last_block" else ()))) for key in alive)
         assert any(key.startswith(blocks) for key in alive) == (unfreeze == "last_block")
     other = build(name, 5, "none", 1, 32).eval()
@@ -215,14 +224,15 @@ def test_an_unknown_model_is_named_with_its_nearest():
 def test_an_architecture_is_found_by_name_and_checks_image_sizes():
     assert get_architecture("vit_tiny").name == "vit_tiny"
     assert said(get_architecture, "vit").startswith("Unknown model 'vit'.")
-    get_architecture("vit_tiny").check_image_size(24)
-    get_architecture("resnet18").check_image_size(25)
-    assert said(get_architecture("vit_tiny").check_image_size, 20) == (
+    check_model("vit_tiny", 24, "none")
+    check_model("resnet18", 25, "none")
+    assert said(check_model, "vit_tiny", 20, "none") == (
         "vit_tiny wants an --image-size that is a multiple of 8; got 20."
     )
 
 
 def test_there_are_no_imagenet_weights_of_small_cnn():
+    assert said(check_model, "small_cnn", 16, "imagenet") == said(build, "small_cnn", 7, "imagenet", 0)
     assert said(build, "small_cnn", 7, "imagenet", 0) == (
         "There are no ImageNet weights for small_cnn. Pass --weights none or a file."
     )
