@@ -27,6 +27,7 @@ MUTABLE: Extra = {"mutable": True}  # of a field whose value may change while a 
 ACCURACY_STEPS = only_where("rate", "accuracy_steps")
 EPOCH_STEPS = only_where("rate", "epoch_steps")
 STEPS = only_where("rate", "accuracy_steps", "epoch_steps")
+RANDAUGMENT = only_where("policy", "randaugment")
 
 
 class TrialConfig(BaseModel):
@@ -93,6 +94,38 @@ class TrialConfig(BaseModel):
     batch_size: int = Field(32, ge=2, le=4096, description="images per update")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "flips"] = Field("none", description="flips: mirrored and upturned, each with chance 1/2")
+    crop: float = Field(
+        1.0, gt=0, le=1, description="random resized crop: the smallest part of the area that is kept; 1: none"
+    )
+    colour_jitter: float = Field(
+        0.0, ge=0, le=1, description="brightness, contrast and saturation times a factor this far from 1 at most"
+    )
+    policy: Literal["none", "randaugment", "trivialaugment"] = Field(
+        "none", description="operations on geometry and colour, drawn for each image"
+    )
+    randaugment_ops: int = Field(
+        2, ge=1, le=6, description="randaugment: operations on each image", json_schema_extra=RANDAUGMENT
+    )
+    randaugment_magnitude: int = Field(
+        9, ge=0, le=30, description="randaugment: how strong each operation is, of 30", json_schema_extra=RANDAUGMENT
+    )
+    random_erasing: float = Field(0.0, ge=0, le=1, description="chance that a rectangle of an image is made grey")
+    mixup: float = Field(
+        0.0, ge=0, le=10, description="alpha of the Beta distribution by which images and labels are blended; 0: none"
+    )
+    cutmix: float = Field(
+        0.0, ge=0, le=10, description="alpha: a rectangle is taken from another image, with its share of the label"
+    )
+
+    @property
+    def augments(self) -> bool:
+        """Whether an image may be shown otherwise than it is, or mixed with another."""
+        words = (self.augment, self.policy)
+        return (
+            words != ("none", "none")
+            or self.crop < 1
+            or any((self.colour_jitter, self.random_erasing, self.mixup, self.cutmix))
+        )
 
     @classmethod
     def condition(cls, name: str) -> Condition | None:

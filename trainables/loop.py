@@ -16,12 +16,12 @@ from spaces.trial import TrialConfig
 from trainables.budget import Budget, Pace, Totals
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
 from trainables.curricula.batches import batches
-from trainables.data.dataset import Bools
 from trainables.looks import Looks, Weights, copied, outdoes
 from trainables.networks.engine import Engine, Evaluation, Trained
 from trainables.rates import RateRule
 from trainables.seeds import rng
 from trainables.segments import Work
+from trainables.views import Views, draw_views
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -144,9 +144,18 @@ def _work(state: TrainState, plan: Plan, order: Ints, positions: Ints) -> Work:
     if plan.fresh_optimizer:
         state.engine.fresh_optimizer()
     weights = None if plan.weights is None else plan.weights[positions]
-    work = Work(state.train_index[order], weights, _flips(state, order), state.config.batch_size)
+    views = _views(state, order)
+    numbered = None if views is None else views.numbered(state.train_index)
+    work = Work(state.train_index[order], weights, numbered, state.config.batch_size)
     state.totals.train_seconds += time.perf_counter() - started
     return work
+
+
+def _views(state: TrainState, order: Ints) -> Views | None:
+    """How each image of `order` is shown; None where nothing is augmented, as on features."""
+    if not state.config.augments:
+        return None
+    return draw_views(state.config, state.seed, state.epoch, order, len(state.train_index), state.engine.size)
 
 
 def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before: float) -> tuple[float, Trained]:
@@ -156,7 +165,7 @@ def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before:
     end = int(min(work.updates, done + ahead))
     part, progress = work.segment(done, end), _progress(state, done, work.updates)
     rates = (plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, progress))[done:end]
-    trained = state.engine.train(part.images, rates, part.weights, part.flips)
+    trained = state.engine.train(part.images, rates, part.weights, part.views)
     if not np.isfinite(trained.loss):
         raise _diverged(state, "the loss", rates[0])
     seconds = time.perf_counter() - started
@@ -203,14 +212,6 @@ def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Int
     order = rng(seed, epoch, "order").permutation(total)
     order = order[positions[order] >= 0]
     return order, positions[order]
-
-
-def _flips(state: TrainState, order: Ints) -> Bools | None:
-    """(K, 2) whether each image is flipped; drawn for all N, so that arms flip their common images alike."""
-    if state.config.augment == "none":
-        return None
-    drawn: Bools = rng(state.seed, state.epoch, "augment").integers(0, 2, (len(state.train_index), 2)).astype(np.bool_)
-    return drawn[order]
 
 
 def _evaluate(state: TrainState, rate: float) -> Evaluation:
