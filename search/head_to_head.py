@@ -25,6 +25,7 @@ from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
 from search.views.terminal import Terminal
+from spaces.trial import check_task
 from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
@@ -39,6 +40,8 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     verdict = plan_verdict([one.arm for one in contestants], options.primary, options.margin / 100)
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
+    for one in contestants:
+        check_task(one.config, options.task)
     plan = make_plan(_as_search(options, contestants), resumes)
     _check(plan, contestants)
     seeds = range(options.seed, options.seed + options.seeds)

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from console.errors import UsageError
+
 Extra = dict[str, JsonValue]  # what a field says of itself beside type, limits and default (json_schema_extra)
 
 
@@ -116,6 +118,12 @@ class TrialConfig(BaseModel):
     cutmix: float = Field(
         0.0, ge=0, le=10, description="alpha: a rectangle is taken from another image, with its share of the label"
     )
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="balanced: an image counts in the loss by the inverse of how frequent its class is"
+    )
+    sampling: Literal["as_is", "balanced"] = Field(
+        "as_is", description="balanced: images are repeated until each class comes as often as the largest one"
+    )
 
     @property
     def augments(self) -> bool:
@@ -137,6 +145,15 @@ class TrialConfig(BaseModel):
     def is_mutable(cls, name: str) -> bool:
         """Whether the field of this name may change while a trial runs."""
         return bool(_extra(cls, name).get("mutable"))
+
+
+def check_task(config: TrialConfig, task: str) -> None:
+    """Raises UsageError where the task leaves a field without meaning."""
+    if task == "multi_label" and config.class_weight != "none":
+        raise UsageError(
+            f"class_weight={config.class_weight} weighs an image by its one class, where --task multi_label gives it "
+            f"several; leave out one of the two."
+        )
 
 
 def _extra(config: type[TrialConfig], name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 Purpose = Literal[
     "initialise", "order", "score", "plan", "augment", "propose", "folds",
-    "crop", "colour", "policy", "erase", "mix",
+    "crop", "colour", "policy", "erase", "mix", "network", "network_scoring", "balance",
 ]  # fmt: skip
 _ADDRESS: dict[Purpose, int] = {
     "initialise": 1,
@@ -24,6 +24,9 @@ _ADDRESS: dict[Purpose, int] = {
     "policy": 10,
     "erase": 11,
     "mix": 12,
+    "network": 13,
+    "network_scoring": 14,
+    "balance": 15,
 }
 
 
