@@ -90,8 +90,14 @@ class EpochRecord:
     finished: bool  # the trial has reached its planned end
     looks: int = 1  # in this epoch, that count for selection; 0: the figures are for the curve alone
     looked_at: int | None = None  # updates when the figures were taken; None, in older records: the epoch's end
+    distinct: int | None = None  # images among those trained on, without repeats; None, in older records: all of them
     # every further metric of the evaluation, by name; None where the task has no such figure
     metrics: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> int:
+        """Different images that this epoch trained on; a twin chooses as many."""
+        return self.images if self.distinct is None else self.distinct
 
     @property
     def seconds(self) -> float:

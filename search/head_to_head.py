@@ -29,6 +29,7 @@ from search.testing import open_tests
 from search.views.terminal import Terminal
 from spaces.arm import Arm
 from spaces.setting import Setting
+from spaces.trial import check_task
 from trainables.curricula.batches import updates_of
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
@@ -43,6 +44,8 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
+    for one in contestants:
+        check_task(one.config, options.task)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
     seeds = range(options.seed, options.seed + options.seeds)

@@ -8,6 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from console.errors import UsageError
+
 Extra = dict[str, JsonValue]  # what a field says of itself beside type, limits and default (json_schema_extra)
 
 
@@ -27,6 +29,7 @@ MUTABLE: Extra = {"mutable": True}  # of a field whose value may change while a 
 ACCURACY_STEPS = only_where("rate", "accuracy_steps")
 EPOCH_STEPS = only_where("rate", "epoch_steps")
 STEPS = only_where("rate", "accuracy_steps", "epoch_steps")
+RANDAUGMENT = only_where("policy", "randaugment")
 
 
 class TrialConfig(BaseModel):
@@ -93,6 +96,44 @@ class TrialConfig(BaseModel):
     batch_size: int = Field(32, ge=2, le=4096, description="images per update")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
     augment: Literal["none", "flips"] = Field("none", description="flips: mirrored and upturned, each with chance 1/2")
+    crop: float = Field(
+        1.0, gt=0, le=1, description="random resized crop: the smallest part of the area that is kept; 1: none"
+    )
+    colour_jitter: float = Field(
+        0.0, ge=0, le=1, description="brightness, contrast and saturation times a factor this far from 1 at most"
+    )
+    policy: Literal["none", "randaugment", "trivialaugment"] = Field(
+        "none", description="operations on geometry and colour, drawn for each image"
+    )
+    randaugment_ops: int = Field(
+        2, ge=1, le=6, description="randaugment: operations on each image", json_schema_extra=RANDAUGMENT
+    )
+    randaugment_magnitude: int = Field(
+        9, ge=0, le=30, description="randaugment: how strong each operation is, of 30", json_schema_extra=RANDAUGMENT
+    )
+    random_erasing: float = Field(0.0, ge=0, le=1, description="chance that a rectangle of an image is made grey")
+    mixup: float = Field(
+        0.0, ge=0, le=10, description="alpha of the Beta distribution by which images and labels are blended; 0: none"
+    )
+    cutmix: float = Field(
+        0.0, ge=0, le=10, description="alpha: a rectangle is taken from another image, with its share of the label"
+    )
+    class_weight: Literal["none", "balanced"] = Field(
+        "none", description="balanced: an image counts in the loss by the inverse of how frequent its class is"
+    )
+    sampling: Literal["as_is", "balanced"] = Field(
+        "as_is", description="balanced: images are repeated until each class comes as often as the largest one"
+    )
+
+    @property
+    def augments(self) -> bool:
+        """Whether an image may be shown otherwise than it is, or mixed with another."""
+        words = (self.augment, self.policy)
+        return (
+            words != ("none", "none")
+            or self.crop < 1
+            or any((self.colour_jitter, self.random_erasing, self.mixup, self.cutmix))
+        )
 
     # of the network: what of it is kept, and how fast its head learns
     blocks: int = Field(
@@ -116,6 +157,15 @@ class TrialConfig(BaseModel):
     def is_mutable(cls, name: str) -> bool:
         """Whether the field of this name may change while a trial runs."""
         return bool(_extra(cls, name).get("mutable"))
+
+
+def check_task(config: TrialConfig, task: str) -> None:
+    """Raises UsageError where the task leaves a field without meaning."""
+    if task == "multi_label" and config.class_weight != "none":
+        raise UsageError(
+            f"class_weight={config.class_weight} weighs an image by its one class, where --task multi_label gives it "
+            f"several; leave out one of the two."
+        )
 
 
 def _extra(config: type[TrialConfig], name: str) -> dict[str, Any]:

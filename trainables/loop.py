@@ -6,6 +6,7 @@ N = images of the training split. Curricula number images within the training sp
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,14 +15,16 @@ import numpy as np
 from records.epoch import ACCURACY, EpochRecord, Objective
 from spaces.trial import TrialConfig
 from trainables.budget import Budget, Pace, Totals
+from trainables.curricula.balance import balanced, class_weights
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
 from trainables.curricula.batches import batches
-from trainables.data.dataset import Bools
 from trainables.looks import Looks, Weights, copied, outdoes
 from trainables.networks.engine import Engine, Evaluation, Trained
+from trainables.networks.noise import seeded
 from trainables.rates import RateRule
-from trainables.seeds import rng
+from trainables.seeds import Purpose, integer, rng
 from trainables.segments import Work
+from trainables.views import Views, draw_views, showings
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -86,15 +89,30 @@ def train(state: TrainState) -> Iterator[EpochRecord]:
     while not state.finished:
         before = state.used if state.epoch else 0.0  # marks that what stood ready has run over are looked at as well
         state.epoch += 1
-        _score(state)
-        plan = state.curriculum.plan(state.curriculum_state, state.difficulty, rng(state.seed, state.epoch, "plan"))
+        with _noise(state, "network_scoring"):
+            _score(state)
+        plan = _plan(state)
         order, positions = _affordable(state, *shuffled(state.seed, state.epoch, plan.images, len(state.train_index)))
-        rate, trained, looks = _train(state, plan, order, positions, before)
+        with _noise(state, "network"):
+            rate, trained, looks = _train(state, plan, order, positions, before)
         record = _record(state, plan, order[: trained.images], rate, trained, looks)
         state.last = record
         if record.better_than(state.best, state.objective):
             state.best = record
         yield record
+
+
+def _noise(state: TrainState, purpose: Purpose) -> AbstractContextManager[None]:
+    """Where the network draws numbers itself, as dropout does: the same in every training of this epoch."""
+    return seeded(integer(state.seed, state.epoch, purpose), state.engine.device)
+
+
+def _plan(state: TrainState) -> Plan:
+    """What the curriculum chooses, with images repeated where classes are to come equally often."""
+    plan = state.curriculum.plan(state.curriculum_state, state.difficulty, rng(state.seed, state.epoch, "plan"))
+    if state.config.sampling == "as_is":
+        return plan
+    return balanced(plan, state.curriculum.labels, rng(state.seed, state.epoch, "balance"))
 
 
 def _score(state: TrainState) -> None:
@@ -144,10 +162,32 @@ def _work(state: TrainState, plan: Plan, order: Ints, positions: Ints) -> Work:
     started = time.perf_counter()
     if plan.fresh_optimizer:
         state.engine.fresh_optimizer()
-    weights = None if plan.weights is None else plan.weights[positions]
-    work = Work(state.train_index[order], weights, _flips(state, order), state.config.batch_size)
+    views = _views(state, order)
+    weights = _weights(state, None if plan.weights is None else plan.weights[positions], order, views)
+    numbered = None if views is None else views.numbered(state.train_index)
+    work = Work(state.train_index[order], weights, numbered, state.config.batch_size)
     state.totals.train_seconds += time.perf_counter() - started
     return work
+
+
+def _weights(state: TrainState, planned: Floats | None, order: Ints, views: Views | None) -> Floats | None:
+    """(K,) of the plan, times those of the classes; (K, 2) with the partner's class where images are mixed."""
+    if state.config.class_weight == "none":
+        return planned
+    labels = state.curriculum.labels
+    partners = views.partners.images if views and views.partners else None
+    pairs = order if partners is None else np.stack([order, partners], axis=1)
+    weights = class_weights(labels)[labels[pairs]]
+    if planned is None:
+        return weights
+    return weights * planned.reshape(-1, *[1] * (weights.ndim - 1))
+
+
+def _views(state: TrainState, order: Ints) -> Views | None:
+    """How each image of `order` is shown; None where nothing is augmented, as on features."""
+    if not state.config.augments:
+        return None
+    return draw_views(state.config, state.seed, state.epoch, order, len(state.train_index), state.engine.size)
 
 
 def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before: float) -> tuple[float, Trained]:
@@ -157,7 +197,7 @@ def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before:
     end = int(min(work.updates, done + ahead))
     part, progress = work.segment(done, end), _progress(state, done, work.updates)
     rates = (plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, progress))[done:end]
-    trained = state.engine.train(part.images, rates, part.weights, part.flips)
+    trained = state.engine.train(part.images, rates, part.weights, part.views)
     if not np.isfinite(trained.loss):
         raise _diverged(state, "the loss", rates[0])
     seconds = time.perf_counter() - started
@@ -197,21 +237,13 @@ def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Int
     """`images` in the epoch's order, and where each of them stood in `images`.
 
     The order is one permutation of all N images, filtered: arms that share a seed meet their common images in the same
-    order, and no curriculum trains from easy to hard within an epoch.
+    order, and no curriculum trains from easy to hard within an epoch. What comes again has its place in a permutation of
+    its own, so repeats are spread over the epoch and leave the first ones in their order.
     """
-    positions = np.full(total, -1)
-    positions[images] = np.arange(len(images))
-    order = rng(seed, epoch, "order").permutation(total)
-    order = order[positions[order] >= 0]
-    return order, positions[order]
-
-
-def _flips(state: TrainState, order: Ints) -> Bools | None:
-    """(K, 2) whether each image is flipped; drawn for all N, so that arms flip their common images alike."""
-    if state.config.augment == "none":
-        return None
-    drawn: Bools = rng(state.seed, state.epoch, "augment").integers(0, 2, (len(state.train_index), 2)).astype(np.bool_)
-    return drawn[order]
+    generator, times = rng(seed, epoch, "order"), showings(images)
+    places = np.argsort([generator.permutation(total) for _ in range(times.max(initial=0) + 1)], axis=1)
+    positions = np.lexsort((times, places[times, images]))
+    return images[positions], positions
 
 
 def _evaluate(state: TrainState, rate: float) -> Evaluation:
@@ -236,6 +268,7 @@ def _record(state: TrainState, plan: Plan, order: Ints, rate: float, trained: Tr
         learning_rate=rate,
         share=plan.share,
         images=len(order),
+        distinct=len(np.unique(order)),
         class_counts=tuple(np.bincount(labels[order], minlength=labels.max() + 1).tolist()),
         train_loss=trained.loss,
         train_accuracy=trained.accuracy,

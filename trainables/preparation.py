@@ -127,7 +127,7 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
     network, charged = make_network(setting, len(data.classes), config)
     if isinstance(config, HeadConfig):
         network.freeze(config.unfreeze, config.batchnorm)
-        if config.unfreeze == "head" and config.batchnorm == "frozen" and config.augment == "none":
+        if config.unfreeze == "head" and config.batchnorm == "frozen" and not config.augments:
             features = _features(FeaturesKey.of(setting, config), torch.get_num_threads())
             charged = charged + _cost_of(features, load_data(setting)[1].train)
             return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged

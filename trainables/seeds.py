@@ -7,7 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-Purpose = Literal["initialise", "order", "score", "plan", "augment", "propose", "folds"]
+Purpose = Literal[
+    "initialise", "order", "score", "plan", "augment", "propose", "folds",
+    "crop", "colour", "policy", "erase", "mix", "network", "network_scoring", "balance",
+]  # fmt: skip
 _ADDRESS: dict[Purpose, int] = {
     "initialise": 1,
     "order": 2,
@@ -16,6 +19,14 @@ _ADDRESS: dict[Purpose, int] = {
     "augment": 5,
     "propose": 6,
     "folds": 7,
+    "crop": 8,
+    "colour": 9,
+    "policy": 10,
+    "erase": 11,
+    "mix": 12,
+    "network": 13,
+    "network_scoring": 14,
+    "balance": 15,
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainables.curricula.base import Floats, Ints
 from trainables.curricula.batches import batches
-from trainables.data.dataset import Bools
+from trainables.views import Views
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Segment:
 
     images: Ints
     weights: Floats | None
-    flips: Bools | None
+    views: Views | None
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Work:
     """One epoch's images in their order, with what goes with each."""
 
     images: Ints  # (K,) in the data set
-    weights: Floats | None  # (K,) how much each counts; None: all the same
-    flips: Bools | None  # (K, 2); None: no image is flipped
+    weights: Floats | None  # (K,) how much each counts, or (K, 2) its label and its partner's; None: all the same
+    views: Views | None  # how each is shown; None: as it is
     batch_size: int
 
     @cached_property
@@ -50,5 +50,5 @@ class Work:
         return Segment(
             self.images[at],
             None if self.weights is None else self.weights[at],
-            None if self.flips is None else self.flips[at],
+            None if self.views is None else self.views[at],
         )

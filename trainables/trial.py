@@ -17,7 +17,7 @@ from records.files import Arrays, read_arrays, read_text, write_arrays
 from records.folder import best_weights, last_checkpoint, predictions_file
 from records.history import recorded_epochs
 from spaces.setting import Setting
-from spaces.trial import TrialConfig
+from spaces.trial import TrialConfig, check_task
 from trainables import checkpoint, loop, preparation
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
@@ -36,6 +36,7 @@ class Trial:
 
     def __init__(self, setting: Setting, config: TrialConfig, number: int, folder: Path | None = None):
         """`folder` is the run's; None keeps nothing on disk."""
+        check_task(config, setting.task)
         torch.set_num_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
         self.recorded: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before

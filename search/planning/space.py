@@ -18,6 +18,7 @@ from search.proposers.samplers import get_sampler
 from search.schedulers import is_population
 from spaces.registry import get_space
 from spaces.space import Anchor, Space
+from spaces.trial import check_task
 
 SMALLEST_POPULATION = 4  # of which one is replaced at a time
 
@@ -43,11 +44,20 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
         space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
     space = space.with_search(dict(parse_search(space, text) for text in options.search))
     narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
+    _check_task(narrowed, options.task)
     if is_population(options.scheduler):
         _check_population(options, narrowed)
         narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def _check_task(space: Space, task: str) -> None:
+    """Raises UsageError where a draw or an anchor would mean nothing under the task."""
+    searched = space.search.get("class_weight")
+    choices = searched.choices if isinstance(searched, CategoricalDistribution) else ()
+    for values in (*({"class_weight": word} for word in choices), *(anchor.values for anchor in space.anchors), {}):
+        check_task(space.build(values), task)
 
 
 def configs_as_anchors(space: Space, table: Path) -> list[Anchor]:

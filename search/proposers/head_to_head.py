@@ -48,7 +48,7 @@ class HeadToHead:
         self.todo: list[tuple[Contestant, int]] = []
         self.asked = 0
         self.running: dict[int, tuple[Arm, int]] = {}
-        self.sizes: dict[tuple[Arm, int], list[int]] = {}  # images per epoch, by arm and seed
+        self.sizes: dict[tuple[Arm, int], list[int]] = {}  # images chosen per epoch, by arm and seed
         self.states: dict[tuple[Arm, int], str] = {}  # of the trials that are over
         self.add_round([one.arm for one in contestants], seeds)
 
@@ -90,7 +90,7 @@ class HeadToHead:
         self.running[asked.trial] = key
 
     def report(self, record: EpochRecord) -> None:
-        self.sizes.setdefault(self.running[record.trial], []).append(record.images)
+        self.sizes.setdefault(self.running[record.trial], []).append(record.chosen)
 
     def tell(self, trial: TrialHistory) -> None:
         self.states[self.running[trial.number]] = trial.state

@@ -9,7 +9,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from console import arguments
 from console.errors import UsageError
-from search.planning.space import parse_search, parse_set
+from search.options import SearchOptions
+from search.planning.space import make_space, parse_search, parse_set
 from spaces.registry import SPACES, get_space
 from spaces.self_paced import AS_DESCRIBED, AS_RUN, SELF_PACED, SelfPacedConfig
 from spaces.setting import Setting
@@ -271,7 +272,7 @@ def test_a_conditional_field_matters_only_under_its_rate(rate, gate, epochs, fac
 def test_a_field_says_itself_where_it_has_an_effect():
     conditional = {name: SelfPacedConfig.condition(name) for name in SelfPacedConfig.model_fields}
     assert {name for name, condition in conditional.items() if condition} == {
-        name for name in SelfPacedConfig.model_fields if name.startswith("rate_")
+        name for name in SelfPacedConfig.model_fields if name.startswith(("rate_", "randaugment_"))
     }
     assert conditional["rate_factor_2"] == ("rate", ("accuracy_steps", "epoch_steps"))
 
@@ -297,3 +298,47 @@ def test_the_two_anchors_are_the_two_readings_of_the_report():
     for anchor in (run, described):
         assert (anchor["share_start"], anchor["share_step"], anchor["gate"]) == (0.1, 0.05, 0.85)
         assert (anchor["slow_from"], anchor["slow_epochs"], anchor["batch_size"]) == (0.6, 2, 32)
+
+
+@pytest.mark.parametrize(
+    "options", [{"set": ["class_weight=balanced"]}, {"search": ["class_weight=none,balanced"]}], ids=["set", "search"]
+)
+def test_class_weights_want_one_class_an_image(options):
+    alone = SearchOptions(space="finetune", **options)
+    make_space(alone)
+    assert said(make_space, alone.model_copy(update={"task": "multi_label"})) == (
+        "class_weight=balanced weighs an image by its one class, where --task multi_label gives it several; leave out one "
+        "of the two."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "distribution"),
+    [
+        ("mixup=0:0.4", FloatDistribution(0, 0.4)),
+        ("crop=0.3:1", FloatDistribution(0.3, 1)),
+        ("randaugment_magnitude=3:15", IntDistribution(3, 15)),
+        ("policy=none,randaugment,trivialaugment", CategoricalDistribution(("none", "randaugment", "trivialaugment"))),
+    ],
+)
+@each_space
+def test_augmentation_is_searched_on_demand_in_every_space(space, text, distribution):
+    name, parsed = parse_search(space, text)
+    assert parsed == distribution and name not in space.search
+    assert name in space.with_search({name: parsed}).active({"policy": "randaugment"})
+
+
+@pytest.mark.parametrize(
+    ("field", "legal"),
+    [
+        ("crop=0", "a number in (0, 1]"),
+        ("colour_jitter=2", "a number in [0, 1]"),
+        ("mixup=-1", "a number in [0, 10]"),
+        ("randaugment_magnitude=31", "an integer in [0, 30]"),
+        ("policy=autoaugment", "one of none, randaugment, trivialaugment"),
+        ("sampling=even", "one of as_is, balanced"),
+    ],
+)
+def test_augmentation_out_of_range_is_refused(field, legal):
+    name, _, value = field.partition("=")
+    assert said(parse_set, SELF_PACED, field) == f"SelfPacedConfig.{name}: must be {legal}; got '{value}'."

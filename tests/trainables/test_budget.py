@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trainables.budget import FEW, Budget, NoSecondsLeft, Pace, Totals
 from trainables.curricula.batches import batches
 from trainables.segments import Work
+from trainables.views import Views
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_preparation_that_costs_everything_is_refused_in_one_sentence():
 def test_segments_are_the_batches_of_the_uncut_epoch(data, count, size):
     """Cut as the engine cuts: each segment by the rule that cuts the whole."""
     images = np.random.default_rng(count).permutation(count)
-    work = Work(images, images / 7, np.stack([images, -images], axis=1) % 2 == 0, size)
+    work = Work(images, images / 7, Views({"flips": np.stack([images, -images], axis=1) % 2 == 0}), size)
     whole = batches(images, size)
     assert work.updates == len(whole)
     cuts = sorted(data.draw(st.sets(st.integers(1, work.updates))) | {0, work.updates})
@@ -101,4 +102,5 @@ def test_segments_are_the_batches_of_the_uncut_epoch(data, count, size):
     again = [batch.tolist() for segment in segments for batch in batches(segment.images, size)]
     assert again == [batch.tolist() for batch in whole]
     assert np.array_equal(np.concatenate([segment.weights for segment in segments]), work.weights)
-    assert np.array_equal(np.concatenate([segment.flips for segment in segments]), work.flips)
+    flips = [segment.views.parameters["flips"] for segment in segments]
+    assert np.array_equal(np.concatenate(flips), work.views.parameters["flips"])

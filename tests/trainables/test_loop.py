@@ -126,9 +126,9 @@ def test_weights_of_a_plan_stay_with_their_images():
     seen = {}
     engine_train = state.engine.train
 
-    def spy(order, rates, weights=None, flips=None):
+    def spy(order, rates, weights=None, views=None):
         seen.update(zip(order.tolist(), weights.tolist(), strict=True))
-        return engine_train(order, rates, weights, flips)
+        return engine_train(order, rates, weights, views)
 
     state.engine.train = spy
     list(train(state))
@@ -193,9 +193,9 @@ def test_flips_are_drawn_anew_each_epoch_and_alike_for_common_images():
         state = make_state(SelfPacedConfig(batch_size=8, share_start=share, augment="flips", gate=1.0), epochs=2)
         engine_train, seen = state.engine.train, []
 
-        def spy(order, rates, weights, flips, engine_train=engine_train, seen=seen):
-            seen.append(dict(zip(order.tolist(), flips.tolist(), strict=True)))
-            return engine_train(order, rates, weights, flips)
+        def spy(order, rates, weights, views, engine_train=engine_train, seen=seen):
+            seen.append(dict(zip(order.tolist(), views.parameters["flips"].tolist(), strict=True)))
+            return engine_train(order, rates, weights, views)
 
         state.engine.train = spy
         list(train(state))

@@ -35,7 +35,7 @@ class Difficulty:
 class Plan:
     """One epoch: what is trained on. The loop shuffles; the order of `images` carries no meaning."""
 
-    images: Ints  # (K,) without repeats
+    images: Ints  # (K,) of a curriculum without repeats; balancing may repeat some
     share: float  # of the training set that is offered, in [0, 1]
     weights: Floats | None = None  # (K,) how much each counts in the loss; None: all the same
     judged_on: tuple[int, ...] | None = None  # levels of the division that the stage's own figures are taken on

@@ -21,9 +21,11 @@ from spaces.trial import TrialConfig
 from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
+from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed, mixed_loss
 from trainables.networks.knn import knn_metric
 from trainables.networks.models import Network, load_exactly
 from trainables.networks.tasks import MultiLabel, SingleLabel
+from trainables.views import Views
 
 EVALUATION_BATCH = 64
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
@@ -114,26 +116,32 @@ class Engine:
         scale = 255 * torch.tensor(network.std, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
         self.shift = (-torch.tensor(network.mean, device=self.device) * 255 / scale).view(1, 3, 1, 1)
+        self.grey = 255 * torch.tensor(network.mean, device=self.device).view(1, 3, 1, 1)  # what becomes zero
         self.optimizer = make_optimizer(network, config)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of the images, in pixels."""
+        return int(self.inputs.shape[1]), int(self.inputs.shape[2])
 
     def train(
         self,
         order: Ints,
         rates: Floats,
         weights: Floats | None = None,
-        flips: Bools | None = None,
+        views: Views | None = None,
     ) -> Trained:
-        """Once over the images of `order` (K,): an epoch or a segment of one. rates (B,) one per update; weights (K,) and
-        flips (K, 2) as order.
+        """Once over the images of `order` (K,): an epoch or a segment of one. rates (B,) one per update; views of K images
+        with partners in the data set; weights (K,), or (K, 2) of an image's own label and of its partner's.
         """
         self.network.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         cut = batches(np.arange(len(order)), self.config.batch_size)
         # all of it on the device before the first update
-        epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_if_any(flips, cut)
-        for index, weight, flip, rate in zip(*epoch, rates.tolist(), strict=True):
-            loss, hits = self._update(index, rate, weight, flip)
+        epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_views(views, cut)
+        for index, weight, view, rate in zip(*epoch, rates.tolist(), strict=True):
+            loss, hits = self._update(index, rate, weight, view)
             total += loss.double() * len(index)
             correct += hits
         return Trained(float(total), int(correct), len(order), len(cut))
@@ -194,22 +202,28 @@ class Engine:
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
-        self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, flip: torch.Tensor | None
+        self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, view: View | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One step on the images `index`: the loss and the number of hits before it. Nothing here waits for the device."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
-        logits = self._logits(index, flip).float()
-        loss = self._loss(logits, index, weight)
+        logits, mix = self._logits(index, view).float(), view.mix if view else None
+        loss = self._loss(logits, index, weight, mix)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), self.task.hits(logits, index).sum()
+        return loss.detach(), self.task.hits(logits, main_images(index, mix)).sum()
 
-    def _loss(self, logits: torch.Tensor, index: torch.Tensor, weight: torch.Tensor | None) -> torch.Tensor:
-        if weight is None:
-            return self.task.loss(logits, index, self.config.label_smoothing, "mean")
-        each = self.task.loss(logits, index, self.config.label_smoothing)
+    def _loss(
+        self, logits: torch.Tensor, index: torch.Tensor, weight: torch.Tensor | None, mix: Mix | None
+    ) -> torch.Tensor:
+        smoothing = self.config.label_smoothing
+        if weight is None and mix is None:
+            return self.task.loss(logits, index, smoothing, "mean")
+        each = self.task.loss(logits, index, smoothing)
+        if mix is not None:
+            return mixed_loss(each, self.task.loss(logits, mix.images, smoothing), weight, mix)
+        assert weight is not None
         weight = weight.to(each)
         return (each * weight).sum() / weight.sum()
 
@@ -228,9 +242,9 @@ class Engine:
         with torch.no_grad():
             return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()
 
-    def _logits(self, index: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
+    def _logits(self, index: torch.Tensor, view: View | None) -> torch.Tensor:
         with self._autocast():
-            logits: torch.Tensor = self.network(self._batch(index, flip))
+            logits: torch.Tensor = self.network(self._batch(index, view))
             return logits
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
@@ -239,10 +253,19 @@ class Engine:
             features: torch.Tensor = self.network.backbone(self._batch(index))
             return features.float()
 
-    def _batch(self, index: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, 3, H, W) float32, normalised; a permuted NHWC array is channels_last already."""
-        x = self.inputs[index].permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
-        return x if flip is None else _flip(x, flip)
+    def _batch(self, index: torch.Tensor, view: View | None = None) -> torch.Tensor:
+        """(B, 3, H, W) float32, as the view shows them and normalised; a permuted NHWC array is channels_last already."""
+        x = self._pixels(index)
+        if view is not None:
+            x = augmented(x, view, self.grey)
+            if view.mix is not None:
+                x = mixed(x, augmented(self._pixels(view.mix.images), view.mix.view, self.grey), view.mix)
+            x = x.contiguous(memory_format=torch.channels_last)
+        return x.mul_(self.scale).add_(self.shift)
+
+    def _pixels(self, index: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) float32 in [0, 255]."""
+        return self.inputs[index].permute(0, 3, 1, 2).float()
 
     def _cut(self, values: npt.NDArray[Any], cut: list[Ints]) -> list[torch.Tensor]:
         """values (K, ...) in batches of these lengths, moved to the device in one piece."""
@@ -251,6 +274,9 @@ class Engine:
     def _cut_if_any(self, values: npt.NDArray[Any] | None, cut: list[Ints]) -> Sequence[torch.Tensor | None]:
         """As `_cut`; of nothing, nothing for each batch."""
         return [None] * len(cut) if values is None else self._cut(values, cut)
+
+    def _cut_views(self, views: Views | None, cut: list[Ints]) -> Sequence[View | None]:
+        return [None] * len(cut) if views is None else cut_views(views, [len(batch) for batch in cut], self.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -274,16 +300,16 @@ class FeatureEngine(Engine):
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
 
-    def _logits(self, index: torch.Tensor, flip: torch.Tensor | None) -> torch.Tensor:
-        logits: torch.Tensor = self.network.head(self._batch(index, flip))
+    def _logits(self, index: torch.Tensor, view: View | None) -> torch.Tensor:
+        logits: torch.Tensor = self.network.head(self._batch(index, view))
         return logits
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
         return self._batch(index)
 
-    def _batch(self, index: torch.Tensor, flip: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, F) float32; features are of images that were not flipped."""
-        assert flip is None
+    def _batch(self, index: torch.Tensor, view: View | None = None) -> torch.Tensor:
+        """(B, F) float32; features are of images as they are."""
+        assert view is None
         return self.inputs[index]
 
 
@@ -327,9 +353,3 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _flip(x: torch.Tensor, flips: torch.Tensor) -> torch.Tensor:
-    """Each image mirrored left-right where flips[:, 0], upside down where flips[:, 1]."""
-    x = torch.where(flips[:, 0].view(-1, 1, 1, 1), x.flip(3), x)
-    return torch.where(flips[:, 1].view(-1, 1, 1, 1), x.flip(2), x)

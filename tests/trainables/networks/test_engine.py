@@ -16,9 +16,15 @@ from spaces.trial import TrialConfig
 from tests.toy import CLASSES, TRAIN, make_engine, pictures, same_tensors
 from tests.trainables.networks.test_knn import by_double_loop
 from trainables.networks.architecture import MEAN, STD
+from trainables.networks.augment import View
 from trainables.networks.engine import Engine, batches
+from trainables.views import Views, draw_views
 
 ALL = np.arange(50)
+EVERY_STEP = {
+    "augment": "flips", "crop": 0.5, "colour_jitter": 0.4, "policy": "randaugment", "random_erasing": 0.5,
+    "mixup": 0.4, "cutmix": 1.0,
+}  # fmt: skip
 
 
 def config(**fields) -> TrialConfig:
@@ -77,7 +83,8 @@ def test_a_batch_is_in_channels_last_order():
 def test_flips_mirror_and_upturn_the_images_they_name():
     engine, index = make_engine(), torch.arange(4)
     plain = engine._batch(index)
-    flipped = engine._batch(index, torch.tensor([[False, False], [True, False], [False, True], [True, True]]))
+    flips = torch.tensor([[False, False], [True, False], [False, True], [True, True]])
+    flipped = engine._batch(index, View({"flips": flips}))
     expected = [plain[0], plain[1].flip(2), plain[2].flip(1), plain[3].flip(1, 2)]  # (3, H, W): 2 is left to right
     assert all(torch.equal(a, b) for a, b in zip(flipped, expected, strict=True))
 
@@ -85,7 +92,8 @@ def test_flips_mirror_and_upturn_the_images_they_name():
 def test_flips_reach_the_network_in_training():
     flips = np.random.default_rng(0).integers(0, 2, (len(TRAIN), 2)).astype(bool)
     plain, same, flipped = (make_engine() for _ in range(3))
-    losses = [train(plain).loss, train(same, flips=np.zeros_like(flips)).loss, train(flipped, flips=flips).loss]
+    views = [Views({"flips": np.zeros_like(flips)}), Views({"flips": flips})]
+    losses = [train(plain).loss, train(same, views=views[0]).loss, train(flipped, views=views[1]).loss]
     assert losses[0] == losses[1] != losses[2]
 
 
@@ -295,7 +303,8 @@ def test_no_update_waits_for_the_device(optimizer):
     counts = []
     for order in (TRAIN[:16], TRAIN):
         with Asked() as asked:
-            weights, flips = np.ones(len(order)), np.zeros((len(order), 2), dtype=bool)
-            train(make_engine(config(optimizer=optimizer)), order, weights=weights, flips=flips)
+            every = config(optimizer=optimizer, **EVERY_STEP)
+            views = draw_views(every, 0, 1, np.arange(len(order)), len(order), (8, 8))
+            train(make_engine(every), order, weights=np.ones(len(order)), views=views)
         counts.append(asked.times)
     assert counts[0] == counts[1]
