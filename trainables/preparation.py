@@ -23,7 +23,8 @@ from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
 from trainables.networks import models
 from trainables.networks.architecture import State
-from trainables.networks.engine import Engine, FeatureEngine, gpus_here
+from trainables.networks.engine import Engine, gpus_here
+from trainables.networks.feature_engine import FeatureEngine
 from trainables.networks.features import Features, frozen_features
 from trainables.networks.kept import Kept, keep
 from trainables.networks.pretrain import WeightsKey, pretrained

@@ -282,37 +282,6 @@ class Engine:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
 
-class FeatureEngine(Engine):
-    """Trains the head on features that were computed once: the same numbers, since a frozen backbone repeats itself."""
-
-    def __init__(
-        self,
-        network: Network,
-        features: Floats32,
-        labels: Ints,
-        config: TrialConfig,
-        device: str,
-        targets: Bools | None = None,
-    ):
-        """features: (N, F), of each image by the network's backbone as it is."""
-        super().__init__(network, features, labels, config, device, "fp32", targets)
-
-    def weights(self) -> dict[str, torch.Tensor]:
-        return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
-
-    def _logits(self, index: torch.Tensor, view: View | None) -> torch.Tensor:
-        logits: torch.Tensor = self.network.head(self._batch(index, view))
-        return logits
-
-    def _features(self, index: torch.Tensor) -> torch.Tensor:
-        return self._batch(index)
-
-    def _batch(self, index: torch.Tensor, view: View | None = None) -> torch.Tensor:
-        """(B, F) float32; features are of images as they are."""
-        assert view is None
-        return self.inputs[index]
-
-
 def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> SingleLabel:
     """The task of labels (N,), or of targets (N, C) beside them, on the device."""
     main = torch.from_numpy(labels).to(device)
