@@ -84,7 +84,7 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     """The setting and the config that a row of best.parquet describes, with these settings changed."""
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
     setting = read(Setting, values | changes)
-    require_plugins(setting.plugins, f"Trial {row['trial']} of {row['run']}")
+    require_plugins(setting.plugins, "This trial")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
     return setting, make_config(config, {name: row[name] for name in config.model_fields if name in row})
