@@ -78,6 +78,7 @@ def test_two_processes_that_read_the_images_hold_one_copy(root):
     assert sharing.proportional_mb(source, 32, processes=2) == pytest.approx(one, rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_smoke_form_measures_every_part_and_writes_its_table(tmp_path, root, capsys):
     out = tmp_path / "table.parquet"
     parts = [part for part in run.PARTS if part not in ("sharing", "search")]  # which have tests of their own

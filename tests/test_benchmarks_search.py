@@ -41,6 +41,7 @@ def test_the_smoke_rows_compare_the_same_trials_and_epochs(monkeypatch):
     assert epochs == [[3] * 4, [3] * 4, [3] * 2, [3] * 2]
 
 
+@pytest.mark.slow
 def test_growth_is_measured_at_every_size_and_its_exponents_are_slopes():
     points = list(growth(smoke=True, samplers=("random",)))
     assert [point.trials for point in points] == [12, 24]

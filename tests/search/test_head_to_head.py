@@ -245,7 +245,13 @@ def test_it_goes_on_until_it_is_decided_and_stops_by_itself(decided):
 
 
 @pytest.mark.parametrize(
-    "at", [0.3, pytest.param(0.6, marks=pytest.mark.slow), 0.8, pytest.param(0.97, marks=pytest.mark.slow)]
+    "at",
+    [
+        pytest.param(0.3, marks=pytest.mark.slow),
+        pytest.param(0.6, marks=pytest.mark.slow),
+        0.8,
+        pytest.param(0.97, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_in_any_round_it_ends_with_the_same_words(decided, tmp_path, monkeypatch, at):
     folder, writes = decided
