@@ -27,7 +27,7 @@ from spaces.setting import Setting
 from trainables import loop
 from trainables.budget import Totals
 from trainables.curricula.base import Difficulty
-from trainables.networks.engine import Trained
+from trainables.networks.outcomes import Trained
 from trainables.preparation import fixed_difficulty
 from trainables.trial import Trial
 

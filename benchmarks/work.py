@@ -26,11 +26,12 @@ from trainables.budget import Totals
 from trainables.curricula.base import Curriculum
 from trainables.data.dataset import Dataset
 from trainables.data.sources import load
-from trainables.loop import TrainState, shuffled
+from trainables.loop import TrainState
 from trainables.networks import models
 from trainables.networks.engine import Engine, bf16_is_fast, keep_memory
 from trainables.rates import rate_rule
 from trainables.seeds import rng
+from trainables.segments import shuffled
 
 
 class Work(BaseModel):

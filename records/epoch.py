@@ -82,7 +82,7 @@ class EpochRecord:
     stage_loss: float | None  # on the stage's own split, where the curriculum has one
     stage_accuracy: float | None
     updates: int  # optimiser steps
-    images_trained: int
+    images_trained: int  # worth of images of full size: shown at half the side, one counts a quarter
     images_scored: int  # forward passes made only to rank images
     train_seconds: float
     score_seconds: float
@@ -91,6 +91,7 @@ class EpochRecord:
     looks: int = 1  # in this epoch, that count for selection; 0: the figures are for the curve alone
     looked_at: int | None = None  # updates when the figures were taken; None, in older records: the epoch's end
     distinct: int | None = None  # images among those trained on, without repeats; None, in older records: all of them
+    side: int | None = None  # pixels at which images were shown; None: as they are
     # every further metric of the evaluation, by name; None where the task has no such figure
     metrics: dict[str, float | None] = field(default_factory=dict)
 
@@ -106,7 +107,7 @@ class EpochRecord:
 
     def work(self, batch_size: int) -> int:
         """What the trial has done, in images trained on: ranking an image costs about a third of training on it."""
-        return self.updates * batch_size + self.images_scored // SCORED_PER_TRAINED
+        return min(self.updates * batch_size, self.images_trained) + self.images_scored // SCORED_PER_TRAINED
 
     def row(self) -> Row:
         """One flat row: a metric is the column eval_<name>."""

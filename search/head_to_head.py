@@ -40,7 +40,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     started, limit = time.monotonic(), parse_duration(options.time_budget)
     asked_budget = parse_budget(options.budget)
     configs = _configs(options.configs)
-    contestants = make_contestants(options.strategies, options.anchors, options.twins, configs)
+    contestants = make_contestants(options.strategies, options.anchors, options.twins, configs, options.train)
     verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)
@@ -91,7 +91,9 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     asked = ", ".join(f"{a} : {b}" for a, b in verdict.pairs) or "no pair, so no word will be given"
     budget = queue.budget
     each = (
-        f"{budget.seconds:g} charged seconds each" if budget.seconds else f"{many(budget.updates or 0, 'update')} each"
+        f"{budget.seconds:g} charged seconds each"
+        if budget.seconds
+        else f"{many(budget.updates or budget.head_updates or 0, 'update')} each"
     )
     about, *notes = describe_data(plan)
     data = "\n".join([f"{plan.options.data}: {about}.", *notes])
@@ -137,8 +139,10 @@ def make_budget(options: CompareOptions, asked: Budget, contestants: list[Contes
         return Budget(seconds=asked.seconds, marks=marks)
     whole = [one.config.batch_size for one in contestants if one.whole_network]
     heads = [one.config.batch_size for one in contestants if not one.whole_network]
-    updates = asked.updates or (options.epochs * updates_of(train, whole[0]) if whole else None)
-    return Budget(updates, options.head_epochs * updates_of(train, heads[0]) if heads else None, None, marks)
+    of_heads = options.head_epochs * updates_of(train, heads[0]) if heads else None
+    if not whole:
+        return Budget(None, asked.updates or of_heads, None, marks)
+    return Budget(asked.updates or options.epochs * updates_of(train, whole[0]), of_heads, None, marks)
 
 
 def _check_words(options: CompareOptions, budget: Budget, contestants: list[Contestant], verdict: VerdictPlan) -> None:

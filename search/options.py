@@ -51,10 +51,13 @@ class RunOptions(BaseModel):
         description="imagenet (the network's own), textures, none or a state-dict file (imagenet; for drawn data none or "
         "textures)",
     )
+    train: Literal["all", "last_block", "head"] | None = Field(
+        None, description="what is trained of the network, by any strategy (all; of transfer the head)"
+    )
     difficulty: str | None = Field(
         None,
-        description="of paced and manual_division: true, head, reference, a CSV path,difficulty, or a folder with easy/, "
-        "medium/ and hard/ (true for drawn data, else head)",
+        description="of paced and manual_division: true, head, confusion, reference, a CSV path,difficulty, or a folder "
+        "with easy/, medium/ and hard/ (true for drawn data, else head)",
     )
     epochs: int = Field(12, ge=1, description="epochs of a trial that is not stopped early")
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")

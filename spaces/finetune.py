@@ -2,7 +2,7 @@
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-from spaces.ranges import RATES
+from spaces.ranges import FLIPS, RATES
 from spaces.space import Anchor, Space
 from spaces.trial import TrialConfig
 
@@ -31,7 +31,7 @@ REPORT_PARTS = Anchor(
 FINETUNE = Space(
     strategy="finetune",
     config=FinetuneConfig,
-    search=RATES | {"augment": CategoricalDistribution(("none", "flips"))},
+    search=RATES | FLIPS,
     anchors=(PLAIN, COSINE),
 )
 
@@ -39,9 +39,9 @@ SCRATCH = Space(
     strategy="scratch",
     config=ScratchConfig,
     search=RATES
+    | FLIPS
     | {
         "optimizer": CategoricalDistribution(("adam", "adamw", "sgd")),
-        "augment": CategoricalDistribution(("none", "flips")),
         "label_smoothing": FloatDistribution(0.0, 0.2),
         "weight_decay": FloatDistribution(1e-6, 1e-1, log=True),
     },

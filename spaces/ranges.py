@@ -13,3 +13,5 @@ RATES: dict[str, BaseDistribution] = {
     "rate_factor_3": FloatDistribution(0.001, 0.5, log=True),
     "rate_reading": CategoricalDistribution(("never_rise", "fall_back")),
 }
+
+FLIPS: dict[str, BaseDistribution] = {"augment": CategoricalDistribution(("none", "flips"))}

@@ -18,7 +18,7 @@ from pydantic import (
 from spaces.arm import Arm
 
 KNOWN_WEIGHTS = ("imagenet", "textures", "none")
-KNOWN_DIFFICULTIES = ("true", "head", "reference")
+KNOWN_DIFFICULTIES = ("true", "head", "confusion", "reference")
 # fields that run.json, ledgers and tables have known under another name from the start
 RECORDED = {"max_updates": "updates"}
 
@@ -51,7 +51,8 @@ class Setting(BaseModel):
     model: str = "resnet18"
     weights: str = Field("none", description="imagenet, textures, none, or the path of a state dict")
     difficulty: str = Field(
-        "head", description="where it is needed beforehand: true, head, reference, a CSV or a division's folder"
+        "head",
+        description="where it is needed beforehand: true, head, confusion, reference, a CSV or a division's folder",
     )
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: epochs judged on validation, test opened at the end; report: judged on test"

@@ -4,7 +4,7 @@ One field here is one hyperparameter everywhere: the command line, the ledger an
 Learning rates are a start and factors below one, gates a first gate and positive gaps, so that every draw is legal.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -30,12 +30,14 @@ ACCURACY_STEPS = only_where("rate", "accuracy_steps")
 EPOCH_STEPS = only_where("rate", "epoch_steps")
 STEPS = only_where("rate", "accuracy_steps", "epoch_steps")
 RANDAUGMENT = only_where("policy", "randaugment")
+PARTLY_FROZEN = only_where("unfreeze", "head", "last_block")
 
 
 class TrialConfig(BaseModel):
     """What is legal for any strategy; a strategy adds its own fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    is_curriculum: ClassVar[bool] = False  # whether it chooses, weighs or shows images by a rule that is to be judged
 
     learning_rate: float = Field(
         1e-3, gt=0, le=10, description="learning rate of the first epoch", json_schema_extra=MUTABLE
@@ -147,6 +149,31 @@ class TrialConfig(BaseModel):
         1.0, gt=0, le=1000, description="the head's own learning rate is the rate times this; a new head may want more"
     )
 
+    # at which resolution: any strategy may show its images smaller at first
+    resolution_start: float = Field(
+        1.0, gt=0, le=1, description="side of the images in the first epoch, as a part of their own; 1: always whole"
+    )
+    resolution_full_at: float = Field(
+        0.75, gt=0, le=1, description="part of the training after which images are shown whole"
+    )
+    resolution_steps: int = Field(
+        3, ge=1, le=100, description="steps in which the side grows to the whole, each by as much"
+    )
+
+    # what of it is trained
+    batchnorm: Literal["frozen", "batch"] = Field(
+        "frozen",
+        description="frozen layers' BatchNorm: as pretrained, or (the report's way) by the batch and drifting",
+        json_schema_extra=PARTLY_FROZEN,
+    )
+    unfreeze: Literal["all", "last_block", "head"] = Field("all", description="what is trained of the network")
+
+    @property
+    def on_features(self) -> bool:
+        """Whether the head is trained on features that never change, so that computing them once will do."""
+        frozen = self.unfreeze == "head" and self.batchnorm == "frozen"
+        return frozen and not self.augments and self.resolution_start == 1
+
     @classmethod
     def condition(cls, name: str) -> Condition | None:
         """Where the field of this name has an effect; None: always."""
@@ -168,6 +195,12 @@ def check_task(config: TrialConfig, task: str) -> None:
         )
 
 
+def orders(config: TrialConfig) -> tuple[str, ...]:
+    """The orders that the strategy of this config can take images in; none where that means nothing."""
+    info = type(config).model_fields.get("order")
+    return get_args(info.annotation) if info else ()
+
+
 def _extra(config: type[TrialConfig], name: str) -> dict[str, Any]:
     extra = config.model_fields[name].json_schema_extra
     return extra if isinstance(extra, dict) else {}
@@ -176,15 +209,22 @@ def _extra(config: type[TrialConfig], name: str) -> dict[str, Any]:
 class HeadConfig(TrialConfig):
     """What is legal for a strategy that trains the head alone, or with the last block; everything else is frozen."""
 
-    batchnorm: Literal["frozen", "batch"] = Field(
-        "frozen", description="frozen layers' BatchNorm: as pretrained, or (the report's way) by the batch and drifting"
-    )
-    unfreeze: Literal["head", "last_block"] = Field("head", description="what is trained")
+    unfreeze: Literal["head", "last_block"] = Field("head", description="what is trained of the network")
 
 
 class OrderedConfig(TrialConfig):
     """What is legal for a strategy that takes images by difficulty. Twins differ from it in `order` alone."""
 
+    is_curriculum: ClassVar[bool] = True
+
     order: Literal["easy_first", "hard_first", "random"] = Field(
         "easy_first", description="which images come first; hard_first and random are the controls"
     )
+
+
+class SelectingConfig(TrialConfig):
+    """What is legal for a strategy that picks images by a rule of its own. Its twin picks as many at random."""
+
+    is_curriculum: ClassVar[bool] = True
+
+    order: Literal["by_rule", "random"] = Field("by_rule", description="how images are picked; random is the control")

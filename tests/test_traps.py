@@ -28,10 +28,11 @@ from tests.toy import (
 from tests.trainables.networks.test_knn import by_double_loop
 from trainables.curricula.base import Feedback
 from trainables.curricula.share import millionths
-from trainables.loop import shuffled, train
+from trainables.loop import train
 from trainables.preparation import load_data, make_network
 from trainables.rates import RULES
 from trainables.seeds import Purpose, rng
+from trainables.segments import shuffled
 
 
 def spy_on(engine, method: str, known=None) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from records.epoch import ACCURACY, EpochRecord, Objective
-from trainables.networks.engine import Evaluation
+from trainables.networks.outcomes import Evaluation
 
 Weights = dict[str, torch.Tensor]
 

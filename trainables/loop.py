@@ -19,12 +19,13 @@ from trainables.curricula.balance import balanced, class_weights
 from trainables.curricula.base import Curriculum, Difficulty, Feedback, Floats, Ints, Plan
 from trainables.curricula.batches import batches
 from trainables.looks import Looks, Weights, copied, outdoes
-from trainables.networks.engine import Engine, Evaluation, Trained
+from trainables.networks.engine import Engine, Manner
 from trainables.networks.noise import seeded
+from trainables.networks.outcomes import Evaluation, Trained
 from trainables.rates import RateRule
 from trainables.seeds import Purpose, integer, rng
-from trainables.segments import Work
-from trainables.views import Views, draw_views, showings
+from trainables.segments import Work, shuffled
+from trainables.views import Views, draw_views
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -152,7 +153,8 @@ def _train(state: TrainState, plan: Plan, order: Ints, positions: Ints, before: 
     while not _look_if_due(state, looks, before, first, whole=trained.updates == work.updates):
         before = state.used
         trained += _train_segment(state, plan, work, trained.updates, before)[1]
-    state.curriculum_state = state.curriculum.learn(state.curriculum_state, Feedback(trained.accuracy, state.progress))
+    shown = Feedback(trained.accuracy, state.progress, order[: trained.images], trained.losses)
+    state.curriculum_state = state.curriculum.learn(state.curriculum_state, shown)
     state.rule_state = state.rule.learn(state.rule_state, trained.accuracy)
     return first, trained, looks
 
@@ -197,13 +199,20 @@ def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before:
     end = int(min(work.updates, done + ahead))
     part, progress = work.segment(done, end), _progress(state, done, work.updates)
     rates = (plan.rate_factor * state.rule.rates(state.rule_state, state.epoch, progress))[done:end]
-    trained = state.engine.train(part.images, rates, part.weights, part.views)
+    side = state.engine.side_of(plan.scale)
+    manner = Manner(side, plan.absolute, state.curriculum.wants_losses)
+    trained = state.engine.train(part.images, rates, part.weights, part.views, manner)
     if not np.isfinite(trained.loss):
         raise _diverged(state, "the loss", rates[0])
     seconds = time.perf_counter() - started
-    state.totals += Totals(trained.updates, trained.images, train_seconds=seconds)
+    state.totals += Totals(trained.updates, _worth(state, trained.images, side), train_seconds=seconds)
     state.pace.add(trained.updates, seconds)
     return float(rates[0]), trained
+
+
+def _worth(state: TrainState, images: int, side: int | None) -> int:
+    """What so many images count for: by their pixels, so that one at half the side is a quarter of one."""
+    return images if side is None else round(images * (side / state.engine.size[0]) ** 2)
 
 
 def _progress(state: TrainState, done: int, total: int) -> Floats:
@@ -231,19 +240,6 @@ def _look_if_due(state: TrainState, looks: Looks, before: float, rate: float, wh
             goes_on = not over and outdoes(evaluation, state.best, state.objective)
             state.kept = copied(state.engine.weights()) if goes_on else None
     return over
-
-
-def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Ints]:
-    """`images` in the epoch's order, and where each of them stood in `images`.
-
-    The order is one permutation of all N images, filtered: arms that share a seed meet their common images in the same
-    order, and no curriculum trains from easy to hard within an epoch. What comes again has its place in a permutation of
-    its own, so repeats are spread over the epoch and leave the first ones in their order.
-    """
-    generator, times = rng(seed, epoch, "order"), showings(images)
-    places = np.argsort([generator.permutation(total) for _ in range(times.max(initial=0) + 1)], axis=1)
-    positions = np.lexsort((times, places[times, images]))
-    return images[positions], positions
 
 
 def _evaluate(state: TrainState, rate: float) -> Evaluation:
@@ -281,6 +277,7 @@ def _record(state: TrainState, plan: Plan, order: Ints, rate: float, trained: Tr
         finished=state.finished,
         looks=looks.count,
         looked_at=looks.updates,
+        side=state.engine.side_of(plan.scale),
         metrics=evaluation.metrics,
         **asdict(state.totals),
     )

@@ -12,7 +12,7 @@ import torch
 
 from console.errors import UsageError
 from spaces.setting import Setting
-from spaces.trial import HeadConfig, TrialConfig
+from spaces.trial import TrialConfig
 from trainables.budget import Totals
 from trainables.data.dataset import Dataset, Floats, Ints
 from trainables.data.parts import FOLDERS, split_by_folders
@@ -20,7 +20,7 @@ from trainables.data.sources import Asked, load, official_parts
 from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
-from trainables.difficulty.scorers import Scores, head_scores, read_scores, true_scores
+from trainables.difficulty.scorers import Scores, confusion, head_scores, losses, read_scores, true_scores
 from trainables.networks import models
 from trainables.networks.architecture import State
 from trainables.networks.engine import Engine, gpus_here
@@ -30,6 +30,8 @@ from trainables.networks.kept import Kept, keep
 from trainables.networks.pretrain import WeightsKey, pretrained
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
+
+BY_HEAD = {"head": losses, "confusion": confusion}
 
 
 def on_this_machine(setting: Setting) -> Setting:
@@ -126,9 +128,9 @@ def _network(key: WeightsKey, classes: int, seed: int, kept: Kept) -> tuple[mode
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
     network, charged = make_network(setting, len(data.classes), config)
-    if isinstance(config, HeadConfig):
+    if config.unfreeze != "all":
         network.freeze(config.unfreeze, config.batchnorm)
-        if config.unfreeze == "head" and config.batchnorm == "frozen" and not config.augments:
+        if config.on_features:
             features = _features(FeaturesKey.of(setting, config), torch.get_num_threads())
             charged = charged + _cost_of(features, load_data(setting)[1].train)
             return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged
@@ -164,6 +166,8 @@ def _facts(setting: Setting, threads: int) -> tuple[Facts, Floats | None, Totals
     if needs == "nothing":
         return Facts(labels), None, Totals()
     shuffle = rng(setting.seed, 0, "plan").permutation(len(labels))
+    if needs == "losses":  # of a head that has not seen the image, whatever else is called difficult
+        setting = setting.model_copy(update={"difficulty": "head"})
     scores, charged = fixed_difficulty(setting, data, parts.train)
     levels = levels_of(scores.values, data, parts.train) if needs == "levels" else None
     values = scores.values if levels is None else levels
@@ -174,9 +178,9 @@ def fixed_difficulty(setting: Setting, data: Dataset, train: Ints) -> tuple[Scor
     """The difficulty that --difficulty names, of all images, and its cost. Raises UsageError."""
     if setting.difficulty == "true":
         scores = true_scores(data)
-    elif setting.difficulty == "head":
+    elif setting.difficulty in BY_HEAD:
         features = _features(FeaturesKey.of(setting), torch.get_num_threads())
-        scores = head_scores(features.values, data.labels, train, setting.seed)
+        scores = head_scores(features.values, data.labels, train, setting.seed, BY_HEAD[setting.difficulty])
         scores = replace(scores, seconds=scores.seconds + _cost_of(features, train).score_seconds)
     elif setting.difficulty == "reference":
         network, _ = make_network(setting, len(data.classes))

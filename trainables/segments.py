@@ -1,4 +1,4 @@
-"""What one epoch trains on, and how it is cut into segments at the ends of its batches.
+"""What one epoch trains on, in which order, and how it is cut into segments at the ends of its batches.
 
 K = images of the epoch, B = its updates.
 """
@@ -10,7 +10,21 @@ import numpy as np
 
 from trainables.curricula.base import Floats, Ints
 from trainables.curricula.batches import batches
-from trainables.views import Views
+from trainables.seeds import rng
+from trainables.views import Views, showings
+
+
+def shuffled(seed: int, epoch: int, images: Ints, total: int) -> tuple[Ints, Ints]:
+    """`images` in the epoch's order, and where each of them stood in `images`.
+
+    The order is one permutation of all N images, filtered: arms that share a seed meet their common images in the same
+    order, and no curriculum trains from easy to hard within an epoch. What comes again has its place in a permutation of
+    its own, so repeats are spread over the epoch and leave the first ones in their order.
+    """
+    generator, times = rng(seed, epoch, "order"), showings(images)
+    places = np.argsort([generator.permutation(total) for _ in range(times.max(initial=0) + 1)], axis=1)
+    positions = np.lexsort((times, places[times, images]))
+    return images[positions], positions
 
 
 @dataclass(frozen=True)

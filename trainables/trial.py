@@ -23,7 +23,7 @@ from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState
 from trainables.networks.architecture import State
-from trainables.networks.engine import Evaluation
+from trainables.networks.outcomes import Evaluation
 from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.strategies import make_curriculum

@@ -11,9 +11,8 @@ from console.errors import UsageError, unknown
 from records.epoch import Objective
 from spaces.arm import Arm
 from spaces.registry import get_space
-from spaces.trial import OrderedConfig
 
-BASELINE = "finetune"
+BASELINE, SUBSET = "finetune", "random_subset"
 ACCURACY = Measure()
 
 
@@ -52,18 +51,18 @@ def name_of(arm: Arm) -> str:
 
 
 def default_pairs(arms: Collection[Arm]) -> Names:
-    """Each curriculum against plain fine-tuning from the same weights, and against its random twin, if they are there."""
+    """Each curriculum against those that are there of plain fine-tuning, random subsets, and its random twin."""
     found: list[tuple[str, str]] = []
     for arm in arms:
         if is_curriculum(arm):
-            others = [other for other in (arm.of(BASELINE), arm.twin("random")) if other in arms]
+            others = [other for other in (arm.of(BASELINE), arm.of(SUBSET), arm.twin("random")) if other in arms]
             found += [(name_of(arm), name_of(other)) for other in others]
     return tuple(found)
 
 
 def is_curriculum(arm: Arm) -> bool:
-    """Whether it chooses images by difficulty; a twin is a control of one."""
-    return not arm.is_twin and issubclass(get_space(arm.strategy).config, OrderedConfig)
+    """Whether it follows a rule that is to be judged; a twin is a control of one."""
+    return not arm.is_twin and get_space(arm.strategy).config.is_curriculum
 
 
 def named_pairs(text: str, arms: Collection[Arm]) -> Names:

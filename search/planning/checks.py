@@ -35,7 +35,7 @@ def check_data(setting: Setting, difficulty_asked: bool) -> Survey:
     """What is known of the data; UsageError where split or difficulty cannot be theirs. Touches nothing."""
     if setting.split and Path(setting.split).is_file():
         check_split_file(Path(setting.split))
-    wanted = difficulty_asked or get_strategy(setting.strategy).needs != "nothing"
+    wanted = difficulty_asked or get_strategy(setting.strategy).needs in ("difficulty", "levels")
     scored = wanted and setting.difficulty not in KNOWN_DIFFICULTIES
     if scored:
         check_scores_file(Path(setting.difficulty))

@@ -37,7 +37,7 @@ def complete(options: SearchOptions) -> SearchOptions:
     chosen = {
         "image_size": options.image_size or default_size(model, 64 if drawn else 256),
         "model": model,
-        "weights": options.weights or _default_weights(options.space, drawn),
+        "weights": options.weights or _default_weights(options, drawn),
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "split": options.split or (FOLDERS if has_parts(options.data) else None),
         "scheduler": options.scheduler or _default_scheduler(options),
@@ -55,11 +55,11 @@ def complete(options: SearchOptions) -> SearchOptions:
     return done
 
 
-def _default_weights(space: str, drawn: bool) -> str:
-    strategy = get_strategy(space)
+def _default_weights(options: SearchOptions, drawn: bool) -> str:
+    strategy = get_strategy(options.space)
     if strategy.starts_from == "random":
         return "none"
-    return "imagenet" if not drawn else "textures" if strategy.trains == "head" else "none"
+    return "imagenet" if not drawn else "textures" if (options.train or strategy.trains) == "head" else "none"
 
 
 def _default_scheduler(options: SearchOptions) -> str:

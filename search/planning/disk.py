@@ -20,7 +20,7 @@ def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: i
     Adam keeps two numbers per weight; a file is written beside its place before it takes it, so it counts twice.
     """
     whole = _bytes(network)
-    head = get_strategy(options.space).trains == "head"
+    head = options.train == "head" or (options.train is None and get_strategy(options.space).trains == "head")
     best = _bytes(network.head) if head else whole
     checkpoint = whole + 2 * (_bytes(network.head) if head else whole)
     at_once = min(options.samples, options.concurrent or 1)

@@ -14,6 +14,7 @@ from trainables.data.sources import SMALLEST_SIZE, Asked, check
 from trainables.metrics import OBJECTIVES, has_figure
 from trainables.networks.kept import Kept, check_kept
 from trainables.networks.models import check_model, get_architecture, read_state
+from trainables.networks.sides import check_sides
 
 
 def check_names(options: SearchOptions) -> None:
@@ -41,6 +42,7 @@ def check_network(options: SearchOptions, space: Space) -> None:
     configs += [space.build({name: value}) for name in space.search for value in ends(space.search[name])]
     for kept in dict.fromkeys(Kept.of(config) for config in configs):
         check_kept(options.model, options.image_size, kept)
+    check_sides(options.model, options.image_size, min(config.resolution_start for config in configs))
 
 
 def check_data(options: SearchOptions) -> None:

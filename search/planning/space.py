@@ -1,6 +1,7 @@
 """The space that is searched: the strategy's own, as --search, --set, --anchors and --configs change it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     space = choose_anchors(get_space(options.space), options.anchors)
     if options.configs:
         space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
+    if options.train:
+        space = trains(space, options.train)
     space = space.with_search(dict(parse_search(space, text) for text in options.search))
     narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
     _check_task(narrowed, options.task)
@@ -50,6 +53,13 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
         narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def trains(space: Space, part: str) -> Space:
+    """The space of the same strategy where this part of the network is trained, by anchors and draws alike."""
+    fields = {"unfreeze": part}
+    anchors = tuple(replace(anchor, values=anchor.values | fields) for anchor in space.anchors)
+    return space.with_anchors(anchors).with_fixed(fields)
 
 
 def _check_task(space: Space, task: str) -> None:

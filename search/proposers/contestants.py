@@ -9,8 +9,7 @@ from search.planning.space import parse_set
 from spaces.arm import ORDERS, Arm
 from spaces.registry import get_space
 from spaces.setting import KNOWN_WEIGHTS, absolute_unless
-from spaces.trial import OrderedConfig, TrialConfig
-from trainables.strategies import get_strategy
+from spaces.trial import TrialConfig, orders
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,19 @@ class Contestant:
     @property
     def whole_network(self) -> bool:
         """Whether its updates can be compared with the others': those of a head alone cannot."""
-        return get_strategy(self.arm.strategy).trains == "all"
+        return self.config.unfreeze == "all"
 
 
-def make_contestants(words: str, anchors: str, twins: bool, configs: list[Row] | None) -> list[Contestant]:
-    """The contestants of "a,b+field=value,c@FILE,a/random". Raises UsageError before anything starts."""
+def make_contestants(
+    words: str, anchors: str, twins: bool, configs: list[Row] | None, train: str | None = None
+) -> list[Contestant]:
+    """The contestants of "a,b+field=value,c@FILE,a/random". `train`: what all of them train, but for those that say.
+
+    Raises UsageError before anything starts.
+    """
     made: list[Contestant] = []
     for word in words.split(","):
-        made.append(_contestant(word.strip(), anchors, configs, made))
+        made.append(_contestant(word.strip(), anchors, configs, train, made))
         if twins and not made[-1].arm.is_twin:
             made += [twin for order in ORDERS if (twin := _twin(made[-1], order)) is not None]
     names = [str(one.arm) for one in made]
@@ -42,7 +46,9 @@ def make_contestants(words: str, anchors: str, twins: bool, configs: list[Row] |
     return made
 
 
-def _contestant(word: str, anchors: str, configs: list[Row] | None, before: list[Contestant]) -> Contestant:
+def _contestant(
+    word: str, anchors: str, configs: list[Row] | None, train: str | None, before: list[Contestant]
+) -> Contestant:
     name, slash, order = word.rpartition("/") if word.rpartition("/")[2] in ORDERS else (word, "", "")
     name, _, weights = name.partition("@")
     strategy, *changes = name.split("+")
@@ -50,9 +56,11 @@ def _contestant(word: str, anchors: str, configs: list[Row] | None, before: list
     if slash:
         return _twin_of(arm, order, before)
     config, anchor = _config(strategy, anchors, configs)
-    if changes:
-        space = get_space(strategy)
-        values = dict(parse_set(space, change) for change in changes)
+    space = get_space(strategy)
+    values = dict(parse_set(space, change) for change in changes)
+    if train not in (None, config.unfreeze):
+        values = {"unfreeze": train} | values
+    if values:
         config, anchor = space.build(config.model_dump() | values), None
     return Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)
 
@@ -65,7 +73,7 @@ def _twin_of(arm: Arm, order: str, before: list[Contestant]) -> Contestant:
     twin = _twin(partner, order)
     if twin is None:
         curricula = ", ".join(str(one.arm) for one in before if _twin(one, order)) or "none of these"
-        raise UsageError(f"{arm} takes images in no order, so it has no twin; those that do: {curricula}.")
+        raise UsageError(f"{arm} has no {order} order, so it has no such twin; those that have one: {curricula}.")
     return twin
 
 
@@ -82,6 +90,6 @@ def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[Tri
 
 def _twin(one: Contestant, order: str) -> Contestant | None:
     """A control of a curriculum: the same in another order, with its partner's sizes; None where it has no order."""
-    if not isinstance(one.config, OrderedConfig):
+    if order not in orders(one.config):
         return None
     return replace(one, arm=one.arm.twin(order), config=one.config.model_copy(update={"order": order}))

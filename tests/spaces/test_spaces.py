@@ -272,8 +272,9 @@ def test_a_conditional_field_matters_only_under_its_rate(rate, gate, epochs, fac
 def test_a_field_says_itself_where_it_has_an_effect():
     conditional = {name: SelfPacedConfig.condition(name) for name in SelfPacedConfig.model_fields}
     assert {name for name, condition in conditional.items() if condition} == {
-        name for name in SelfPacedConfig.model_fields if name.startswith(("rate_", "randaugment_"))
+        name for name in SelfPacedConfig.model_fields if name.startswith(("rate_", "randaugment_", "batchnorm"))
     }
+    assert conditional["batchnorm"] == ("unfreeze", ("head", "last_block"))
     assert conditional["rate_factor_2"] == ("rate", ("accuracy_steps", "epoch_steps"))
 
 

@@ -20,11 +20,12 @@ from tests.toy import (
     same_tensors,
     without_seconds,
 )
-from trainables.loop import NonFiniteLoss, shuffled, train
+from trainables.loop import NonFiniteLoss, train
 from trainables.networks.architecture import MEAN, STD
 from trainables.networks.engine import batches
 from trainables.networks.models import build
 from trainables.seeds import rng
+from trainables.segments import shuffled
 
 GROWING = {"batch_size": 8, "gate": 0.2, "share_start": 0.3, "share_step": 0.2, "slow_epochs": 1}
 CONFIGS = {
@@ -126,9 +127,9 @@ def test_weights_of_a_plan_stay_with_their_images():
     seen = {}
     engine_train = state.engine.train
 
-    def spy(order, rates, weights=None, views=None):
+    def spy(order, rates, weights, *rest):
         seen.update(zip(order.tolist(), weights.tolist(), strict=True))
-        return engine_train(order, rates, weights, views)
+        return engine_train(order, rates, weights, *rest)
 
     state.engine.train = spy
     list(train(state))
@@ -193,9 +194,9 @@ def test_flips_are_drawn_anew_each_epoch_and_alike_for_common_images():
         state = make_state(SelfPacedConfig(batch_size=8, share_start=share, augment="flips", gate=1.0), epochs=2)
         engine_train, seen = state.engine.train, []
 
-        def spy(order, rates, weights, views, engine_train=engine_train, seen=seen):
+        def spy(order, rates, weights, views, *rest, engine_train=engine_train, seen=seen):
             seen.append(dict(zip(order.tolist(), views.parameters["flips"].tolist(), strict=True)))
-            return engine_train(order, rates, weights, views)
+            return engine_train(order, rates, weights, views, *rest)
 
         state.engine.train = spy
         list(train(state))

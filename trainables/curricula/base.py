@@ -38,6 +38,8 @@ class Plan:
     images: Ints  # (K,) of a curriculum without repeats; balancing may repeat some
     share: float  # of the training set that is offered, in [0, 1]
     weights: Floats | None = None  # (K,) how much each counts in the loss; None: all the same
+    absolute: bool = False  # weights scale each loss as they stand; else by their part of the batch's sum of weights
+    scale: float = 1.0  # side at which images are shown, as a part of their own, in (0, 1]
     judged_on: tuple[int, ...] | None = None  # levels of the division that the stage's own figures are taken on
     stage: str = ""
     rate_factor: float = 1.0  # of the stage; multiplies what the learning-rate rule says
@@ -50,6 +52,8 @@ class Feedback:
 
     accuracy: float  # running train accuracy over the images trained on, in [0, 1]
     progress: float = 0.0  # how much of the planned training is done, in [0, 1]
+    images: Ints | None = None  # (K,) trained on, in the order of training
+    losses: Floats | None = None  # (K,) of each when it was trained on, in nats; only where `wants_losses`
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,11 @@ class Curriculum:
     """
 
     labels: Ints
+
+    @property
+    def wants_losses(self) -> bool:
+        """Whether `learn` looks at the loss of each image trained on: nothing is computed for it, but it is kept."""
+        return False
 
     def scoring(self, state: State) -> Scoring | None:
         """What the loop must score before the next plan, and charge for unless it says otherwise; None: nothing."""

@@ -5,6 +5,7 @@ N = images of the data set, F = features, C = classes. Higher is harder.
 
 import csv
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,8 +30,30 @@ class Scores:
     images_trained: int = 0
 
 
-def head_scores(features: Floats32, labels: Ints, train: Ints, seed: int) -> Scores:
-    """The loss of each image under a linear head that has not seen it. Features (N, F), labels (N,).
+Scoring = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # logits (n, C), labels (n,) -> difficulty (n,)
+
+
+def losses(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(n,) in nats."""
+    return functional.cross_entropy(logits, labels, reduction="none")
+
+
+def confusion(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """(n,) in [0, 2]: (1 - p) (1 + h), p the chance of the right class, h in [0, 1] how evenly the others share the rest.
+
+    After the transfer teacher of Kommalage et al. 2026 (arXiv 2606.17706), who weigh both; the formula is ours.
+    """
+    chances = logits.double().softmax(dim=1)
+    right = chances.gather(1, labels[:, None])[:, 0]
+    others = chances.scatter(1, labels[:, None], 0.0)
+    parts = others / others.sum(dim=1, keepdim=True).clamp_min(1e-300)
+    spread = torch.special.entr(parts).sum(dim=1) / max(np.log(logits.shape[1] - 1), 1e-9)
+    difficulty: torch.Tensor = (1 - right) * (1 + spread)
+    return difficulty
+
+
+def head_scores(features: Floats32, labels: Ints, train: Ints, seed: int, scoring: Scoring = losses) -> Scores:
+    """The difficulty of each image under a linear head that has not seen it. Features (N, F), labels (N,).
 
     Images of the training split are cross-validated; the others are judged by a head trained on all of it, so that
     nothing that is trained on, or ordered by, depends on a label outside the training split.
@@ -47,7 +70,7 @@ def head_scores(features: Floats32, labels: Ints, train: Ints, seed: int) -> Sco
         judged = torch.from_numpy(np.flatnonzero(fold == number))
         kept = torch.from_numpy(train[fold[train] != number])
         head = _fit_head(x[kept], y[kept], int(labels.max()) + 1)
-        values[judged] = functional.cross_entropy(head(x[judged]), y[judged], reduction="none").detach()
+        values[judged] = scoring(head(x[judged]).detach(), y[judged])
     return Scores(values, spent, len(train))
 
 

@@ -94,18 +94,6 @@ def mixed(x: torch.Tensor, other: torch.Tensor, mix: Mix) -> torch.Tensor:
     return other + (x - other) * (each(mix.blends) * ~_inside(mix.boxes, x))
 
 
-def mixed_loss(own: torch.Tensor, other: torch.Tensor, weight: torch.Tensor | None, mix: Mix) -> torch.Tensor:
-    """The mean of the losses (B,) by an image's own label and by its partner's, each by its share.
-
-    Both losses are linear in the target, so this is the loss of the mixed label. weight: (B,) of each image, or (B, 2) of
-    its own and of its partner's label.
-    """
-    shares = torch.stack([mix.shares, 1 - mix.shares], dim=1)
-    if weight is not None:
-        shares = shares * weight.to(shares).view(len(shares), -1)
-    return (torch.stack([own, other], dim=1) * shares).sum() / shares.sum()
-
-
 def main_images(index: torch.Tensor, mix: Mix | None) -> torch.Tensor:
     """(B,) of each image and its partner the one that more is seen of: whose label is to be hit."""
     return index if mix is None else torch.where(mix.shares >= 0.5, index, mix.images)

@@ -16,14 +16,17 @@ import numpy.typing as npt
 import torch
 
 from console.progress import track
-from records.epoch import OWN
 from spaces.trial import TrialConfig
 from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
-from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed, mixed_loss
+from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed
 from trainables.networks.knn import knn_metric
+from trainables.networks.losses import mixed_each, mixed_loss, weighted
 from trainables.networks.models import Network, load_exactly
+from trainables.networks.optimizers import make_optimizer
+from trainables.networks.outcomes import Evaluation, Trained
+from trainables.networks.sides import logits_at, shrunk, side_of
 from trainables.networks.tasks import MultiLabel, SingleLabel
 from trainables.views import Views
 
@@ -32,50 +35,15 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What training on some images showed; of several segments of an epoch, their sum."""
+class Manner:
+    """How images are trained on, beside which ones."""
 
-    summed_loss: float  # over images, in nats
-    hits: int
-    images: int
-    updates: int
-
-    def __add__(self, other: "Trained") -> "Trained":
-        return Trained(
-            self.summed_loss + other.summed_loss,
-            self.hits + other.hits,
-            self.images + other.images,
-            self.updates + other.updates,
-        )
-
-    @property
-    def loss(self) -> float:
-        """Mean over images."""
-        return self.summed_loss / self.images
-
-    @property
-    def accuracy(self) -> float:
-        """Running, in [0, 1]."""
-        return self.hits / self.images
+    side: int | None = None  # pixels at which they are shown; None: as they are
+    absolute: bool = False  # weights scale each loss as they stand; else by their part of the batch's sum
+    keeps_losses: bool = False  # whether the loss of each image is told
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    loss: float
-    accuracy: float
-    knn: float
-    true: Ints  # (n,); of several labels, the main one
-    predicted: Ints  # (n,), the likeliest class
-    probabilities: Floats32  # (n, C)
-    losses: Floats  # (n,), of each image, in nats
-    correct: Bools  # (n,)
-    metrics: dict[str, float | None]  # every further one, by name
-    targets: Bools | None = None  # (n, C) every label that applies, of the multi-label task only
-
-    def figure(self, name: str) -> float | None:
-        """By the metric's name."""
-        value: float | None = getattr(self, name) if name in OWN else self.metrics.get(name)
-        return value
+PLAIN = Manner()
 
 
 def bf16_is_fast(device: str) -> bool:
@@ -130,6 +98,7 @@ class Engine:
         rates: Floats,
         weights: Floats | None = None,
         views: Views | None = None,
+        manner: Manner = PLAIN,
     ) -> Trained:
         """Once over the images of `order` (K,): an epoch or a segment of one. rates (B,) one per update; views of K images
         with partners in the data set; weights (K,), or (K, 2) of an image's own label and of its partner's.
@@ -140,11 +109,18 @@ class Engine:
         cut = batches(np.arange(len(order)), self.config.batch_size)
         # all of it on the device before the first update
         epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_views(views, cut)
+        kept: list[torch.Tensor] = []
         for index, weight, view, rate in zip(*epoch, rates.tolist(), strict=True):
-            loss, hits = self._update(index, rate, weight, view)
+            loss, each, hits = self._update(index, rate, weight, view, manner)
             total += loss.double() * len(index)
             correct += hits
-        return Trained(float(total), int(correct), len(order), len(cut))
+            kept += [each] if manner.keeps_losses else []
+        losses = torch.cat(kept).double().cpu().numpy() if kept else None
+        return Trained(float(total), int(correct), len(order), len(cut), losses)
+
+    def side_of(self, scale: float) -> int | None:
+        """Pixels at which images are shown at this part of their side; None: as they are."""
+        return side_of(self.network, self.size[0], scale)
 
     def score(self, order: Ints, mode: str) -> Floats:
         """The loss (K,) of each image of `order`, without label smoothing. Mode "train" moves BatchNorm."""
@@ -202,30 +178,34 @@ class Engine:
         return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
     def _update(
-        self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, view: View | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """One step on the images `index`: the loss and the number of hits before it. Nothing here waits for the device."""
+        self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, view: View | None, manner: Manner
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One step on the images `index`: the loss, that of each if they are kept, and the number of hits before it.
+
+        Nothing here waits for the device.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1.0)
-        logits, mix = self._logits(index, view).float(), view.mix if view else None
-        loss = self._loss(logits, index, weight, mix)
+        logits, mix = self._logits(index, view, manner.side).float(), view.mix if view else None
+        loss, each = self._loss(logits, index, weight, mix, manner)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return loss.detach(), self.task.hits(logits, main_images(index, mix)).sum()
+        return loss.detach(), each.detach(), self.task.hits(logits, main_images(index, mix)).sum()
 
     def _loss(
-        self, logits: torch.Tensor, index: torch.Tensor, weight: torch.Tensor | None, mix: Mix | None
-    ) -> torch.Tensor:
+        self, logits: torch.Tensor, index: torch.Tensor, weight: torch.Tensor | None, mix: Mix | None, manner: Manner
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is minimised, and the loss of each image (B,); where nobody needs these, the mean in their place."""
         smoothing = self.config.label_smoothing
-        if weight is None and mix is None:
-            return self.task.loss(logits, index, smoothing, "mean")
+        if weight is None and mix is None and not manner.keeps_losses:
+            mean = self.task.loss(logits, index, smoothing, "mean")
+            return mean, mean
         each = self.task.loss(logits, index, smoothing)
-        if mix is not None:
-            return mixed_loss(each, self.task.loss(logits, mix.images, smoothing), weight, mix)
-        assert weight is not None
-        weight = weight.to(each)
-        return (each * weight).sum() / weight.sum()
+        if mix is None:
+            return weighted(each, weight, manner.absolute), each
+        other = self.task.loss(logits, mix.images, smoothing)
+        return mixed_loss(each, other, weight, mix, manner.absolute), mixed_each(each, other, mix)
 
     def weights(self) -> dict[str, torch.Tensor]:
         """What is kept of the best epoch: a state dict under torchvision's names."""
@@ -242,8 +222,10 @@ class Engine:
         with torch.no_grad():
             return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()
 
-    def _logits(self, index: torch.Tensor, view: View | None) -> torch.Tensor:
+    def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
         with self._autocast():
+            if side is not None:
+                return logits_at(self.network, self._batch(index, view, side))
             logits: torch.Tensor = self.network(self._batch(index, view))
             return logits
 
@@ -253,14 +235,16 @@ class Engine:
             features: torch.Tensor = self.network.backbone(self._batch(index))
             return features.float()
 
-    def _batch(self, index: torch.Tensor, view: View | None = None) -> torch.Tensor:
-        """(B, 3, H, W) float32, as the view shows them and normalised; a permuted NHWC array is channels_last already."""
+    def _batch(self, index: torch.Tensor, view: View | None = None, side: int | None = None) -> torch.Tensor:
+        """(B, 3, H, W) float32, as the view shows them at this side, normalised; a permuted NHWC array is channels_last."""
         x = self._pixels(index)
         if view is not None:
             x = augmented(x, view, self.grey)
             if view.mix is not None:
                 x = mixed(x, augmented(self._pixels(view.mix.images), view.mix.view, self.grey), view.mix)
             x = x.contiguous(memory_format=torch.channels_last)
+        if side is not None:
+            x = shrunk(x, side).contiguous(memory_format=torch.channels_last)
         return x.mul_(self.scale).add_(self.shift)
 
     def _pixels(self, index: torch.Tensor) -> torch.Tensor:
@@ -286,24 +270,6 @@ def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> Sing
     """The task of labels (N,), or of targets (N, C) beside them, on the device."""
     main = torch.from_numpy(labels).to(device)
     return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))
-
-
-def make_optimizer(network: Network, config: TrialConfig) -> torch.optim.Optimizer:
-    """The config's optimiser over everything that is not frozen; PyTorch's fused kernels."""
-    parameters = _groups(network, config.head_rate)
-    shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    return kind(parameters, **shared)
-
-
-def _groups(network: Network, head_rate: float) -> list[Any]:
-    """What is not frozen, as one list; in two groups, the second with a factor on its rate, where the head has its own."""
-    if head_rate == 1:
-        return [p for p in network.parameters() if p.requires_grad]
-    body = [p for p in network.backbone.parameters() if p.requires_grad]
-    return [{"params": body}, {"params": list(network.head.parameters()), "factor": head_rate}]
 
 
 def _tensor(inputs: npt.NDArray[Any]) -> torch.Tensor:

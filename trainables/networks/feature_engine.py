@@ -24,17 +24,21 @@ class FeatureEngine(Engine):
         """features: (N, F), of each image by the network's backbone as it is."""
         super().__init__(network, features, labels, config, device, "fp32", targets)
 
+    def side_of(self, scale: float) -> int | None:
+        """Features have no side."""
+        return None
+
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
 
-    def _logits(self, index: torch.Tensor, view: View | None) -> torch.Tensor:
-        logits: torch.Tensor = self.network.head(self._batch(index, view))
+    def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
+        logits: torch.Tensor = self.network.head(self._batch(index, view, side))
         return logits
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
         return self._batch(index)
 
-    def _batch(self, index: torch.Tensor, view: View | None = None) -> torch.Tensor:
+    def _batch(self, index: torch.Tensor, view: View | None = None, side: int | None = None) -> torch.Tensor:
         """(B, F) float32; features are of images as they are."""
-        assert view is None
+        assert view is None and side is None
         return self.inputs[index]

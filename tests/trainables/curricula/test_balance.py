@@ -14,8 +14,9 @@ from trainables.curricula.balance import balanced, class_weights
 from trainables.curricula.base import Plan
 from trainables.curricula.self_paced import SelfPaced
 from trainables.curricula.yoked import Yoked
-from trainables.loop import shuffled, train
+from trainables.loop import train
 from trainables.seeds import rng
+from trainables.segments import shuffled
 
 LABELS = st.lists(st.integers(0, 3), min_size=2, max_size=40).map(lambda labels: np.array(labels, dtype=np.int64))
 UNEVEN = np.repeat([0, 1, 2, 3], [20, 12, 6, 2])  # of the 40 training pictures, in their order
@@ -101,10 +102,10 @@ def weights_given(config, **more) -> dict[int, list]:
     state, seen = uneven_state(config, epochs=1, **more), {}
     engine_train, place = state.engine.train, {int(image): i for i, image in enumerate(TRAIN)}
 
-    def spy(order, rates, weights, views):
+    def spy(order, rates, weights, *rest):
         for image, weight in zip(order.tolist(), np.asarray(weights).tolist(), strict=True):
             seen.setdefault(place[image], []).append(weight)
-        return engine_train(order, rates, weights, views)
+        return engine_train(order, rates, weights, *rest)
 
     state.engine.train = spy
     list(train(state))

@@ -39,9 +39,13 @@ def plan_of(curriculum, state, seed: int) -> Plan:
 
 
 def state_after(curriculum, accuracies):
+    """After so many epochs of a training that is planned to have a few more."""
     state = curriculum.begin()
-    for accuracy in accuracies:
-        state = curriculum.learn(state, Feedback(accuracy))
+    for epoch, accuracy in enumerate(accuracies):
+        images = plan_of(curriculum, state, epoch).images
+        losses = np.random.default_rng(epoch).exponential(size=len(images)) if curriculum.wants_losses else None
+        progress = (epoch + 1) / (len(accuracies) + 3)
+        state = curriculum.learn(state, Feedback(accuracy, progress, images, losses))
     return state
 
 
@@ -59,7 +63,7 @@ def test_a_plan_names_images_of_the_training_split_once_each(name, data, labels,
 def test_share_and_weights_of_a_plan_are_legal(name, data, labels, accuracies, seed):
     curriculum = draw_curriculum(data, name, labels)
     plan = plan_of(curriculum, state_after(curriculum, accuracies), seed)
-    assert 0 < plan.share <= 1
+    assert 0 < plan.share <= 1 and 0 < plan.scale <= 1
     if plan.weights is not None:
         assert plan.weights.shape == plan.images.shape
         assert np.isfinite(plan.weights).all() and (plan.weights >= 0).all() and plan.weights.sum() > 0

@@ -17,7 +17,9 @@ from tests.trainables.test_views import CONFIGS, EVERYTHING
 from trainables.budget import Budget
 from trainables.curricula.base import Curriculum, Plan
 from trainables.loop import train
-from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed, mixed_loss
+from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed
+from trainables.networks.engine import PLAIN
+from trainables.networks.losses import mixed_loss
 from trainables.networks.operations import PIXELS
 from trainables.policies import OPERATIONS
 from trainables.views import draw_views
@@ -137,7 +139,7 @@ def test_labels_are_mixed_as_torch_mixes_targets(smoothing):
     one_hot = torch.eye(CLASSES)[engine.task.labels]
     target = one_hot[index] * pair.shares[:, None] + one_hot[pair.images] * (1 - pair.shares)[:, None]
     expected = functional.cross_entropy(logits, target, label_smoothing=smoothing)
-    torch.testing.assert_close(engine._loss(logits, index, None, pair), expected)
+    torch.testing.assert_close(engine._loss(logits, index, None, pair, PLAIN)[0], expected)
 
 
 def test_both_labels_of_a_mixed_image_have_their_own_weight():
@@ -246,4 +248,4 @@ def test_a_multi_label_image_is_mixed_by_the_same_shares():
     wanted = torch.from_numpy(targets).float()
     target = wanted[[0, 1]] * pair.shares[:, None] + wanted[[3, 4]] * (1 - pair.shares)[:, None]
     expected = functional.binary_cross_entropy_with_logits(logits, target)
-    torch.testing.assert_close(state.engine._loss(logits, torch.tensor([0, 1]), None, pair), expected)
+    torch.testing.assert_close(state.engine._loss(logits, torch.tensor([0, 1]), None, pair, PLAIN)[0], expected)

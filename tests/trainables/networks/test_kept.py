@@ -13,10 +13,10 @@ from spaces.trial import TrialConfig
 from tests.toy import make_engine, make_trial, same_tensors, without_seconds
 from tests.trainables.networks.test_engine import parameters, train
 from tests.trainables.networks.test_models import said
-from trainables.networks.engine import make_optimizer
 from trainables.networks.features import backbone_digest
 from trainables.networks.kept import Kept, check_kept, keep
 from trainables.networks.models import build, load_backbone
+from trainables.networks.optimizers import make_optimizer
 
 IMAGES = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(0))
 
