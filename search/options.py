@@ -52,7 +52,9 @@ class RunOptions(BaseModel):
         "textures)",
     )
     train: Literal["all", "last_block", "head"] | None = Field(
-        None, description="what is trained of the network, by any strategy (all; of transfer the head)"
+        None,
+        description="what is trained of the network, by any strategy (all; of transfer the head); head: on features that "
+        "are computed once, unless --set augment=flips",
     )
     difficulty: str | None = Field(
         None,

@@ -195,6 +195,14 @@ def check_task(config: TrialConfig, task: str) -> None:
         )
 
 
+def fields_of_part(part: str) -> dict[str, str]:
+    """What a config has where this part of the network is trained. A head sees features, and these never change:
+
+    without flips they are computed once.
+    """
+    return {"unfreeze": part} | ({"augment": "none"} if part == "head" else {})
+
+
 def orders(config: TrialConfig) -> tuple[str, ...]:
     """The orders that the strategy of this config can take images in; none where that means nothing."""
     info = type(config).model_fields.get("order")

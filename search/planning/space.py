@@ -19,7 +19,7 @@ from search.proposers.samplers import get_sampler
 from search.schedulers import is_population
 from spaces.registry import get_space
 from spaces.space import Anchor, Space
-from spaces.trial import check_task
+from spaces.trial import check_task, fields_of_part
 
 SMALLEST_POPULATION = 4  # of which one is replaced at a time
 
@@ -43,10 +43,14 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     space = choose_anchors(get_space(options.space), options.anchors)
     if options.configs:
         space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
+    search, fixed = (
+        dict(parse(space, text) for text in texts)
+        for parse, texts in ((parse_search, options.search), (parse_set, options.set))
+    )
     if options.train:
-        space = trains(space, options.train)
-    space = space.with_search(dict(parse_search(space, text) for text in options.search))
-    narrowed = space.with_fixed(dict(parse_set(space, text) for text in options.set))
+        space = _training(space, options.train, {*search, *fixed})
+    space = space.with_search(search)
+    narrowed = space.with_fixed(fixed)
     _check_task(narrowed, options.task)
     if is_population(options.scheduler):
         _check_population(options, narrowed)
@@ -55,9 +59,12 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
 
 
-def trains(space: Space, part: str) -> Space:
-    """The space of the same strategy where this part of the network is trained, by anchors and draws alike."""
-    fields = {"unfreeze": part}
+def _training(space: Space, part: str, named: set[str]) -> Space:
+    """The space of the same strategy where this part of the network is trained, by anchors and draws alike.
+
+    `named`: fields that --set or --search decide.
+    """
+    fields = {name: value for name, value in fields_of_part(part).items() if name not in named}
     anchors = tuple(replace(anchor, values=anchor.values | fields) for anchor in space.anchors)
     return space.with_anchors(anchors).with_fixed(fields)
 

@@ -9,7 +9,7 @@ from search.planning.space import parse_set
 from spaces.arm import ORDERS, Arm
 from spaces.registry import get_space
 from spaces.setting import KNOWN_WEIGHTS, absolute_unless
-from spaces.trial import TrialConfig, orders
+from spaces.trial import TrialConfig, fields_of_part, orders
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def _contestant(
     config, anchor = _config(strategy, anchors, configs)
     space = get_space(strategy)
     values = dict(parse_set(space, change) for change in changes)
-    if train not in (None, config.unfreeze):
-        values = {"unfreeze": train} | values
+    if train:
+        values = {name: each for name, each in fields_of_part(train).items() if getattr(config, name) != each} | values
     if values:
         config, anchor = space.build(config.model_dump() | values), None
     return Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)

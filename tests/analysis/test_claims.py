@@ -56,6 +56,12 @@ def test_the_reports_sentences_on_the_made_up_run(tmp_path, of_four_epochs):
     assert "self_paced minus transfer: +8.0 points (+6.7 to +9.3, 12 seeds)" in figure(table, "Curriculum learning")
 
 
+@pytest.mark.parametrize("changed", [{"unfreeze": "head"}, {"resolution_start": 0.5}])
+def test_what_trained_otherwise_than_theirs_says_nothing_of_their_sentences(tmp_path, of_four_epochs, changed):
+    found, _ = statuses(full(tmp_path, seeds=12, config=changed))
+    assert found["Self-paced learning has 89"] == found["Its best is 96.78"] == "not run"
+
+
 @pytest.mark.parametrize("seeds", [1, 3, FEWEST - 1])
 def test_few_seeds_decide_nothing_however_clear(tmp_path, of_four_epochs, seeds):
     """On three, "better than transfer" was confirmed where the verdict on the same pair said undecided."""

@@ -251,6 +251,14 @@ def test_default_pairs_by_hand():
     )  # fmt: skip
 
 
+def test_rules_are_asked_against_random_subsets_too():
+    arms = [PLAIN, Arm("random_subset"), Arm("infobatch"), Arm("infobatch").twin("random"), Arm("resolution")]
+    assert default_pairs(arms) == (
+        ("infobatch", "finetune"), ("infobatch", "random_subset"), ("infobatch", "infobatch/random"),
+        ("resolution", "finetune"), ("resolution", "random_subset"),
+    )  # fmt: skip
+
+
 def test_named_pairs_and_their_share_of_five_percent():
     arms = [PLAIN, PACED, PACED.twin("random")]
     plan = make_plan(arms, "self_paced:finetune, finetune : self_paced/random", 0.02)

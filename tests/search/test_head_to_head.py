@@ -14,6 +14,7 @@ from records import ledger
 from records.events import Round
 from records.history import TrialHistory, read_history
 from search import compare, head_to_head, rounds, run
+from search.head_to_head import make_budget
 from search.options import CompareOptions
 from search.planning.seen_images import refuse_seen_images
 from search.proposers.contestants import make_contestants
@@ -58,7 +59,7 @@ def test_every_way_to_name_an_arm():
     (["--strategies", "self_paced,fintune"], "Did you mean 'finetune'"),
     (["--strategies", "finetune,finetune"], "names finetune twice"),
     (["--strategies", "self_paced/random"], "replays the sizes of self_paced; name self_paced before it"),
-    (["--strategies", "self_paced,finetune,finetune/random"], "takes images in no order, so it has no twin"),
+    (["--strategies", "self_paced,finetune,finetune/random"], "finetune has no random order, so it has no such twin"),
     (["--strategies", "finetune+gate=0.5"], "'gate'"),
     (["--strategies", "finetune@nowhere.pth"], "nowhere.pth. Pass --weights imagenet"),
     (["--strategies", "scratch@weights.pth"], "starts from random weights"),
@@ -125,6 +126,29 @@ def test_a_later_round_runs_the_arms_that_are_named_and_nobody_twice():
     queue.adopt_round(Round((1,), ("finetune",)))
     found = [(str(one.setting.arm), one.setting.seed) for one in iter(queue.ask, None)]
     assert found == [("finetune", 1), ("self_paced", 1), ("finetune", 2), ("self_paced", 2)]
+
+
+def test_rules_have_a_random_twin_and_no_other():
+    names = [str(one.arm) for one in make_contestants("infobatch,superloss,rho_loss", "as_run", True, None)]
+    assert names == ["infobatch", "infobatch/random", "superloss", "rho_loss", "rho_loss/random"]
+    with pytest.raises(UsageError, match=r"infobatch has no hard_first order, .* those that have one: paced"):
+        make_contestants("paced,infobatch,infobatch/hard_first", "as_run", False, None)
+
+
+def test_the_part_that_is_trained_is_that_of_all_arms_but_of_who_says_otherwise():
+    arms = make_contestants("self_paced,transfer,finetune+unfreeze=all,infobatch", "as_run", False, None, "head")
+    assert [one.config.unfreeze for one in arms] == ["head", "head", "all", "head"]
+    assert [one.whole_network for one in arms] == [False, False, True, False]
+    assert arms[1].anchor == "frozen" and arms[0].anchor is None and arms[3].config.augment == "none"
+    with pytest.raises(UsageError, match=r"TransferConfig\.unfreeze: must be one of head, last_block; got 'all'"):
+        make_contestants("transfer", "as_run", False, None, "all")
+
+
+def test_heads_alone_have_the_updates_that_are_asked_for():
+    heads = make_contestants("self_paced,transfer", "as_run", False, None, "head")
+    options = CompareOptions(head_epochs=10, epochs=4)
+    assert make_budget(options, Budget(updates=77), heads, 320) == Budget(None, 77, None, 4)
+    assert make_budget(options, Budget(), heads, 320) == Budget(None, 100, None, 4)
 
 
 def test_a_table_of_several_arms_gives_a_curriculum_and_not_its_twin():

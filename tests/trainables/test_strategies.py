@@ -8,10 +8,13 @@ import torch
 
 from console.errors import UsageError
 from spaces.registry import SPACES
+from spaces.self_paced import SelfPacedConfig
 from spaces.setting import Setting
 from spaces.transfer import TransferConfig
+from spaces.trial import TrialConfig, fields_of_part
 from trainables.difficulty.division import REPORT_COUNTS, levels_of
 from trainables.difficulty.scorers import head_scores, read_scores
+from trainables.networks.feature_engine import FeatureEngine
 from trainables.preparation import FeaturesKey, load_data, make_network
 from trainables.trial import Trial
 
@@ -37,6 +40,34 @@ def test_every_strategy_trains_and_its_totals_grow(name):
     assert [r.epoch for r in records] == [1, 2, 3] and records[-1].finished
     assert all(a.updates < b.updates and a.images_trained < b.images_trained for a, b in itertools.pairwise(records))
     assert {r.strategy for r in records} == {name}
+
+
+@pytest.mark.parametrize("name", [name for name in SPACES if name != "scratch"])
+def test_every_strategy_trains_a_head_on_features_and_leaves_the_network(name):
+    space = SPACES[name]
+    trial = Trial(BASE.model_copy(update={"strategy": name}), space.build({"batch_size": 8, **fields_of_part("head")} |
+                  ({"resolution_start": 1.0} if name == "resolution" else {})), 0)  # fmt: skip
+    before = buffers(trial)
+    records = list(trial.records())
+    assert isinstance(trial.state.engine, FeatureEngine) and len(records) == 3
+    assert all(torch.equal(before[k], v) for k, v in buffers(trial).items())
+    assert records[0].images_scored >= len(trial.split.train)  # the features are charged for
+
+
+def test_a_head_on_images_shown_smaller_or_flipped_needs_the_network_itself():
+    for fields in ({"resolution_start": 0.5}, {"augment": "flips"}, {"batchnorm": "batch"}):
+        trial = Trial(BASE, TransferConfig(batch_size=8, **fields), 0)
+        assert not isinstance(trial.state.engine, FeatureEngine)
+        next(trial.records())
+
+
+def test_a_self_paced_head_on_features_has_the_numbers_of_the_whole_network(monkeypatch):
+    setting, config = BASE.model_copy(update={"strategy": "self_paced"}), SelfPacedConfig(batch_size=8, unfreeze="head")
+    cached = trained(setting, config)[1]
+    monkeypatch.setattr(TrialConfig, "on_features", False)
+    whole = trained(setting, config)[1]
+    assert [r.train_loss for r in cached] == pytest.approx([r.train_loss for r in whole], rel=1e-5)
+    assert [r.images for r in cached] == [r.images for r in whole]
 
 
 def test_a_frozen_backbone_does_not_drift_unless_asked_to():

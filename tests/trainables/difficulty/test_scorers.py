@@ -4,13 +4,16 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from console.errors import UsageError
 from search import run
 from search.options import SearchOptions
 from search.planning.defaults import complete
+from spaces.paced import PacedConfig
 from spaces.setting import Setting
+from tests.toy import make_trial
 from trainables.data.folder import is_division, list_images
 from trainables.data.sources import load
 from trainables.difficulty import reference, scorers
@@ -184,3 +187,23 @@ def test_no_label_outside_the_training_split_trains_the_reference(monkeypatch):
 def test_the_strategies_that_need_a_difficulty_take_the_reference():
     told, levels, charged = facts(SCENES)
     assert set(levels) == {0.0, 1.0, 2.0} and len(told.fixed) == len(told.labels) and charged.images_trained > 0
+
+
+def test_confusion_by_hand():
+    chances = torch.tensor([[0.6, 0.2, 0.2], [0.6, 0.4, 0.0], [0.2, 0.4, 0.4], [1.0, 0.0, 0.0]])
+    found = scorers.confusion(torch.log(chances), torch.zeros(4, dtype=torch.int64))
+    assert found.numpy() == pytest.approx([0.4 * 2, 0.4 * 1, 0.8 * 2, 0.0], abs=1e-6)
+
+
+def test_two_classes_leave_no_spread():
+    found = scorers.confusion(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    assert float(found[0]) == pytest.approx(0.5)
+
+
+def test_a_paced_trial_takes_confusion_for_its_order():
+    orders = {}
+    for word in ("head", "confusion"):
+        trial = make_trial(PacedConfig(batch_size=8), strategy="paced", difficulty=word)
+        orders[word] = trial.state.curriculum.fixed
+        assert trial.state.totals.images_scored == len(trial.split.train)
+    assert np.corrcoef(*orders.values())[0, 1] > 0.5 and not np.array_equal(*orders.values())
