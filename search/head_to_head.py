@@ -31,6 +31,7 @@ from spaces.arm import Arm
 from spaces.setting import Setting
 from spaces.trial import check_task
 from trainables.curricula.batches import updates_of
+from trainables.networks.sides import check_sides
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
 
@@ -193,6 +194,7 @@ def _check_networks(shared: Setting, contestants: list[Contestant]) -> None:
     """Whether each arm's network can take its weights, before data are touched. Raises UsageError."""
     for one in contestants:
         check_weights_of(_setting_of(one, shared))
+    check_sides(shared.model, shared.image_size, min(one.config.resolution_start for one in contestants))
 
 
 def _check(plan: Plan, contestants: list[Contestant]) -> None:

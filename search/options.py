@@ -28,6 +28,9 @@ class RunOptions(BaseModel):
         description="CSV with columns path,split; official[:1 to 10] for dtd; folders: the data's own train/, val/ and "
         "test/; seed: stratified by --seed (folders where there are such, else seed)",
     )
+    train_share: float = Field(
+        1.0, gt=0, le=1, description="train on this share of each class's training images, as if there were no others"
+    )
     task: Literal["single_label", "multi_label"] = Field(
         "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
     )

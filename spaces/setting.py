@@ -42,6 +42,12 @@ class Setting(BaseModel):
         description="CSV file with columns path,split, official:K of DTD, or folders: the data's own train/, val/ and "
         "test/; None: stratified by seed",
     )
+    train_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="of each class's training images, those that there are; the others are not looked at",
+    )
     task: Literal["single_label", "multi_label"] = Field(
         "single_label", description="one class per image, or every label that DTD's annotations give it"
     )

@@ -17,7 +17,7 @@ from trainables.budget import Totals
 from trainables.data.dataset import Dataset, Floats, Ints
 from trainables.data.parts import FOLDERS, split_by_folders
 from trainables.data.sources import Asked, load, official_parts
-from trainables.data.splits import Split, official_partition, split, split_by_parts, split_from_csv
+from trainables.data.splits import Split, fewer, official_partition, split, split_by_parts, split_from_csv
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, confusion, head_scores, losses, read_scores, true_scores
@@ -86,7 +86,12 @@ def _spared(setting: Setting, data: Dataset, parts: Split) -> Split:
 
 
 def split_of(setting: Setting, data: Dataset) -> Split:
-    """The split that the setting names. Raises UsageError."""
+    """The split that the setting names, with as many training images as it wants. Raises UsageError."""
+    parts = _whole_split(setting, data)
+    return parts if setting.train_share == 1 else fewer(parts, data.labels, setting.train_share, setting.seed)
+
+
+def _whole_split(setting: Setting, data: Dataset) -> Split:
     if not setting.split:
         return split(data.labels, setting.protocol, setting.seed, data.classes)
     if partition := official_partition(setting.split):

@@ -138,6 +138,7 @@ def make_setting(options: SearchOptions) -> Setting:
         data=_absolute_if_place(options.data),
         data_root=options.data_root and str(Path(options.data_root).absolute()),
         split=options.split and _split(options.split),
+        train_share=options.train_share,
         task=options.task,
         skip_bad_images=options.skip_bad_images,
         image_size=options.image_size,

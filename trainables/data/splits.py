@@ -8,7 +8,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ _PURPOSE = 7919  # keeps the splits' random numbers apart from everything else d
 
 @dataclass(frozen=True)
 class Split:
-    """Three disjoint sets of image indices that together are all images; each ascending."""
+    """Three disjoint sets of image indices that together are all images (but for `fewer`); each ascending."""
 
     train: Ints
     validation: Ints  # empty under "report"
@@ -55,6 +55,18 @@ def split(labels: Ints, protocol: str, seed: int, classes: Sequence[str] | None 
         parts["validation"].append(shuffled[tests : tests + validations])
         parts["train"].append(shuffled[tests + validations :])
     return Split(**{part: np.sort(np.concatenate(indices)).astype(np.int64) for part, indices in parts.items()})
+
+
+def fewer(parts: Split, labels: Ints, share: float, seed: int) -> Split:
+    """The split with this share of each class's training images, at least one; labels (N,) of the data set.
+
+    A smaller share is part of a larger one of the same seed. What is left out belongs to no part.
+    """
+    kept = []
+    for label in np.unique(labels[parts.train]):
+        members = shuffle(parts.train[labels[parts.train] == label], seed, int(label) + len(labels))
+        kept.append(members[: max(1, round(share * len(members)))])
+    return replace(parts, train=np.sort(np.concatenate(kept)))
 
 
 def shuffle(members: Ints, seed: int, label: int) -> Ints:

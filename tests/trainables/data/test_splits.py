@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from console.errors import UsageError
-from trainables.data.splits import PROTOCOLS, split, split_from_csv
+from tests.toy import make_trial
+from trainables.data.splits import PROTOCOLS, fewer, split, split_from_csv
 
 COUNTS = st.lists(st.integers(3, 60), min_size=1, max_size=6)
 SEEDS = st.integers(0, 2**32)
@@ -180,3 +181,21 @@ def test_a_split_file_that_cannot_be_read(write, tmp_path):
     (tmp_path / "s.csv").write_bytes(b"path,split\n\xff\xfe,train\n")
     with pytest.raises(UsageError, match=r"^Split file s\.csv cannot be read \(.*decode"):
         split_from_csv("s.csv", PATHS, "holdout")
+
+
+def test_a_share_of_the_training_images_is_one_of_each_class_and_part_of_a_larger_one():
+    labels = np.repeat([0, 1, 2], [50, 30, 4])
+    whole = split(labels, "holdout", 3)
+    few, more = fewer(whole, labels, 0.2, 3), fewer(whole, labels, 0.6, 3)
+    counts = np.bincount(labels[whole.train])
+    assert np.bincount(labels[few.train]).tolist() == [max(1, round(0.2 * count)) for count in counts]
+    assert set(few.train) < set(more.train) < set(whole.train) and (np.diff(few.train) > 0).all()
+    assert few.test.tolist() == whole.test.tolist() and few.validation.tolist() == whole.validation.tolist()
+    assert fewer(whole, labels, 0.2, 4).train.tolist() != few.train.tolist()
+
+
+def test_a_trial_trains_on_its_share_alone():
+    few, whole = make_trial(train_share=0.5), make_trial()
+    assert len(few.split.train) == pytest.approx(len(whole.split.train) / 2, abs=4)
+    assert len(few.state.curriculum.labels) == len(few.split.train)
+    next(few.records())
