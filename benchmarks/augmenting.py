@@ -1,4 +1,4 @@
-"""What augmentation costs: an epoch's training with it, beside the same epoch without.
+"""What augmentation, kept losses and smaller sides cost: an epoch's training with them, beside the same epoch without.
 
 python -m benchmarks.augmenting [MODEL]
 """
@@ -12,7 +12,7 @@ import torch
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import updates_of
 from trainables.data.sources import load
-from trainables.networks.engine import Engine
+from trainables.networks.engine import PLAIN, Engine, Manner
 from trainables.networks.models import build
 from trainables.views import draw_views
 
@@ -29,14 +29,19 @@ WAYS: dict[str, dict[str, object]] = {
     "cutmix": {"cutmix": 1.0},
     "flips, crop, jitter, mixup": {"augment": "flips", "crop": 0.3, "colour_jitter": 0.4, "mixup": 0.4},
 }
+MANNERS = {
+    "the loss of each image kept": Manner(keeps_losses=True),
+    "three quarters of the side": Manner(side=48),
+    "half the side": Manner(side=32),
+}
 
 
-def seconds(engine: Engine, config: TrialConfig, epoch: int) -> float:
+def seconds(engine: Engine, config: TrialConfig, epoch: int, manner: Manner = PLAIN) -> float:
     """Of one epoch over all images, drawing included."""
     order = np.arange(IMAGES)
     started = time.perf_counter()
     views = draw_views(config, 0, epoch, order, IMAGES, engine.size) if config.augments else None
-    engine.train(order, np.full(updates_of(IMAGES, config.batch_size), 1e-4), None, views)
+    engine.train(order, np.full(updates_of(IMAGES, config.batch_size), 1e-4), None, views, manner)
     return time.perf_counter() - started
 
 
@@ -49,10 +54,12 @@ def main(model: str) -> None:
     )
     configs = {name: TrialConfig.model_validate(fields) for name, fields in WAYS.items()}
     seconds(engine, configs["none"], 0)
-    taken: dict[str, list[float]] = {name: [] for name in WAYS}
+    taken: dict[str, list[float]] = {name: [] for name in (*WAYS, *MANNERS)}
     for epoch in range(ROUNDS):
         for name, config in configs.items():
             taken[name].append(seconds(engine, config, epoch))
+        for name, manner in MANNERS.items():
+            taken[name].append(seconds(engine, configs["none"], epoch, manner))
     plain = np.median(taken["none"])
     for name, values in taken.items():
         print(f"{model}  {name:28s} {np.median(values):6.2f} s  {np.median(values) / plain:5.2f} times none")
