@@ -41,7 +41,9 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     started, limit = time.monotonic(), parse_duration(options.time_budget)
     asked_budget = parse_budget(options.budget)
     configs = _configs(options.configs)
-    contestants = make_contestants(options.strategies, options.anchors, options.twins, configs, options.train)
+    contestants = make_contestants(
+        options.strategies, options.anchors, options.twins, configs, options.train, options.set
+    )
     verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
     _check_weights(contestants)

@@ -124,6 +124,9 @@ class CompareOptions(RunOptions):
         "self_paced,finetune,transfer",
         description="arms with commas: name, name+field=value, name@FILE (from that state dict), name/random (a twin)",
     )
+    set: tuple[str, ...] = Field(
+        (), description="field=value: of every arm that has it and does not say otherwise; repeatable"
+    )
     seeds: int = Field(5, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
     twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
     primary: str | None = Field(

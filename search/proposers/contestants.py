@@ -1,9 +1,10 @@
 """Who is named in a head-to-head: 'self_paced,finetune+learning_rate=1e-5,transfer@FILE,self_paced/random'."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from console.errors import UsageError
+from console.errors import UsageError, unknown
 from records.epoch import Row
 from search.planning.space import parse_set
 from spaces.arm import ORDERS, Arm
@@ -28,17 +29,24 @@ class Contestant:
 
 
 def make_contestants(
-    words: str, anchors: str, twins: bool, configs: list[Row] | None, train: str | None = None
+    words: str,
+    anchors: str,
+    twins: bool,
+    configs: list[Row] | None,
+    train: str | None = None,
+    fields: Collection[str] = (),
 ) -> list[Contestant]:
-    """The contestants of "a,b+field=value,c@FILE,a/random". `train`: what all of them train, but for those that say.
+    """The contestants of "a,b+field=value,c@FILE,a/random".
 
-    Raises UsageError before anything starts.
+    `train`, `fields` ("name=value"): what all of them train and have, but for those that say otherwise or know no such
+    field. Raises UsageError before anything starts.
     """
     made: list[Contestant] = []
     for word in words.split(","):
-        made.append(_contestant(word.strip(), anchors, configs, train, made))
+        made.append(_contestant(word.strip(), anchors, configs, train, fields, made))
         if twins and not made[-1].arm.is_twin:
             made += [twin for order in ORDERS if (twin := _twin(made[-1], order)) is not None]
+    _check_known(fields, made)
     names = [str(one.arm) for one in made]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
@@ -46,8 +54,22 @@ def make_contestants(
     return made
 
 
+def _check_known(fields: Collection[str], made: list[Contestant]) -> None:
+    """Raises UsageError for a field that none of them has."""
+    known = {name: None for one in made for name in type(one.config).model_fields}
+    for text in fields:
+        name = text.partition("=")[0]
+        if name not in known:
+            raise unknown("field of any arm", name, known)
+
+
 def _contestant(
-    word: str, anchors: str, configs: list[Row] | None, train: str | None, before: list[Contestant]
+    word: str,
+    anchors: str,
+    configs: list[Row] | None,
+    train: str | None,
+    fields: Collection[str],
+    before: list[Contestant],
 ) -> Contestant:
     name, slash, order = word.rpartition("/") if word.rpartition("/")[2] in ORDERS else (word, "", "")
     name, _, weights = name.partition("@")
@@ -57,9 +79,10 @@ def _contestant(
         return _twin_of(arm, order, before)
     config, anchor = _config(strategy, anchors, configs)
     space = get_space(strategy)
-    values = dict(parse_set(space, change) for change in changes)
-    if train:
-        values = {name: each for name, each in fields_of_part(train).items() if getattr(config, name) != each} | values
+    asked = fields_of_part(train) if train else {}
+    asked |= dict(parse_set(space, text) for text in fields if text.split("=")[0] in space.config.model_fields)
+    own = dict(parse_set(space, change) for change in changes)
+    values = {name: each for name, each in asked.items() if getattr(config, name) != each} | own
     if values:
         config, anchor = space.build(config.model_dump() | values), None
     return Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)

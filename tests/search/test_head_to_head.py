@@ -144,6 +144,16 @@ def test_the_part_that_is_trained_is_that_of_all_arms_but_of_who_says_otherwise(
         make_contestants("transfer", "as_run", False, None, "all")
 
 
+def test_a_field_can_be_set_for_every_arm_that_has_it_and_does_not_say_otherwise():
+    words, fields = "self_paced,finetune+learning_rate=0.5,self_paced/random", ["learning_rate=0.25", "gate=0.5"]
+    arms = make_contestants(words, "as_run", False, None, None, fields)
+    assert [one.config.learning_rate for one in arms] == [0.25, 0.5, 0.25]
+    assert [str(one.arm) for one in arms] == ["self_paced", "finetune+learning_rate=0.5", "self_paced/random"]
+    assert arms[2].config.gate == 0.5 and arms[0].anchor is None
+    with pytest.raises(UsageError, match="Unknown field of any arm 'gatte'"):
+        make_contestants(words, "as_run", False, None, None, ["gatte=1"])
+
+
 def test_heads_alone_have_the_updates_that_are_asked_for():
     heads = make_contestants("self_paced,transfer", "as_run", False, None, "head")
     options = CompareOptions(head_epochs=10, epochs=4)
