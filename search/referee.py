@@ -67,8 +67,11 @@ class Referee:
         return self.campaign.promoted(number)
 
     def close(self) -> list[int]:
-        """The search has come to its end: who still waits is stopped. Gives their numbers."""
-        left = sorted(self.rule.waiting)
+        """The search has come to its end: who still waits is stopped. Gives their numbers.
+
+        Where it was cut short, they wait until it is gone on with.
+        """
+        left = [] if self.campaign.stopped or self.campaign.over_time() else sorted(self.rule.waiting)
         for number in left:
             self.rule.end(number)
             self.campaign.ended(number, "pruned")

@@ -27,8 +27,7 @@ def run_local(campaign: Campaign, setting: Setting, referee: Referee | None = No
             if is_full_or_readonly(error):
                 return campaign.out_of_room(asked.trial, reason_of(error))
             campaign.failed(asked.trial, reason_of(error), traceback.format_exc())
-    if not campaign.stopped:
-        referee.close()
+    referee.close()
 
 
 def _run_one(campaign: Campaign, setting: Setting, referee: Referee, asked: Asked) -> None:

@@ -64,7 +64,7 @@ class Refereed(NotKept, FIFOScheduler):
 
     def _stop_who_is_left(self, tune_controller: Any) -> None:
         """When the search has nothing more to do, what still waits is stopped."""
-        if self.referee.campaign.stopped or not self._nothing_else() or self.promoted() is not None:
+        if not self._nothing_else() or self.promoted() is not None:
             return
         for number in self.referee.close():
             if number in self.known:

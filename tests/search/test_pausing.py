@@ -14,6 +14,7 @@ from records.ledger import read_events, read_lines
 from search import run
 from search.campaign import OUT_OF_TIME, Campaign
 from search.proposers.study import StudyProposer
+from search.racing.rule import Look
 from search.racing.topk import TopK
 from search.referee import Referee
 from search.schedulers import SCHEDULERS
@@ -173,7 +174,8 @@ def test_whoever_waits_when_the_search_stops_waits_still(tmp_path):
     numbers = [campaign.ask().trial for _ in range(3)]  # two anchors and a drawn one
     campaign.paused(numbers[2])
     campaign.stopped = OUT_OF_TIME
-    assert referee.next() is None and referee.promoted(last=True) is None
+    assert referee.decide(2, Look(100, 0.5, 0.5)) == "pause"
+    assert referee.next() is None and referee.promoted(last=True) is None and referee.close() == []
     campaign.close_open_trials(campaign.stopped)
     campaign.ledger.close()
     again = a_campaign(tmp_path / "again")
