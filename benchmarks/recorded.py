@@ -22,7 +22,7 @@ from search.planning.space import make_space
 from search.schedulers import Race
 from spaces.space import Space
 
-FEWEST = 60  # trials of a table: with fewer the nearest config is too far away
+FEWEST = 50  # drawn trials of a table: with fewer the nearest config is too far away
 KEPT = ("space", "set", "search")  # options that make the space again
 DIGITS = 5
 

@@ -219,7 +219,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--repeats", type=int, default=100, help="searches of each kind, on seeds 1, 2, ...")
     parser.add_argument("--drawn-repeats", type=int, default=100, help="as many at most where configs are drawn")
-    parser.add_argument("--samples", type=int, default=32, help="trials of a search")
+    parser.add_argument("--samples", type=int, default=27, help="trials of a search")
     parser.add_argument("--topk", type=int, default=TOP, help="of topk")
     parser.add_argument("--schedulers", type=_names(RULES), default=list(RULES), help="with ';' between")
     parser.add_argument("--samplers", type=_names(("recorded", "random", "tpe")), default=["recorded", "random", "tpe"])
