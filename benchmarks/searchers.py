@@ -24,7 +24,7 @@ from search.proposers.proposer import Hears, Proposer
 from search.proposers.study import StudyProposer
 from search.racing.halving import REDUCTION, Asha
 from search.racing.rule import Look, Rule, evenly
-from search.racing.topk import TOP, TopK
+from search.racing.topk import TopK, how_many
 from search.schedulers import SCHEDULERS, Race
 from spaces.space import Space
 
@@ -145,9 +145,9 @@ def proposer_of(sampler: str, table: Recorded, space: Space, samples: int, seed:
     return StudyProposer(space, samples, seed, sampler)
 
 
-def outcomes(table: Recorded, sampler: str, make: Maker, samples: int, repeats: int, topk: int) -> list[Outcome]:
+def outcomes(table: Recorded, sampler: str, make: Maker, samples: int, repeats: int, topk: int | None) -> list[Outcome]:
     """One for each seed, shared between schedulers; the recorded searches themselves were drawn on seed 0."""
-    space, race = table.space, table.race(topk)
+    space, race = table.space, table.race(topk or how_many(samples))
     return [
         Replay(table, space, proposer_of(sampler, table, space, samples, seed), make(race)).run()
         for seed in range(1, repeats + 1)
@@ -220,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=100, help="searches of each kind, on seeds 1, 2, ...")
     parser.add_argument("--drawn-repeats", type=int, default=100, help="as many at most where configs are drawn")
     parser.add_argument("--samples", type=int, default=27, help="trials of a search")
-    parser.add_argument("--topk", type=int, default=TOP, help="of topk")
+    parser.add_argument("--topk", type=int, help="of topk; a ninth of --samples, and three at least")
     parser.add_argument("--schedulers", type=_names(RULES), default=list(RULES), help="with ';' between")
     parser.add_argument("--samplers", type=_names(("recorded", "random", "tpe")), default=["recorded", "random", "tpe"])
     parser.add_argument("--record", type=Path, metavar="FOLDER", help="write the tables of these runs there, and stop")

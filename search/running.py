@@ -21,6 +21,7 @@ from search.executors import ray_environment
 from search.executors.local import run_local
 from search.planning.plan import Plan
 from search.planning.resume import check_same, note
+from search.racing.topk import TOP
 from search.referee import Referee, make_referee
 from search.schedulers import NONE, Race, get_scheduler
 from search.views.attached import dashboards
@@ -140,7 +141,7 @@ def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
 def _referee(plan: Plan, campaign: Campaign) -> Referee:
     options, setting = plan.options, plan.setting
     race = Race(plan.space, setting.seed, setting.epochs, plan.longest, len(plan.split.train), interval=1,
-                past=campaign.past(), furthest=0, topk=options.topk)  # fmt: skip
+                past=campaign.past(), furthest=0, topk=options.topk or TOP)  # fmt: skip
     make_rule = get_scheduler(options.scheduler or NONE.name).rule
     return make_referee(campaign, make_rule and make_rule(race))
 

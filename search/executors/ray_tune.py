@@ -28,6 +28,7 @@ from search.executors.nodes import FORGIVEN, Node, cause, explain, lost_with_its
 from search.executors.ray_session import live_nodes
 from search.executors.schedulers import NotKept, Refereed, TrialScheduler
 from search.options import SearchOptions
+from search.racing.topk import TOP
 from search.referee import Referee, make_referee
 from search.schedulers import ASHA, RAY_KEEPS, Race, Scheduler, get_scheduler
 from spaces.setting import Setting
@@ -118,7 +119,7 @@ def _race(
     """What is known to the scheduler when it begins."""
     furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
     exchange, past = options.exchange_epochs or 1, campaign.past()
-    return Race(space, setting.seed, setting.epochs, longest, images, exchange, past, furthest, options.topk)
+    return Race(space, setting.seed, setting.epochs, longest, images, exchange, past, furthest, options.topk or TOP)
 
 
 class CampaignSearcher(NotKept, Searcher):

@@ -10,6 +10,7 @@ from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import SearchOptions
 from search.proposers.samplers import get_sampler
+from search.racing.topk import how_many
 from search.schedulers import ASHA, NONE, SCHEDULERS, get_scheduler
 from trainables.data.folder import is_division
 from trainables.data.parts import BY_SEED, FOLDERS
@@ -41,6 +42,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "split": options.split or (FOLDERS if has_parts(options.data) else None),
         "scheduler": options.scheduler or _default_scheduler(options),
+        "topk": options.topk or how_many(options.samples),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
         "gpus_per_trial": gpus,

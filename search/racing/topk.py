@@ -2,7 +2,13 @@
 
 from search.racing.rule import Ladder
 
-TOP = 3  # trials that go on
+TOP = 3  # trials that go on, at least
+SHARE = 9  # and one in so many: three of fifty lose what three of twenty keep (benchmarks/NOTES.md)
+
+
+def how_many(samples: int) -> int:
+    """Of so many trials, as many go on where nothing else is asked."""
+    return max(TOP, samples // SHARE)
 
 
 class TopK(Ladder):

@@ -13,6 +13,7 @@ from search import compare, divide, run
 from search.options import SearchOptions
 from search.proposers.samplers import SAMPLERS, Sampler, get_sampler
 from search.racing.rule import Rule
+from search.racing.topk import how_many
 from search.schedulers import SCHEDULERS, Race, Scheduler, get_scheduler
 from spaces.self_paced import SELF_PACED
 from tests.search.test_samplers import SMALL, Spoken, finish
@@ -187,3 +188,4 @@ def test_a_slice_is_the_work_of_the_dearest_epoch():
     assert [rung.level for rung in SCHEDULERS["asha"].rule(race).rungs] == [103, 309]
     assert [rung.level for rung in SCHEDULERS["pasha"].rule(race).rungs] == [99, 297, 891]
     assert SCHEDULERS["topk"].rule(replace(race, topk=2)).k == 2
+    assert [how_many(samples) for samples in (1, 27, 35, 36, 90)] == [3, 3, 3, 4, 10]
