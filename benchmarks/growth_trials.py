@@ -100,8 +100,8 @@ def _searched(options: SearchOptions) -> dict[str, float]:
     Timed.spent = {"ask": [], "epoch": [], "end": []}
     peaks: list[float] = []
 
-    def run(campaign: Campaign, setting: Any) -> None:
-        ready(campaign, setting)
+    def run(campaign: Campaign, setting: Any, referee: Any = None) -> None:
+        ready(campaign, setting, referee)
         peaks.append(_peak_mb())
 
     ready = local.run_local

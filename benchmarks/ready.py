@@ -21,7 +21,7 @@ RECORD = EpochRecord(
 class ReadyTrial:
     """In place of trainables.trial.Trial, as far as the executors look at one. All trials do equally well.
 
-    A scheduler therefore judges every one and stops none, and all run their whole length.
+    The median rule therefore judges every one and stops none, and all run their whole length.
     """
 
     def __init__(self, setting: Setting, config: TrialConfig, number: int, folder: Path | None = None):

@@ -84,7 +84,7 @@ def _search(folder: Path, trials: int, epochs: int, at_once: int) -> float:
     from benchmarks.ready_tune import Ready
     from search.executors import ray_tune
 
-    options = SearchOptions(space="finetune", samples=trials, epochs=epochs, scheduler="asha", concurrent=at_once,
+    options = SearchOptions(space="finetune", samples=trials, epochs=epochs, scheduler="median", concurrent=at_once,
                             cpus_per_trial=1, gpus_per_trial=0)  # fmt: skip
     setting = Setting(strategy="finetune", epochs=epochs)
     with watched(trials, epochs) as terminal, mock.patch.object(ray_tune, "StrategyTrainable", Ready):

@@ -103,6 +103,15 @@ class Lost:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """A trial waits, with its checkpoint, for others to come as far; its next epoch says that it was promoted."""
+
+    name: ClassVar = "paused"
+    trial: int
+    time: float | None = None
+
+
+@dataclass(frozen=True)
 class Ended:
     """A trial is over, or interrupted: then it may be gone on with."""
 
@@ -132,9 +141,9 @@ class Tested:
         return value
 
 
-Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Ended | Tested
+Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Paused | Ended | Tested
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Ended, Tested)
+    kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Paused, Ended, Tested)
 }
 NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
 BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values

@@ -10,7 +10,7 @@ from typing import Literal
 
 from console.errors import UsageError
 from records.epoch import ACCURACY, EpochRecord, Objective, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Resumed, Round, Tested
+from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Paused, Resumed, Round, Tested
 from records.folder import ledger_file, read_run
 from records.ledger import read_events
 from spaces.arm import Arm
@@ -31,6 +31,7 @@ class TrialHistory:
     records: list[EpochRecord] = field(default_factory=list)
     best: EpochRecord | None = None
     state: Ending | Literal["running"] = "running"
+    waits: bool = False  # paused until it is promoted
     reason: str = ""
     peak_memory_mb: float = 0.0
     over: float | None = None  # seconds since 1970
@@ -59,6 +60,11 @@ class TrialHistory:
         return None if self.setting is None else self.setting.contestant
 
     @property
+    def runs(self) -> bool:
+        """Whether a process is at it, or soon will be: it is neither over nor paused."""
+        return self.state == "running" and not self.waits
+
+    @property
     def last(self) -> EpochRecord | None:
         return self.records[-1] if self.records else None
 
@@ -68,6 +74,7 @@ class TrialHistory:
         if self.last and record.epoch <= self.last.epoch:
             return False
         self.records.append(record)
+        self.waits = False
         if record.better_than(self.best, self.objective):
             self.best = record
         if event.member:
@@ -129,6 +136,8 @@ class RunHistory:
             self._ask(event)
         elif isinstance(event, Epoch):
             self._enter(event)
+        elif isinstance(event, Paused):
+            self._of(event.trial).waits = True
         elif isinstance(event, Ended):
             self._of(event.trial).end(event)
         elif isinstance(event, Tested):

@@ -12,11 +12,25 @@ from typing import Protocol
 
 from records import folder as paths
 from records.epoch import EpochRecord, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Lost, Member, Placed, Resumed, Round, Started, Tested
+from records.events import (
+    Asked,
+    Ended,
+    Ending,
+    Epoch,
+    Event,
+    Lost,
+    Member,
+    Paused,
+    Placed,
+    Resumed,
+    Round,
+    Started,
+    Tested,
+)
 from records.files import write_bytes
 from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import InRounds, Proposer
+from search.proposers.proposer import Hears, InRounds, Proposer
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -68,7 +82,7 @@ class Campaign:
             if trial.state == "interrupted":
                 trial.run_again()
         self.kept = {number for number, trial in self.trials.items() if trial.state != "running"}
-        self.reopened = [number for number, trial in self.trials.items() if trial.state == "running"]
+        self.reopened = [number for number, trial in self.trials.items() if trial.runs]
 
     def resumed(self) -> None:
         """The run is gone on with by this process."""
@@ -84,6 +98,8 @@ class Campaign:
             self.watcher.asked(self.trials[event.trial])
         elif isinstance(event, Epoch):
             self.proposer.report(event.record)
+        elif isinstance(event, Paused) and isinstance(self.proposer, Hears):
+            self.proposer.paused(self.trials[event.trial])
         elif isinstance(event, Ended) and event.state in SAID:
             self.proposer.tell(self.trials[event.trial])
 
@@ -132,6 +148,24 @@ class Campaign:
     def lost(self, number: int, reason: str, failures: int) -> None:
         """A trial has lost its process, and is started again from its last checkpoint."""
         self._write(Lost(number, reason, failures, time=time.time()))
+
+    def paused(self, number: int) -> None:
+        """A trial waits to be promoted; its checkpoint is written, or will be made again by training as before."""
+        trial = self.trials[number]
+        if not self._write(Paused(number, time=time.time())):
+            return
+        self.reopened = [other for other in self.reopened if other != number]
+        if isinstance(self.proposer, Hears):
+            self.proposer.paused(trial)
+
+    def promoted(self, number: int) -> Asked:
+        """A paused trial goes on. Its next epoch is what is recorded of that."""
+        self.trials[number].waits = False
+        return self.trials[number].asked
+
+    def at_work(self) -> int:
+        """Trials that run."""
+        return sum(trial.runs for trial in self.trials.values())
 
     def reopen(self, number: int) -> None:
         """A trial is to be given to a process again."""

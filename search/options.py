@@ -105,6 +105,9 @@ class SearchOptions(RunOptions):
     scheduler: Annotated[str | None, OneOf(SCHEDULERS)] = Field(
         None, description="early stopping, or a population that finds a schedule (asha; none under local and nsga2)"
     )
+    topk: int | None = Field(
+        None, ge=1, description="topk: drawn trials that go on to their end (a ninth of --samples, and three at least)"
+    )
     exchange_epochs: int | None = Field(
         None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )

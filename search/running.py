@@ -21,6 +21,9 @@ from search.executors import ray_environment
 from search.executors.local import run_local
 from search.planning.plan import Plan
 from search.planning.resume import check_same, note
+from search.racing.topk import TOP
+from search.referee import Referee, make_referee
+from search.schedulers import NONE, Race, get_scheduler
 from search.views.attached import dashboards
 from trainables.networks.engine import gpus_here
 
@@ -51,6 +54,8 @@ def _taken_up(campaign: Campaign) -> str:
     states: Counter[str] = Counter(trial.state for trial in campaign.trials.values())
     done = ", ".join(f"{states[s]} {s}" for s in SAID if states[s]) or "no trial is done"
     going = f"; {many(len(campaign.reopened), 'trial')} gone on with" if campaign.reopened else ""
+    waiting = sum(trial.waits and trial.state == "running" for trial in campaign.trials.values())
+    going += f"; {many(waiting, 'trial')} paused" if waiting else ""
     left = campaign.proposer.samples - len(campaign.trials)
     tests = len(campaign.history.tests())
     opened = f"; test was opened {many(tests, 'time')} so far" if tests else ""
@@ -109,7 +114,9 @@ def _in_rounds(campaign: Campaign, run_once: Callable[[], None], more: Callable[
 
 def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
     if plan.options.executor == "local":
-        return lambda campaign, more: _in_rounds(campaign, lambda: run_local(campaign, plan.setting), more)
+        return lambda campaign, more: _in_rounds(
+            campaign, lambda: run_local(campaign, plan.setting, _referee(plan, campaign)), more
+        )
     ray_environment.prepare(plan.options.address)
     # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
     from search.executors.ray_session import ray_running
@@ -129,6 +136,14 @@ def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
             )
 
     return run
+
+
+def _referee(plan: Plan, campaign: Campaign) -> Referee:
+    options, setting = plan.options, plan.setting
+    race = Race(plan.space, setting.seed, setting.epochs, plan.longest, len(plan.split.train), interval=1,
+                past=campaign.past(), furthest=0, topk=options.topk or TOP)  # fmt: skip
+    make_rule = get_scheduler(options.scheduler or NONE.name).rule
+    return make_referee(campaign, make_rule and make_rule(race))
 
 
 @contextlib.contextmanager

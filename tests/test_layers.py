@@ -105,6 +105,13 @@ def test_curricula_and_rates_are_pure(file):
     assert not tops(names) & IMPURE
 
 
+@each("file", files("search/racing"))
+def test_rules_that_stop_trials_are_pure(file):
+    names = imports_of(file)
+    assert tops(names) - STDLIB <= {"numpy", "search"} and not tops(names) & IMPURE
+    assert all(name.startswith("search.racing") for name in names if name.partition(".")[0] == "search")
+
+
 @each("file", files("records"))
 def test_records_know_neither_torch_ray_nor_pandas_and_pyarrow_in_the_tables_alone(file):
     known = {"console", "spaces", "records", "numpy", "safetensors"}

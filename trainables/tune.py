@@ -18,7 +18,7 @@ from console.plugins import load_plugins
 from records.epoch import EpochRecord, Objective
 from records.events import Member
 from records.files import is_full_or_readonly
-from records.folder import trial_folder
+from records.folder import last_checkpoint, trial_folder
 from records.locks import hold_as_worker
 from spaces.setting import Setting
 from trainables.networks.engine import gpus_here
@@ -26,6 +26,7 @@ from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
 
 CHECKPOINT = "trial.safetensors"
+IN_RUN_FOLDER = "in_run_folder"  # says that a paused trial's checkpoint is its own in the run folder
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +49,8 @@ def placement() -> dict[str, Any]:
 class StrategyTrainable(tune.Trainable):
     """One trial of any strategy. Config: `number`, `folder` (the run's), `setting` and `config` as JSON texts.
 
+    `pauses`: its checkpoints are those of the run folder, so that a paused trial outlives its search.
+
     A member of a population also has `fields`, the names of those that change while it runs, a value under each of these
     names, and `donor`, the member and the epoch that its state comes from.
 
@@ -60,6 +63,7 @@ class StrategyTrainable(tune.Trainable):
 
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
+        self.pauses = config.get("pauses", False)
         self.failure: dict[str, Any] | None = None
         self.objective = Objective.of(json.loads(config["setting"]))
         _hold(self.folder)
@@ -101,10 +105,19 @@ class StrategyTrainable(tune.Trainable):
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Ray wants a file in its own folder, whatever it says."""
+        if self.pauses:
+            self.trial.save(last_checkpoint(self.folder, self.number))
+            return (Path(checkpoint_dir) / IN_RUN_FOLDER).touch()
         self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
 
     def load_checkpoint(self, checkpoint_dir: Any) -> None:
-        """Ray declares a dict and passes the path of the folder that was saved into."""
+        """Ray declares a dict and passes the path of the folder that was saved into.
+
+        A trial that pauses has taken up its checkpoint in the run folder already, when it was set up.
+        """
+        if self.pauses:
+            return
         self.trial.take_over(Path(checkpoint_dir) / CHECKPOINT)
         self.records = self.trial.records()
 

@@ -26,8 +26,11 @@ from search.campaign import OUT_OF_TIME, Campaign
 from search.executors.node_checks import check_nodes
 from search.executors.nodes import FORGIVEN, Node, cause, explain, lost_with_its_node, refuse_impossible
 from search.executors.ray_session import live_nodes
+from search.executors.schedulers import NotKept, Refereed, TrialScheduler
 from search.options import SearchOptions
-from search.schedulers import ASHA, RAY_KEEPS, Race, get_scheduler
+from search.racing.topk import TOP
+from search.referee import Referee, make_referee
+from search.schedulers import ASHA, RAY_KEEPS, Race, Scheduler, get_scheduler
 from spaces.setting import Setting
 from spaces.space import Space
 from trainables.tune import StrategyTrainable
@@ -70,7 +73,10 @@ def run_on_ray(
     population = scheduler.kind == "population"
     if population:
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
-    kept = RAY_KEEPS if scheduler.pauses else None
+    race = _race(campaign, space, setting, options, longest, images)
+    rule = scheduler.rule and scheduler.rule(race)
+    by_rule = Refereed(make_referee(campaign, rule), options.concurrent) if rule else None
+    kept = 1 if by_rule else RAY_KEEPS if scheduler.pauses else None
     storage = campaign.folder / ".ray"
     shutil.rmtree(storage, ignore_errors=True)  # of a search that was killed
     tuner = tune.Tuner(
@@ -79,10 +85,10 @@ def run_on_ray(
             num_samples=options.samples * (1 + FORGIVEN + options.max_failures),  # the searcher says when it is done
             metric="score" if population else "best_score",
             mode="max",
-            search_alg=CampaignSearcher(campaign, setting, space.mutable if population else ()),
-            scheduler=scheduler.make(_race(campaign, space, setting, options, longest, images)),
-            # a paused trial counts as one at a time, so that those it waits for could never start
-            max_concurrent_trials=None if scheduler.pauses else options.concurrent,
+            search_alg=CampaignSearcher(campaign, setting, space.mutable if population else (), by_rule),
+            scheduler=by_rule or _rays_own(scheduler, race),
+            # Ray counts a paused trial as one at a time, so that those it waits for could never start
+            max_concurrent_trials=None if scheduler.pauses or by_rule else options.concurrent,
             reuse_actors=True,
             time_budget_s=campaign.seconds_left(),
         ),
@@ -90,7 +96,7 @@ def run_on_ray(
             name="tune",
             storage_path=str(storage.absolute()),
             verbose=0,
-            callbacks=[LedgerCallback(campaign, options.max_failures)],
+            callbacks=[LedgerCallback(campaign, options.max_failures, by_rule.referee if by_rule else None)],
             stop=CampaignStopper(campaign),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
             failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
@@ -102,32 +108,32 @@ def run_on_ray(
         shutil.rmtree(storage, ignore_errors=True)
 
 
+def _rays_own(scheduler: Scheduler, race: Race) -> TrialScheduler:
+    assert scheduler.make, f"{scheduler.name} has neither a rule nor one of Ray's"
+    return scheduler.make(race)
+
+
 def _race(
     campaign: Campaign, space: Space, setting: Setting, options: SearchOptions, longest: int, images: int
 ) -> Race:
     """What is known to the scheduler when it begins."""
     furthest = max((len(trial.records) for trial in campaign.trials.values()), default=0)
-    exchange = options.exchange_epochs or 1
-    return Race(space, setting.seed, setting.epochs, longest, images, exchange, campaign.past(), furthest)
+    exchange, past = options.exchange_epochs or 1, campaign.past()
+    return Race(space, setting.seed, setting.epochs, longest, images, exchange, past, furthest, options.topk or TOP)
 
 
-class _NotKept:
-    """Ray pickles its searcher and callbacks to restore them; ours are made anew from the ledger instead."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-
-class CampaignSearcher(_NotKept, Searcher):
+class CampaignSearcher(NotKept, Searcher):
     """Gives Ray the campaign's proposals."""
 
-    def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...]):
-        """`fields` change while a trial runs, in a population."""
+    def __init__(self, campaign: Campaign, setting: Setting, fields: tuple[str, ...], by_rule: Refereed | None = None):
+        """`fields` change while a trial runs, in a population; `by_rule` says which paused trials go on."""
         super().__init__(metric="best_score", mode="max")
-        self.campaign, self.setting, self.fields = campaign, setting, fields
+        self.campaign, self.setting, self.fields, self.by_rule = campaign, setting, fields, by_rule
 
     # Ray's own annotation leaves out FINISHED, the text that its documentation asks for when there is nothing more
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]
+        if self.by_rule and not self._has_place(self.by_rule):
+            return None
         asked = self.campaign.ask()
         if asked is None:
             # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
@@ -140,10 +146,25 @@ class CampaignSearcher(_NotKept, Searcher):
             "config": json.dumps(now["config"]),
             "setting": (asked.setting or self.setting).model_dump_json(),
             "folder": str(self.campaign.folder.absolute()),
+            "pauses": self.by_rule is not None,
             "fields": list(self.fields),
             "donor": now["donor"],
             **{name: now["config"][name] for name in self.fields},
         }
+
+    def _has_place(self, by_rule: Refereed) -> bool:
+        """Whether a trial may begin now: fewer run than may, and none that Ray has paused goes before it.
+
+        One that was paused in an earlier process is opened again here, so that it is the next to be asked for.
+        """
+        if self.campaign.at_work() - len(self.campaign.reopened) >= by_rule.at_once:
+            return False
+        number = by_rule.promoted()
+        if number is not None and number not in by_rule.known:
+            by_rule.referee.take(number)
+            self.campaign.reopen(number)
+            return True
+        return number is None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Heard by the recorder, which also learns of errors."""
@@ -156,7 +177,7 @@ class CampaignSearcher(_NotKept, Searcher):
         raise NotImplementedError("a search is resumed from its ledger")
 
 
-class CampaignStopper(_NotKept, tune.Stopper):
+class CampaignStopper(NotKept, tune.Stopper):
     """Ends the search where nothing more can come of it: no room to write, or the same failure every time."""
 
     def __init__(self, campaign: Campaign):
@@ -169,11 +190,11 @@ class CampaignStopper(_NotKept, tune.Stopper):
         return bool(self.campaign.stopped) and self.campaign.stopped != OUT_OF_TIME
 
 
-class LedgerCallback(_NotKept, tune.Callback):
+class LedgerCallback(NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
-    def __init__(self, campaign: Campaign, max_failures: int):
-        self.campaign, self.max_failures = campaign, max_failures
+    def __init__(self, campaign: Campaign, max_failures: int, referee: Referee | None = None):
+        self.campaign, self.max_failures, self.referee = campaign, max_failures, referee
         self.where: dict[int, str] = {}  # the node of each trial, by its number
         self.failures: Counter[int] = Counter()  # workers that a trial has lost, by its number
         self.lost_nodes: Counter[int] = Counter()
@@ -190,6 +211,8 @@ class LedgerCallback(_NotKept, tune.Callback):
             self.campaign.failed(trial.config["number"], result["failed"], result["traceback"])
         elif "record" in result:
             self.campaign.epoch(result["record"], result.get("member"))
+            if self.referee and trial.config["number"] in self.referee.rule.waiting:
+                self.campaign.paused(trial.config["number"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The planned end is `finished`; whoever ends before it without our stopping the run was pruned."""

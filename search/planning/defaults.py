@@ -10,7 +10,8 @@ from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import SearchOptions
 from search.proposers.samplers import get_sampler
-from search.schedulers import ASHA, NONE, get_scheduler
+from search.racing.topk import how_many
+from search.schedulers import ASHA, NONE, SCHEDULERS, get_scheduler
 from trainables.data.folder import is_division
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts, is_embedded
@@ -41,6 +42,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
         "split": options.split or (FOLDERS if has_parts(options.data) else None),
         "scheduler": options.scheduler or _default_scheduler(options),
+        "topk": options.topk or how_many(options.samples),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
         "concurrent": at_once,
         "gpus_per_trial": gpus,
@@ -63,7 +65,7 @@ def _default_weights(options: SearchOptions, drawn: bool) -> str:
 
 
 def _default_scheduler(options: SearchOptions) -> str:
-    """Early stopping is Ray's, and a trial that is stopped early has not taken its seconds."""
+    """A trial that is stopped early has not taken its seconds; under local, every one is run to its end by default."""
     stops = options.executor == "ray" and get_sampler(options.sampler).objectives == 1
     return ASHA.name if stops else NONE.name
 
@@ -105,8 +107,12 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
-    if options.executor == "local" and stops:
-        raise UsageError(f"--scheduler {options.scheduler} is Ray's; pass --scheduler none with --executor local.")
+    if options.executor == "local" and stops and get_scheduler(options.scheduler or NONE.name).rule is None:
+        own = [scheduler.name for scheduler in SCHEDULERS.values() if scheduler.rule]
+        raise UsageError(
+            f"--scheduler {options.scheduler} is Ray's; pass --scheduler none, {', '.join(own[:-1])} or {own[-1]} with "
+            f"--executor local."
+        )
     if get_sampler(options.sampler).objectives == 2 and stops:
         raise UsageError(
             f"--sampler {options.sampler} weighs accuracy against seconds, and a trial that is stopped early has neither; "

@@ -25,8 +25,9 @@ def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: i
     checkpoint = whole + 2 * (_bytes(network.head) if head else whole)
     at_once = min(options.samples, options.concurrent or 1)
     kept = min(options.samples, options.keep + anchors + at_once)
-    pauses = get_scheduler(options.scheduler or NONE.name).pauses
-    waiting = RAY_KEEPS * options.samples * checkpoint if pauses else 0
+    scheduler = get_scheduler(options.scheduler or NONE.name)
+    each = checkpoint + best if scheduler.rule else RAY_KEEPS * checkpoint
+    waiting = options.samples * each if scheduler.pauses else 0
     per_class = 5 if options.task == "multi_label" else 4  # a probability, and whether the label applies
     predictions = options.samples * judged * (per_class * network.head.out_features + 32)
     records = 2 * RECORD_BYTES * options.samples * options.epochs

@@ -55,13 +55,17 @@ class Plan:
 
     @property
     def longest(self) -> int:
-        """Work of the dearest trial: every image trained on in every epoch, and ranked before each if there is ranking.
+        """Work of the dearest trial, in images trained on."""
+        return longest_work(self.space, self.setting.epochs, len(self.split.train))
 
-        What stands ready before the first epoch (features, difficulty) is a pass over the training images more.
-        """
-        images, ranked = len(self.split.train), "score_every" in self.space.config.model_fields
-        passes = self.setting.epochs * (SCORED_PER_TRAINED + ranked) + 1
-        return images * passes // SCORED_PER_TRAINED
+
+def longest_work(space: Space, epochs: int, images: int) -> int:
+    """Work of the dearest trial: every image trained on in every epoch, and ranked before each if there is ranking.
+
+    What stands ready before the first epoch (features, difficulty) is a pass over the training images more.
+    """
+    passes = epochs * (SCORED_PER_TRAINED + ("score_every" in space.config.model_fields)) + 1
+    return images * passes // SCORED_PER_TRAINED
 
 
 def nothing_else(setting: Setting) -> None:

@@ -35,3 +35,11 @@ class InRounds(Protocol):
 
     def adopt_round(self, event: Round) -> None:
         """Further seeds for some arms, begun now or in an earlier process."""
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A proposer that wants to know of trials that are paused, perhaps for good."""
+
+    def paused(self, trial: TrialHistory) -> None:
+        """A trial waits to be promoted."""

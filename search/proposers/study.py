@@ -59,6 +59,7 @@ class StudyProposer:
         self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
         self.open: dict[int, StudyTrial] = {}  # by our number, while they run; withheld ones are not here
+        self.waiting: dict[int, StudyTrial] = {}  # those that were paused; the study has them as pruned
 
     def ask(self) -> Asked | None:
         """The next proposal, or None when all samples have been asked for."""
@@ -91,11 +92,32 @@ class StudyProposer:
 
     def tell(self, trial: TrialHistory) -> None:
         """How a trial ended; Optuna takes the value of a pruned one from what was reported last."""
+        if trial.number in self.waiting:
+            return self._correct(self.waiting.pop(trial.number), trial)
         told = self.open.pop(trial.number, None)
         if told is None:
             return
         state = STATES["failed"] if trial.state == "pruned" and not trial.best else STATES[trial.state]
         self.study.tell(told, values_of(trial, self.two) if trial.state == "complete" else None, state=state)
+
+    def paused(self, trial: TrialHistory) -> None:
+        """A trial waits, perhaps for good: the sampler learns from it as from a pruned one until more is known."""
+        told = self.open.pop(trial.number, None)
+        if told is not None and trial.best:
+            self.study.tell(told, state=TrialState.PRUNED)
+            self.waiting[trial.number] = told
+
+    def _correct(self, told: StudyTrial, trial: TrialHistory) -> None:
+        """What the study has of a trial that was paused and is over now. Optuna lets nothing be told twice, but what its
+        storage in memory gives is the very trial that samplers read."""
+        stored = self.study._storage.get_trial(told._trial_id)
+        figures = {each.epoch: each.figure(self.objective.metric) for each in trial.records}
+        stored.intermediate_values = {epoch: value for epoch, value in figures.items() if value is not None}
+        values = values_of(trial, self.two)
+        if values is not None:
+            stored.state, stored.values = STATES[trial.state], values
+        if trial.state == "failed":
+            stored.state, stored.values = TrialState.FAIL, None
 
     def _anchor(self, number: int) -> Asked:
         anchor = self.space.anchors[number]

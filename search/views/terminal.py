@@ -63,7 +63,7 @@ class Terminal:
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""
-        running = [b for b in self.trials.values() if b.state == "running"]
+        running = [b for b in self.trials.values() if b.runs]
         at = ", ".join(f"trial {b.number} epoch {len(b.records)}/{self.epochs}" for b in running)
         doing = f"running: {at}" if at else self._between()
         return [" · ".join([*self.counts(), doing, self._times()]), *self.best()]
@@ -76,8 +76,9 @@ class Terminal:
 
     def counts(self) -> list[str]:
         """'7 complete', '2 failed': the trials that have ended, by state."""
-        states = Counter(trial.state for trial in self.trials.values())
-        return [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted") if states[s]]
+        states = Counter[str](trial.state for trial in self.trials.values())
+        states["paused"] = sum(trial.state == "running" and trial.waits for trial in self.trials.values())
+        return [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted", "paused") if states[s]]
 
     def best(self) -> list[str]:
         """One line about the best trial so far, or none."""

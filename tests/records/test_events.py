@@ -14,6 +14,7 @@ from records.events import (
     Epoch,
     Lost,
     Member,
+    Paused,
     Placed,
     Resumed,
     Round,
@@ -38,6 +39,7 @@ EVENTS = [
     Resumed(5, time=8.0),
     events.Tested(0, 0.5, 0.6, 0.7, {"map": 0.8}, 9.0),
     Round((5, 6), ("finetune", "self_paced/random"), time=10.0),
+    Paused(0, time=11.0),
 ]
 
 
@@ -87,9 +89,13 @@ def test_what_the_events_add_up_to():
     assert str(trial.arm) == "self_paced@best/random" and history.tests() == {0: EVENTS[8]}
     assert history.seconds(9.0) == 7.0  # eight seconds, less the one between interruption and resumption
     history.apply(Epoch(record(0, 3, 0.4, 0.9)))
-    assert trial.state == "running" and trial.reason == ""
+    assert trial.state == "running" and trial.reason == "" and trial.runs
+    history.apply(Paused(0))
+    assert trial.state == "running" and trial.waits and not trial.runs
+    history.apply(Epoch(record(0, 4, 0.4, 0.9)))
+    assert trial.runs
     history.apply(Ended(0, "pruned"))
-    assert trial.worth() is trial.records[2] and history.ranked() == [trial]
+    assert trial.worth() is trial.records[3] and history.ranked() == [trial]
 
 
 def test_an_event_of_a_trial_that_was_never_asked_for_is_an_error():

@@ -45,7 +45,11 @@ MISTAKES = [
     (["--gpus-per-trial", "99"], "--gpus-per-trial 99: this machine has "),
     (["--gpus-per-trial", "1.5"], "--gpus-per-trial above 1 must be a whole number; got 1.5."),
     (["--cpus-per-trial", "4096"], "--cpus-per-trial 4096: this machine has "),
-    (["--scheduler", "asha"], "--scheduler asha is Ray's; pass --scheduler none with --executor local."),
+    (
+        ["--scheduler", "pbt", "--samples", "4"],
+        "is Ray's; pass --scheduler none, asha, pasha, topk, median or hyperband with --executor local.",
+    ),
+    (["--topk", "0"], "--topk must be greater than or equal to 1; got '0'."),
     (["--concurrent", "2"], "--executor local runs one trial at a time"),
     (["--name", "../up"], "--name must be letters, digits"),
     (["--split", "nowhere.csv"], "No split file at nowhere.csv"),
