@@ -12,11 +12,25 @@ from typing import Protocol
 
 from records import folder as paths
 from records.epoch import EpochRecord, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Lost, Member, Placed, Resumed, Round, Started, Tested
+from records.events import (
+    Asked,
+    Ended,
+    Ending,
+    Enough,
+    Epoch,
+    Event,
+    Lost,
+    Member,
+    Placed,
+    Resumed,
+    Round,
+    Started,
+    Tested,
+)
 from records.files import write_bytes
 from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import InRounds, Proposer
+from search.proposers.proposer import Endable, InRounds, Proposer
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -32,6 +46,12 @@ class Watcher(Protocol):
     def say(self, text: str) -> None: ...
 
 
+class Stop(Protocol):
+    """Who says that a search has seen enough."""
+
+    def judge(self, history: RunHistory, asked: int, samples: int) -> Enough | None: ...
+
+
 class Campaign:
     """Asks, records and ends trials; keeps the networks of the best few and of the anchors."""
 
@@ -44,6 +64,7 @@ class Campaign:
         self.kept: set[int] = set()  # trials whose networks are kept for being among the best
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
+        self.stop: Stop | None = None  # who says that enough has been asked for, where somebody does
 
     @property
     def trials(self) -> dict[int, TrialHistory]:
@@ -67,6 +88,8 @@ class Campaign:
         for trial in self.trials.values():
             if trial.state == "interrupted":
                 trial.run_again()
+        if self.history.satisfied:
+            self._ask_no_more()
         self.kept = {number for number, trial in self.trials.items() if trial.state != "running"}
         self.reopened = [number for number, trial in self.trials.items() if trial.state == "running"]
 
@@ -104,6 +127,7 @@ class Campaign:
             return None
         if self.reopened:
             return self.trials[self.reopened.pop(0)].asked
+        self._judge()
         proposal = self.proposer.ask()
         if proposal is None:
             return None
@@ -111,6 +135,18 @@ class Campaign:
         self._write(asked)
         self.watcher.asked(self.trials[asked.trial])
         return asked
+
+    def _judge(self) -> None:
+        """Before a trial is asked for: whether it is wanted at all. What runs already runs to its end."""
+        asked, samples = self.proposer.asked, self.proposer.samples
+        event = self.stop.judge(self.history, asked, samples) if self.stop and asked < samples else None
+        if event is not None and self._write(replace(event, time=time.time())):
+            self._ask_no_more()
+
+    def _ask_no_more(self) -> None:
+        assert isinstance(self.proposer, Endable)
+        self.proposer.enough()
+        self.watcher.expects(self.proposer.samples)
 
     def epoch(self, record: EpochRecord, member: Member | None = None) -> None:
         """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice.

@@ -101,6 +101,10 @@ class SearchOptions(RunOptions):
         None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
+    stop_when: Literal["never", "noise"] = Field(
+        "never",
+        description="noise: ask for no more trials once what they may add is below what validation images can tell apart",
+    )
     confirm: int = Field(
         0,
         ge=0,

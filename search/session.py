@@ -18,6 +18,7 @@ from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.schedulers import is_population
+from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
 from search.views.terminal import Terminal
 from trainables.metrics import get_metric
@@ -28,6 +29,7 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
     budget = parse_duration(options.time_budget)
     check_confirm(options)
+    check_stop(options)
     if dry:
         return dry_run(options, resumes)
     plan = make_plan(options, resumes)
@@ -41,6 +43,7 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )
+    campaign.stop = NoiseStop(plan.folder, plan.options.samples) if options.stop_when == "noise" else None
     with terminal:
         interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
@@ -54,6 +57,8 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     campaign.ledger.close()
     tables = not campaign.broken and write_tables(plan)
     print(summary(plan, campaign, judged, time.monotonic() - started, found))
+    if enough := campaign.history.satisfied:
+        print(f"{enough.reason[0].upper()}{enough.reason[1:]}.")
     print(next_commands(campaign, tables))
     if interrupted:
         print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
@@ -63,8 +68,8 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
         print(f"What was finished is kept in the ledger. Make room, then:\n{resume_line('search.run', plan)}")
         return TOO_FEW
     ended = sum(trial.state in RANKED for trial in campaign.trials.values())
-    if ended < plan.options.samples:
-        print(f"{ended} of {plan.options.samples} trials ended complete or pruned.")
+    if ended < campaign.proposer.samples:
+        print(f"{ended} of {campaign.proposer.samples} trials ended complete or pruned.")
         return TOO_FEW
     return DONE
 

@@ -30,6 +30,14 @@ class Proposer(Protocol):
 
 
 @runtime_checkable
+class Endable(Protocol):
+    """A proposer that can be told to ask for no more."""
+
+    def enough(self) -> None:
+        """No further trials are wanted than those that have been asked for."""
+
+
+@runtime_checkable
 class InRounds(Protocol):
     """A proposer that can be given more to run."""
 

@@ -37,14 +37,14 @@ def make_sampler(sampler: Sampler, seed: int, number: int, samples: int) -> Base
         return sampler.make(address, samples)
 
 
-def _start_up(samples: int) -> int:
+def start_up(samples: int) -> int:
     """Trials that are drawn blindly: a quarter of the samples at most."""
     return max(1, samples // 4)
 
 
 def _tpe(address: int, samples: int) -> BaseSampler:
     # running trials count as bad ones, so that two trials at a time do not draw the same config
-    return optuna.samplers.TPESampler(seed=address, n_startup_trials=_start_up(samples), constant_liar=True)
+    return optuna.samplers.TPESampler(seed=address, n_startup_trials=start_up(samples), constant_liar=True)
 
 
 def _random(address: int, samples: int) -> BaseSampler:
@@ -54,7 +54,7 @@ def _random(address: int, samples: int) -> BaseSampler:
 def _cmaes(address: int, samples: int) -> BaseSampler:
     return optuna.samplers.CmaEsSampler(
         seed=address,
-        n_startup_trials=_start_up(samples),
+        n_startup_trials=start_up(samples),
         independent_sampler=_random(address, samples),  # for what a model cannot take: fields that come and go
         warn_independent_sampling=False,
     )
@@ -63,14 +63,14 @@ def _cmaes(address: int, samples: int) -> BaseSampler:
 def _gp(address: int, samples: int) -> BaseSampler:
     return optuna.samplers.GPSampler(
         seed=address,
-        n_startup_trials=_start_up(samples),
+        n_startup_trials=start_up(samples),
         independent_sampler=_random(address, samples),  # as for CMA-ES
         warn_independent_sampling=False,
     )
 
 
 def _nsga2(address: int, samples: int) -> BaseSampler:
-    return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, _start_up(samples)))
+    return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, start_up(samples)))
 
 
 def grid(space: Space) -> list[dict[str, Any]]:

@@ -97,6 +97,10 @@ class StudyProposer:
         state = STATES["failed"] if trial.state == "pruned" and not trial.best else STATES[trial.state]
         self.study.tell(told, values_of(trial, self.two) if trial.state == "complete" else None, state=state)
 
+    def enough(self) -> None:
+        """No further trials are wanted than those that have been asked for."""
+        self.samples = self.asked
+
     def _anchor(self, number: int) -> Asked:
         anchor = self.space.anchors[number]
         config = self.space.anchor_values(anchor)
