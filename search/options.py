@@ -91,6 +91,11 @@ class SearchOptions(RunOptions):
     configs: str | None = Field(
         None, description="best.parquet of an earlier run: its configs of this strategy are tried first, as anchors are"
     )
+    after: str | None = Field(
+        None,
+        description="earlier searches of this strategy, run folders with commas: how their trials stood informs the "
+        "sampler, and nothing else",
+    )
     sampler: Annotated[str, OneOf(SAMPLERS)] = Field(
         "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
     )

@@ -13,6 +13,7 @@ from search.finish import next_commands, summary
 from search.options import SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.defaults import parse_duration
+from search.planning.earlier import Earlier, about_earlier, read_earlier, recorded
 from search.planning.plan import Plan, make_draft, make_plan, preview
 from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
@@ -30,16 +31,26 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     budget = parse_duration(options.time_budget)
     check_confirm(options)
     check_stop(options)
+    earlier = Earlier() if resumes else read_earlier(options)
     if dry:
         return dry_run(options, resumes)
     plan = make_plan(options, resumes)
-    print(headline(plan), flush=True)
+    earlier = recorded(plan.folder) if resumes else earlier
+    print("\n".join([headline(plan), *about_earlier(earlier, plan.setting, plan.space)]), flush=True)
     started = time.monotonic()
     objective = Objective(plan.setting.metric, plan.setting.lower_is_better)
-    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler, objective)
+    proposer = StudyProposer(
+        plan.space,
+        plan.options.samples,
+        options.seed,
+        options.sampler,
+        objective,
+        earlier.observations,
+        earlier.first(plan.space),
+    )
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
-    about = describe(plan)
+    about = describe(plan) | earlier.row()
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )

@@ -26,6 +26,7 @@ class Sampler:
     make: Callable[[int, int], BaseSampler]  # (where its random numbers begin, trials of the search) -> the sampler
     objectives: Literal[1, 2] = 1  # accuracy; or also seconds of training and scoring
     replayed: bool = False  # it keeps notes on the trials it drew, so a resumed run has to draw them again
+    informed: bool = False  # it learns from any trial that it is told of, also from one that it did not draw
     points: Callable[[Space], list[dict[str, Any]]] | None = None  # what it runs through, where it draws nothing
 
 
@@ -105,11 +106,11 @@ def axis(distribution: BaseDistribution) -> list[Any]:
     return [low, middle, high]
 
 
-TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe)
+TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe, informed=True)
 RANDOM = Sampler("random", "draws anywhere, whatever the results", _random)
 GRID = Sampler("grid", "every combination of a few values of each field", _tpe, points=grid)
 CMAES = Sampler("cmaes", "moves a normal distribution to what did well (CMA-ES)", _cmaes, replayed=True)
-GP = Sampler("gp", "draws where a Gaussian process expects most", _gp)
+GP = Sampler("gp", "draws where a Gaussian process expects most", _gp, informed=True)
 NSGA2 = Sampler("nsga2", "for accuracy and for few seconds: a genetic algorithm (NSGA-II)", _nsga2, 2, replayed=True)
 SAMPLERS = {sampler.name: sampler for sampler in (TPE, RANDOM, GRID, CMAES, GP, NSGA2)}
 

@@ -5,17 +5,19 @@ repeat as long as the same results are known when it is asked.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
 from optuna.trial import Trial as StudyTrial
-from optuna.trial import TrialState
 
-from records.epoch import ACCURACY, EpochRecord, Objective
+from records.epoch import ACCURACY, EpochRecord, Objective, Row
 from records.events import Asked
 from records.history import TrialHistory
+from search.proposers.earlier import Observation, as_here
 from search.proposers.samplers import get_sampler, make_sampler
 from spaces.space import Space
 
@@ -49,12 +51,23 @@ def direction(objective: Objective) -> StudyDirection:
 class StudyProposer:
     """Asks the study for configs and tells it how they did; knows nothing of processes or files."""
 
-    def __init__(self, space: Space, samples: int, seed: int, sampler: str, objective: Objective = ACCURACY):
+    def __init__(
+        self,
+        space: Space,
+        samples: int,
+        seed: int,
+        sampler: str,
+        objective: Objective = ACCURACY,
+        earlier: Sequence[Observation] = (),
+        first: Sequence[Row] = (),
+    ):
+        """`earlier`: trials of other searches that the sampler is told of; `first`: values that are tried after anchors."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.samples, self.seed, self.sampler = space, samples, seed, get_sampler(sampler)
         self.objective, self.two = objective, self.sampler.objectives == 2
         directions = [direction(objective), *[StudyDirection.MINIMIZE] * self.two]
         self.study = optuna.create_study(directions=directions)
+        self.earlier, self.first = earlier, first
         self.grid = self.sampler.points(space) if self.sampler.points else []
         self.common: Any = None  # Optuna's notes on the fields that all trials have
         self.asked = 0
@@ -67,6 +80,11 @@ class StudyProposer:
         number, self.asked = self.asked, self.asked + 1
         if number < len(self.space.anchors):
             return self._anchor(number)
+        place = number - len(self.space.anchors)
+        if place < len(self.first) or self.earlier:
+            values = self.first[place] if place < len(self.first) else self._informed(number)
+            self._enqueue(number, values, optuna.samplers.RandomSampler(seed=0))
+            return Asked(number, self.space.build(values).model_dump(), values)
         if self.grid:
             self.study.enqueue_trial(self.grid[number - len(self.space.anchors)])
         trial = self._open(number)
@@ -100,6 +118,28 @@ class StudyProposer:
     def enough(self) -> None:
         """No further trials are wanted than those that have been asked for."""
         self.samples = self.asked
+
+    def _informed(self, number: int) -> Row:
+        """A draw from a study that has the earlier searches' trials as well, older than all of this one."""
+        sampler = make_sampler(self.sampler, self.seed, number, self.samples)
+        study = optuna.create_study(directions=self.study.directions, sampler=sampler)
+        own = self.study.get_trials(deepcopy=False)
+        study.add_trials([*self._as_trials(own), *own])
+        return self._suggest(study.ask())
+
+    def _as_trials(self, own: list[FrozenTrial]) -> list[FrozenTrial]:
+        """The earlier trials with scores of this search, each where it stood in its own."""
+        signs = [1.0 if way == StudyDirection.MAXIMIZE else -1.0 for way in self.study.directions]
+        scores = [[s * t.values[i] for t in own if t.state.is_finished() and t.values] for i, s in enumerate(signs)]
+        spaces = self.space.search
+        return [
+            create_trial(
+                values=[s * as_here(at, known) for s, at, known in zip(signs, one.standings, scores, strict=True)],
+                params=one.values,
+                distributions={name: spaces[name] for name in one.values},
+            )
+            for one in self.earlier
+        ]
 
     def _anchor(self, number: int) -> Asked:
         anchor = self.space.anchors[number]
