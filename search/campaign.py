@@ -30,7 +30,7 @@ from records.events import (
 from records.files import write_bytes
 from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import Endable, InRounds, Proposer
+from search.proposers.proposer import Endable, InRounds, Proposer, Prunes
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -64,6 +64,7 @@ class Campaign:
         self.kept: set[int] = set()  # trials whose networks are kept for being among the best
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
+        self.prunes = False  # whether the proposer says which trials are not worth going on with
         self.stop: Stop | None = None  # who says that enough has been asked for, where somebody does
 
     @property
@@ -160,6 +161,10 @@ class Campaign:
             return
         self.proposer.report(record)
         self.watcher.epoch(trial)
+
+    def hopeless(self, record: EpochRecord) -> bool:
+        """Whether a trial is to be stopped after this epoch, by whoever proposes."""
+        return self.prunes and isinstance(self.proposer, Prunes) and self.proposer.hopeless(record)
 
     def placed(self, number: int, where: Row) -> None:
         """A process has taken a trial up: the node it is on, its GPUs as Ray counts them, its threads."""

@@ -97,10 +97,12 @@ class SearchOptions(RunOptions):
         "sampler, and nothing else",
     )
     sampler: Annotated[str, OneOf(SAMPLERS)] = Field(
-        "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
+        "tpe", description="how configs are drawn; motpe, nsga2: for accuracy and for few seconds"
     )
     scheduler: Annotated[str | None, OneOf(SCHEDULERS)] = Field(
-        None, description="early stopping, or a population that finds a schedule (asha; none under local and nsga2)"
+        None,
+        description="early stopping, or a population that finds a schedule (asha; front of motpe; none under local and "
+        "nsga2)",
     )
     exchange_epochs: int | None = Field(
         None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"

@@ -40,6 +40,9 @@ class Scheduler:
     kind: Literal["none", "stopping", "population"]
     make: Callable[[Race], "TrialScheduler"]
     pauses: bool = False  # whether trials wait for each other, for which Ray keeps checkpoints of its own
+    of_front: bool = (
+        False  # whether it judges accuracy and seconds together, which the proposer does (proposers/front.py)
+    )
 
 
 def _none(race: Race) -> "TrialScheduler":
@@ -91,8 +94,10 @@ PBT = Scheduler("pbt", "a population whose worst quarter goes on from its best, 
                 _pbt, pauses=True)  # fmt: skip
 PB2 = Scheduler("pb2", "as pbt, fields chosen by a Gaussian process over the gains so far", "population", _pb2,
                 pauses=True)  # fmt: skip
+FRONT = Scheduler("front", "with motpe: stops what can no longer be better than all that took fewer seconds", "stopping",
+                  _none, of_front=True)  # fmt: skip
 NONE = Scheduler("none", "every trial runs to its end", "none", _none)
-SCHEDULERS = {scheduler.name: scheduler for scheduler in (ASHA, MEDIAN, HYPERBAND, PBT, PB2, NONE)}
+SCHEDULERS = {scheduler.name: scheduler for scheduler in (ASHA, MEDIAN, HYPERBAND, FRONT, PBT, PB2, NONE)}
 
 
 def get_scheduler(name: str) -> Scheduler:

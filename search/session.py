@@ -18,7 +18,7 @@ from search.planning.plan import Plan, make_draft, make_plan, preview
 from search.planning.run_json import describe
 from search.proposers.study import StudyProposer
 from search.running import execute, open_campaign, resume_line, write_tables
-from search.schedulers import is_population
+from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
 from search.views.terminal import Terminal
@@ -54,6 +54,7 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )
+    campaign.prunes = get_scheduler(plan.options.scheduler or NONE.name).of_front
     campaign.stop = NoiseStop(plan.folder, plan.options.samples) if options.stop_when == "noise" else None
     with terminal:
         interrupted = execute(plan, campaign)

@@ -17,6 +17,7 @@ from records.history import SAID, RunHistory, TrialHistory
 from search.gain import FEWEST, difference_sd, possible_gain, spread_between
 from search.options import SearchOptions
 from search.proposers.samplers import get_sampler, start_up
+from search.proposers.study import best_possible
 from search.schedulers import is_population
 
 
@@ -56,7 +57,7 @@ class NoiseStop:
         noise = self._noise(history, ranked)
         assert ranked[0].best
         best = history.objective.score(ranked[0].best)
-        gain = min(possible_gain(drawn, best, samples - asked), ceiling(history) - best)
+        gain = min(possible_gain(drawn, best, samples - asked), best_possible(history.objective) - best)
         if not gain < noise:
             return None
         return Enough(asked, samples, sentence(history, asked, samples, gain, noise), gain, noise)
@@ -83,13 +84,6 @@ def lifted_until(history: RunHistory, samples: int) -> int:
     """Trials that run in any case: where the search had ended and more samples were asked for, as many more."""
     last = history.enough
     return 0 if last is None else last.trials + samples - last.samples
-
-
-def ceiling(history: RunHistory) -> float:
-    """The best possible score."""
-    if history.objective.lower_is_better:
-        return 0.0
-    return math.inf if Measure(history.objective).metric.unit else 1.0
 
 
 def images_of(history: RunHistory) -> int:

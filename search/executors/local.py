@@ -32,6 +32,8 @@ def _run_one(campaign: Campaign, setting: Setting, asked: Asked) -> None:
         campaign.epoch(record)
         if campaign.broken:
             return
+        if campaign.hopeless(record):
+            return campaign.ended(asked.trial, "pruned", peak_memory_mb=peak_memory_mb(setting.device))
         if not record.finished and campaign.over_time():
             return campaign.ended(asked.trial, "interrupted", OUT_OF_TIME)
     campaign.ended(asked.trial, "complete", peak_memory_mb=peak_memory_mb(setting.device))

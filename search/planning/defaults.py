@@ -9,8 +9,8 @@ from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import SearchOptions
-from search.proposers.samplers import get_sampler
-from search.schedulers import ASHA, NONE, get_scheduler
+from search.proposers.samplers import Sampler, get_sampler
+from search.schedulers import ASHA, FRONT, NONE, Scheduler, get_scheduler
 from trainables.data.folder import is_division
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts, is_embedded
@@ -64,6 +64,8 @@ def _default_weights(space: str, drawn: bool) -> str:
 
 def _default_scheduler(options: SearchOptions) -> str:
     """Early stopping is Ray's, and a trial that is stopped early has not taken its seconds."""
+    if get_sampler(options.sampler).bounded:
+        return FRONT.name
     stops = options.executor == "ray" and get_sampler(options.sampler).objectives == 1
     return ASHA.name if stops else NONE.name
 
@@ -92,7 +94,8 @@ def _default_name(options: SearchOptions) -> str:
 
 def _check(options: SearchOptions, cores: int) -> None:
     gpus, here = options.gpus_per_trial or 0.0, gpus_here()
-    stops = get_scheduler(options.scheduler or NONE.name).kind != "none"
+    scheduler, sampler = get_scheduler(options.scheduler or NONE.name), get_sampler(options.sampler)
+    stops = scheduler.kind != "none" and not scheduler.of_front
     if not options.address and gpus > here:
         raise UsageError(
             f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
@@ -107,14 +110,24 @@ def _check(options: SearchOptions, cores: int) -> None:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
     if options.executor == "local" and stops:
         raise UsageError(f"--scheduler {options.scheduler} is Ray's; pass --scheduler none with --executor local.")
-    if get_sampler(options.sampler).objectives == 2 and stops:
-        raise UsageError(
-            f"--sampler {options.sampler} weighs accuracy against seconds, and a trial that is stopped early has neither; "
-            f"pass --scheduler none with it, got {options.scheduler}."
-        )
+    _check_objectives(sampler, scheduler)
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
     check_split(options.split, options.data)
+
+
+def _check_objectives(sampler: Sampler, scheduler: Scheduler) -> None:
+    able = f"none{f' or {FRONT.name}' * sampler.bounded}"
+    if sampler.objectives == 2 and scheduler.kind != "none" and not (scheduler.of_front and sampler.bounded):
+        raise UsageError(
+            f"--sampler {sampler.name} weighs accuracy against seconds, and a trial that is stopped early has neither; "
+            f"pass --scheduler {able} with it, got {scheduler.name}."
+        )
+    if scheduler.of_front and sampler.objectives == 1:
+        raise UsageError(
+            f"--scheduler {scheduler.name} judges accuracy and seconds together; pass --sampler motpe with it, got "
+            f"{sampler.name}."
+        )
 
 
 def check_split(split: str | None, data: str) -> None:

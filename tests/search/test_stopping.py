@@ -10,13 +10,15 @@ from hypothesis import strategies as some
 
 from benchmarks import stopping as benchmark
 from console.errors import UsageError
+from records.epoch import Objective
 from records.events import Asked, Ended, Enough, Epoch, from_line, to_line
 from records.history import RunHistory, read_history
 from search import run, status
 from search.gain import difference_sd, possible_gain, spread_between
 from search.options import SearchOptions
 from search.planning.defaults import complete
-from search.stopping import NoiseStop, ceiling, check_stop, scores
+from search.proposers.study import best_possible
+from search.stopping import NoiseStop, check_stop, scores
 from tests.analysis.test_runs_and_tables import record
 
 LOCAL = ["--space", "self_paced", "--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--epochs",
@@ -105,7 +107,7 @@ def test_seeds_that_differ_more_than_images_make_the_noise(tmp_path):
 def test_a_failed_draw_counts_as_the_worst_and_no_score_passes_the_best_possible_one(tmp_path):
     made = history([0.9, 0.8, -1.0, 0.7], 20)
     assert scores([made.trials[number] for number in (1, 2, 3)]).tolist() == [0.8, 0.7, 0.7]
-    assert ceiling(made) == 1.0
+    assert best_possible(made.objective) == 1.0 and best_possible(Objective("loss", True)) == 0.0
     perfect = NoiseStop(tmp_path, 20).judge(history([1.0, *[0.2, 0.9] * 5], 20), 11, 20)
     assert perfect and perfect.gain == 0.0
 
