@@ -18,11 +18,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 TAIL = 4  # the best of so many trials are its tail
 FEWEST = 3  # excesses that a scale is fitted to
-SURE = 0.9
+SURE = 0.95  # of the gain that is given: the best of what comes adds no more with this probability
 
 
 def possible_gain(draws: Floats, best: float, more: int) -> float:
     """What the best of `more` further trials adds to `best` at most, with probability SURE. In the unit of the scores.
+
+    Were the scale of the tail known; fitted to the best few of exponential draws, it holds 0.88 of the time.
 
     draws (n,): the scores in the order of asking, n > 2 * FEWEST. A sampler that learns draws better later than before, so
     the later half is looked at by itself as well, and the larger of the two gains counts.
