@@ -117,6 +117,13 @@ class SearchOptions(RunOptions):
         ge=0,
         description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
     )
+    promote: int = Field(
+        0,
+        ge=0,
+        description="train the best K trials and the anchors again on images of --promote-size, and say whether the "
+        "smaller ones could be trusted",
+    )
+    promote_size: int | None = Field(None, ge=8, le=1024, description="promote: pixels a side")
     confirm_seeds: int = Field(5, ge=1, le=1000, description="confirm: fresh seeds, from the one after --seed on")
 
 
