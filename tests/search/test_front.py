@@ -19,6 +19,7 @@ from search.planning.defaults import complete
 from search.proposers.front import Front, dominates, hope
 from search.proposers.samplers import SAMPLERS
 from search.proposers.study import values_of
+from search.views.optuna_study import StudyMirror
 from spaces.self_paced import SELF_PACED
 from tests.search.test_samplers import SMALL
 from tests.search.test_study import Spoken, record
@@ -203,8 +204,13 @@ def test_a_hopeless_trial_is_stopped_in_the_executor(tmp_path, monkeypatch):
     """The clock of a small machine decides nothing here: every draw after the fifth is called hopeless."""
     monkeypatch.setattr(Front, "hopeless", lambda front, trial, *looked: trial > 5)
     assert run.main([*WORDS, "--executor", "local", "--out", str(tmp_path), "--name", "all"]) == run.DONE
-    states = [trial.state for trial in read_history(tmp_path / "all").trials.values()]
-    assert states == ["complete"] * 6 + ["pruned"] * 8
+    history = read_history(tmp_path / "all")
+    assert [trial.state for trial in history.trials.values()] == ["complete"] * 6 + ["pruned"] * 8
+    mirror = StudyMirror(tmp_path / "all", history.run, tmp_path / "study.journal")  # what optuna-dashboard shows
+    assert mirror.update(history)
+    shown = mirror.storage.get_all_trials(0)
+    assert [bool(trial.values) for trial in shown] == [True] * 6 + [False] * 8
+    mirror.close()
 
 
 @pytest.mark.slow
