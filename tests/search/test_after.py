@@ -21,6 +21,7 @@ from search.planning.earlier import Earlier, EarlierRun, read_earlier
 from search.proposers.earlier import Observation, as_here, standings
 from search.proposers.study import StudyProposer
 from spaces.self_paced import AS_RUN, SELF_PACED
+from tests import made_runs
 from tests.search.test_samplers import SMALL
 from tests.search.test_study import Spoken, record
 from tests.search.test_study import run_all as run_through
@@ -116,7 +117,22 @@ def options(**more) -> SearchOptions:
     return SearchOptions(**({"space": "self_paced", "sampler": "tpe"} | more))
 
 
-def test_pruned_trials_stand_below_complete_ones_and_failed_ones_nowhere():
+def test_pruned_trials_stand_below_complete_ones_and_of_two_objectives_nowhere(tmp_path):
+    folder = made_runs.write(tmp_path / "early", made_runs.about(12, 6), made_runs.made_events(12, 6))
+    history = read_history(folder)
+    of = {
+        json.dumps({k: t.asked.config[k] for k in t.asked.values}, sort_keys=True): t for t in history.trials.values()
+    }
+    one, two = (read_earlier(options(after=str(folder), sampler=name)).runs[0] for name in ("tpe", "motpe"))
+    states = [of[json.dumps(seen.values, sort_keys=True)].state for seen in one.observations]
+    complete = states.count("complete")
+    assert states == ["complete"] * complete + ["pruned"] * (len(states) - complete) and 0 < complete < len(states)
+    worst, best = (history.trials[n].worth().eval_accuracy for n in (1, 8))
+    assert best > worst  # though it was pruned
+    assert len(two.observations) == complete and {len(seen.standings) for seen in two.observations} == {2}
+
+
+def test_trials_stand_as_they_are_ranked_and_the_best_of_all_comes_first():
     folder = GOLDEN / "search"
     history = read_history(folder)
     space = history.run["setting"]["strategy"]
