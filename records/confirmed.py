@@ -21,6 +21,7 @@ class Confirmed:
     tests: dict[int, float]  # test figure by seed
     failed: int
     objective: Objective = ACCURACY  # what the figures are of
+    validation_sd: float = math.nan  # between the seeds, each with a split of its own; of one seed not a number
 
     @property
     def seeds(self) -> int:
@@ -73,5 +74,6 @@ def confirmed_trials(folder: Path) -> dict[int, Confirmed]:
             selected, tested = trial.best.figure(by.metric), trial.test.figure(by.metric)
             picked.setdefault(number, []).append(math.nan if selected is None else selected)
             tests.setdefault(number, {})[trial.setting.seed] = math.nan if tested is None else tested
-    return {n: Confirmed(statistics.fmean(picked[n]) if n in picked else math.nan, tests.get(n, {}), failed[n], by)
+    return {n: Confirmed(statistics.fmean(picked[n]) if n in picked else math.nan, tests.get(n, {}), failed[n], by,
+                         statistics.stdev(picked[n]) if len(picked.get(n, ())) > 1 else math.nan)
             for n in failed}  # fmt: skip

@@ -124,6 +124,19 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Enough:
+    """A search asks for no further trials, though it was to have more: they would probably show nothing new."""
+
+    name: ClassVar = "enough"
+    trials: int  # asked for by then
+    samples: int  # that were wanted
+    reason: str  # a sentence
+    gain: float  # the most that the others might have added, in the unit of what is picked by
+    noise: float  # the standard error of a difference of two trials, in the same unit
+    time: float | None = None
+
+
+@dataclass(frozen=True)
 class Tested:
     """Test has been opened for a trial's selected network."""
 
@@ -141,9 +154,9 @@ class Tested:
         return value
 
 
-Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Paused | Ended | Tested
+Event = Started | Resumed | Round | Asked | Placed | Epoch | Lost | Paused | Ended | Enough | Tested
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Paused, Ended, Tested)
+    kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Paused, Ended, Enough, Tested)
 }
 NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
 BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values

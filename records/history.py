@@ -10,7 +10,7 @@ from typing import Literal
 
 from console.errors import UsageError
 from records.epoch import ACCURACY, EpochRecord, Objective, Row
-from records.events import Asked, Ended, Ending, Epoch, Event, Kind, Paused, Resumed, Round, Tested
+from records.events import Asked, Ended, Ending, Enough, Epoch, Event, Kind, Paused, Resumed, Round, Tested
 from records.folder import ledger_file, read_run
 from records.ledger import read_events
 from spaces.arm import Arm
@@ -112,6 +112,7 @@ class RunHistory:
         self.objective = Objective.of(run.get("setting", {}))
         self.trials: dict[int, TrialHistory] = {}
         self.rounds: list[Round] = []  # of a head-to-head, those after the first
+        self.enough: Enough | None = None  # the last time that a search wanted no further trials
         self.changed: set[int] = set()  # trials that something has happened to; whoever has seen to them clears it
         self.first: float | None = None  # time of the first event, seconds since 1970
         self.last: float | None = None
@@ -144,11 +145,26 @@ class RunHistory:
             self._of(event.trial).test = event
         elif isinstance(event, Round):
             self.rounds.append(event)
+        elif isinstance(event, Enough):
+            self.enough = event
 
     @property
     def further(self) -> int:
         """Trials that later rounds have added to what was asked for at first."""
         return sum(len(each.arms) * len(each.seeds) for each in self.rounds)
+
+    @property
+    def satisfied(self) -> Enough | None:
+        """Why the run wants no further trials; None where it does, also since it was asked for more afterwards."""
+        options = self.run.get("options", {})
+        ends = options.get("stop_when", "never") != "never"
+        return self.enough if self.enough and ends and options["samples"] <= self.enough.samples else None
+
+    @property
+    def samples(self) -> int:
+        """Trials in all, as far as is known by now."""
+        wanted: int = self.run["options"]["samples"] + self.further
+        return wanted if self.satisfied is None else min(wanted, max(self.satisfied.trials, len(self.trials)))
 
     def lose(self) -> None:
         """Nobody writes this ledger any more: what still runs in it does not."""

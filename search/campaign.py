@@ -16,6 +16,7 @@ from records.events import (
     Asked,
     Ended,
     Ending,
+    Enough,
     Epoch,
     Event,
     Lost,
@@ -30,7 +31,7 @@ from records.events import (
 from records.files import write_bytes
 from records.history import SAID, RunHistory, TrialHistory, best_first
 from records.ledger import Ledger
-from search.proposers.proposer import Hears, InRounds, Proposer
+from search.proposers.proposer import Endable, Hears, InRounds, Proposer, Prunes
 
 SAME_FAILURES = 3  # after so many trials that fail alike, and none that does not, the rest would too
 OUT_OF_TIME = "the time budget is spent"
@@ -46,6 +47,12 @@ class Watcher(Protocol):
     def say(self, text: str) -> None: ...
 
 
+class Stop(Protocol):
+    """Who says that a search has seen enough."""
+
+    def judge(self, history: RunHistory, asked: int, samples: int) -> Enough | None: ...
+
+
 class Campaign:
     """Asks, records and ends trials; keeps the networks of the best few and of the anchors."""
 
@@ -58,6 +65,8 @@ class Campaign:
         self.kept: set[int] = set()  # trials whose networks are kept for being among the best
         self.stopped = ""  # why no more trials are wanted
         self.broken = ""  # why nothing more can be written
+        self.prunes = False  # whether the proposer says which trials are not worth going on with
+        self.stop: Stop | None = None  # who says that enough has been asked for, where somebody does
 
     @property
     def trials(self) -> dict[int, TrialHistory]:
@@ -81,6 +90,8 @@ class Campaign:
         for trial in self.trials.values():
             if trial.state == "interrupted":
                 trial.run_again()
+        if self.history.satisfied:
+            self._ask_no_more()
         self.kept = {number for number, trial in self.trials.items() if trial.state != "running"}
         self.reopened = [number for number, trial in self.trials.items() if trial.runs]
 
@@ -120,6 +131,7 @@ class Campaign:
             return None
         if self.reopened:
             return self.trials[self.reopened.pop(0)].asked
+        self._judge()
         proposal = self.proposer.ask()
         if proposal is None:
             return None
@@ -127,6 +139,18 @@ class Campaign:
         self._write(asked)
         self.watcher.asked(self.trials[asked.trial])
         return asked
+
+    def _judge(self) -> None:
+        """Before a trial is asked for: whether it is wanted at all. What runs already runs to its end."""
+        asked, samples = self.proposer.asked, self.proposer.samples
+        event = self.stop.judge(self.history, asked, samples) if self.stop and asked < samples else None
+        if event is not None and self._write(replace(event, time=time.time())):
+            self._ask_no_more()
+
+    def _ask_no_more(self) -> None:
+        assert isinstance(self.proposer, Endable)
+        self.proposer.enough()
+        self.watcher.expects(self.proposer.samples)
 
     def epoch(self, record: EpochRecord, member: Member | None = None) -> None:
         """An epoch has been trained; one that a restarted trial repeats replaces nothing and is not written twice.
@@ -140,6 +164,10 @@ class Campaign:
             return
         self.proposer.report(record)
         self.watcher.epoch(trial)
+
+    def hopeless(self, record: EpochRecord) -> bool:
+        """Whether a trial is to be stopped after this epoch, by whoever proposes."""
+        return self.prunes and isinstance(self.proposer, Prunes) and self.proposer.hopeless(record)
 
     def placed(self, number: int, where: Row) -> None:
         """A process has taken a trial up: the node it is on, its GPUs as Ray counts them, its threads."""

@@ -4,6 +4,7 @@ The best of many trials is partly the luckiest of them. What is named best is wh
 pick lost there is said.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from analysis.rulebook.sentences import sentence
 from console.errors import UsageError
 from console.wording import columns, many
 from records.confirmed import CONFIRM, Confirmed, confirmed_trials
-from records.epoch import ACCURACY
+from records.epoch import ACCURACY, Row
 from records.history import TrialHistory
 from search.campaign import Campaign
 from search.options import SearchOptions
@@ -60,25 +61,35 @@ def confirm(plan: Plan, searched: Campaign) -> Confirmation:
     first = plan.setting.seed + 1
     seeds = range(first, first + plan.options.confirm_seeds)
     own = _plan_of_confirmation(plan)
-    queue = HeadToHead([contestant(trial, plan) for trial in chosen], own.setting, seeds, Budget())
     print(f"\nConfirming {many(len(chosen), 'config')} on {many(len(seeds), 'fresh seed')}.", flush=True)
-    about = describe(own, "search.run", "head_to_head") | {"verdict": verdict.row()}
-    about |= {"compare": {"strategies": ",".join(map(str, queue.arms)), "seeds": len(seeds)}}
-    terminal = Terminal(queue.samples, own.setting.epochs)
-    campaign = open_campaign(
-        own,
-        about,
-        own.folder.exists(),
-        lambda: Campaign(own.folder, about, queue, queue.samples, searched.deadline, terminal),
-    )
-    with terminal:
-        interrupted = execute(own, campaign)
+    campaign, interrupted = train_again(own, plan, chosen, seeds, searched.deadline, {"verdict": verdict.row()})
     if not (interrupted or campaign.broken):
         open_tests(own, campaign)
     campaign.ledger.close()
     if not campaign.broken:
         write_tables(own)
     return Confirmation(confirmed_trials(plan.folder), judged_pairs(campaign, verdict), interrupted)
+
+
+def train_again(
+    own: Plan, plan: Plan, chosen: list[TrialHistory], seeds: Sequence[int], deadline: float | None, more: Row
+) -> tuple[Campaign, bool]:
+    """The head-to-head of trials of the search `plan` by the plan `own`, and whether it was interrupted.
+
+    `more` goes into its run.json.
+    """
+    queue = HeadToHead([contestant(trial, plan) for trial in chosen], own.setting, seeds, Budget())
+    about = describe(own, "search.run", "head_to_head") | more
+    about |= {"compare": {"strategies": ",".join(map(str, queue.arms)), "seeds": len(seeds)}}
+    terminal = Terminal(queue.samples, own.setting.epochs)
+    campaign = open_campaign(
+        own,
+        about,
+        own.folder.exists(),
+        lambda: Campaign(own.folder, about, queue, queue.samples, deadline, terminal),
+    )
+    with terminal:
+        return campaign, execute(own, campaign)
 
 
 def choose(searched: Campaign, most: int) -> list[TrialHistory]:

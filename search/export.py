@@ -119,10 +119,13 @@ def _standing(row: Row) -> tuple[float, float, str, int]:
 
 
 def front(ranked: list[Row]) -> list[Row]:
-    """Of ranked rows: those that are quicker than every one before them."""
+    """Of ranked rows of complete trials: those that are quicker than every one before them.
+
+    A trial that was stopped early has not taken the seconds of a whole one.
+    """
     kept: list[Row] = []
     for row in ranked:
-        if not kept or row["seconds"] < kept[-1]["seconds"]:
+        if row["state"] == "complete" and (not kept or row["seconds"] < kept[-1]["seconds"]):
             kept.append(row)
     return kept
 

@@ -73,7 +73,7 @@ REPORT_WARNING = (
 
 def _test_lines(plan: Plan, campaign: Campaign, judged: list[Judged]) -> str:
     if not judged:
-        return "Test was not opened."
+        return f"Test was not opened{' but for what was promoted' * bool(plan.options.promote)}."
     lines = [
         f"  trial {j.trial.number}{called(j.trial)}: "
         f"accuracy {j.figures.accuracy:.3f}, loss {j.figures.loss:.3f}, KNN {j.figures.knn:.3f}"

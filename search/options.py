@@ -99,11 +99,18 @@ class SearchOptions(RunOptions):
     configs: str | None = Field(
         None, description="best.parquet of an earlier run: its configs of this strategy are tried first, as anchors are"
     )
+    after: str | None = Field(
+        None,
+        description="earlier searches of this strategy, run folders with commas: how their trials stood informs the "
+        "sampler, and nothing else",
+    )
     sampler: Annotated[str, OneOf(SAMPLERS)] = Field(
-        "tpe", description="how configs are drawn; nsga2: for accuracy and for few seconds"
+        "tpe", description="how configs are drawn; motpe, nsga2: for accuracy and for few seconds"
     )
     scheduler: Annotated[str | None, OneOf(SCHEDULERS)] = Field(
-        None, description="early stopping, or a population that finds a schedule (asha; none under local and nsga2)"
+        None,
+        description="early stopping, or a population that finds a schedule (asha; front of motpe; none under local and "
+        "nsga2)",
     )
     topk: int | None = Field(
         None, ge=1, description="topk: drawn trials that go on to their end (a ninth of --samples, and three at least)"
@@ -112,11 +119,22 @@ class SearchOptions(RunOptions):
         None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
+    stop_when: Literal["never", "noise"] = Field(
+        "never",
+        description="noise: ask for no more trials once what they may add is below what validation images can tell apart",
+    )
     confirm: int = Field(
         0,
         ge=0,
         description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
     )
+    promote: int = Field(
+        0,
+        ge=0,
+        description="train the best K trials and the anchors again on images of --promote-size, and say whether the "
+        "smaller ones could be trusted",
+    )
+    promote_size: int | None = Field(None, ge=8, le=1024, description="promote: pixels a side")
     confirm_seeds: int = Field(5, ge=1, le=1000, description="confirm: fresh seeds, from the one after --seed on")
 
 

@@ -63,6 +63,7 @@ class Scheduler:
     make: Callable[[Race], "TrialScheduler"] | None = None  # one of Ray's
     pauses: bool = False  # whether trials wait for each other
     rule: Callable[[Race], Rule] | None = None  # one that needs no Ray
+    of_front: bool = False  # whether it judges accuracy and seconds together: the proposer does (proposers/front.py)
 
 
 def _none(race: Race) -> "TrialScheduler":
@@ -116,8 +117,10 @@ PBT = Scheduler("pbt", "a population whose worst quarter goes on from its best, 
                 _pbt, pauses=True)  # fmt: skip
 PB2 = Scheduler("pb2", "as pbt, fields chosen by a Gaussian process over the gains so far", "population", _pb2,
                 pauses=True)  # fmt: skip
+FRONT = Scheduler("front", "with motpe: stops what can no longer be better than all that took fewer seconds", "stopping",
+                  _none, of_front=True)  # fmt: skip
 NONE = Scheduler("none", "every trial runs to its end", "none", _none)
-SCHEDULERS = {each.name: each for each in (ASHA, PASHA, TOPK, MEDIAN, HYPERBAND, PBT, PB2, NONE)}
+SCHEDULERS = {each.name: each for each in (ASHA, PASHA, TOPK, MEDIAN, HYPERBAND, FRONT, PBT, PB2, NONE)}
 
 
 def get_scheduler(name: str) -> Scheduler:

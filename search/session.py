@@ -13,11 +13,14 @@ from search.finish import next_commands, summary
 from search.options import SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.defaults import parse_duration
+from search.planning.earlier import Earlier, about_earlier, read_earlier, recorded
 from search.planning.plan import Plan, make_draft, make_plan, preview
 from search.planning.run_json import describe
+from search.promote import check_promote, check_size, promote, promoted_lines
 from search.proposers.study import StudyProposer
 from search.running import execute, open_campaign, resume_line, write_tables
-from search.schedulers import is_population
+from search.schedulers import NONE, get_scheduler, is_population
+from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
 from search.views.terminal import Terminal
 from trainables.metrics import get_metric
@@ -28,19 +31,33 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
     budget = parse_duration(options.time_budget)
     check_confirm(options)
+    check_promote(options)
+    check_stop(options)
+    earlier = Earlier() if resumes else read_earlier(options)
     if dry:
         return dry_run(options, resumes)
-    plan = make_plan(options, resumes)
-    print(headline(plan), flush=True)
+    plan = make_plan(options, resumes, lambda setting: check_size(options, setting))
+    earlier = recorded(plan.folder) if resumes else earlier
+    print("\n".join([headline(plan), *about_earlier(earlier, plan.setting, plan.space)]), flush=True)
     started = time.monotonic()
     objective = Objective(plan.setting.metric, plan.setting.lower_is_better)
-    proposer = StudyProposer(plan.space, plan.options.samples, options.seed, options.sampler, objective)
+    proposer = StudyProposer(
+        plan.space,
+        plan.options.samples,
+        options.seed,
+        options.sampler,
+        objective,
+        earlier.observations,
+        earlier.first(plan.space),
+    )
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
-    about = describe(plan)
+    about = describe(plan) | earlier.row()
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )
+    campaign.prunes = get_scheduler(plan.options.scheduler or NONE.name).of_front
+    campaign.stop = NoiseStop(plan.folder, plan.options.samples) if options.stop_when == "noise" else None
     with terminal:
         interrupted = execute(plan, campaign)
     return _finish(plan, campaign, interrupted, started)
@@ -49,11 +66,16 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
 def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -> int:
     holdout, whole = plan.setting.protocol == "holdout", not (interrupted or campaign.broken)
     found = confirm(plan, campaign) if plan.options.confirm and whole and campaign.history.ranked() else None
-    interrupted = interrupted or bool(found and found.interrupted)
-    judged = open_test(plan, campaign) if holdout and whole and not interrupted else []
+    promoted = promote(plan, campaign) if plan.options.promote and whole and campaign.history.ranked() else None
+    interrupted = interrupted or any(again.interrupted for again in (found, promoted) if again)
+    judged = open_test(plan, campaign) if holdout and whole and not (interrupted or promoted) else []
     campaign.ledger.close()
     tables = not campaign.broken and write_tables(plan)
     print(summary(plan, campaign, judged, time.monotonic() - started, found))
+    if promoted:
+        print("\n".join(promoted_lines(campaign, promoted)))
+    if enough := campaign.history.satisfied:
+        print(f"{enough.reason[0].upper()}{enough.reason[1:]}.")
     print(next_commands(campaign, tables))
     if interrupted:
         print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
@@ -63,15 +85,15 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
         print(f"What was finished is kept in the ledger. Make room, then:\n{resume_line('search.run', plan)}")
         return TOO_FEW
     ended = sum(trial.state in RANKED for trial in campaign.trials.values())
-    if ended < plan.options.samples:
-        print(f"{ended} of {plan.options.samples} trials ended complete or pruned.")
+    if ended < campaign.proposer.samples:
+        print(f"{ended} of {campaign.proposer.samples} trials ended complete or pruned.")
         return TOO_FEW
     return DONE
 
 
 def dry_run(options: SearchOptions, resumes: bool) -> int:
     """Say what would run, and what would be made first; make nothing."""
-    draft = make_draft(options, resumes)
+    draft = make_draft(options, resumes, lambda setting: check_size(options, setting))
     plan = preview(draft)
     if plan is not None:
         print(headline(plan))

@@ -61,7 +61,7 @@ def ended(follower: LedgerFollower) -> set[int]:
 def terminal_of(follower: LedgerFollower, now: float) -> Terminal:
     """What the search itself would show, from its ledger. `now`: seconds since 1970."""
     options, history = follower.run["options"], follower.history
-    terminal = Terminal(options["samples"] + history.further, options["epochs"])
+    terminal = Terminal(history.samples, options["epochs"])
     terminal.trials = history.trials
     until = now if follower.live else history.last or now
     terminal.started = time.monotonic() - history.seconds(until)
@@ -77,7 +77,8 @@ def lines(follower: LedgerFollower, now: float) -> list[str]:
     else:
         spent = clock(time.monotonic() - terminal.started)
         said += [" · ".join([*terminal.counts(), f"{spent} in all"]), *terminal.best()]
-    return said + errors(follower)
+    enough = follower.history.satisfied
+    return said + ([enough.reason] if enough else []) + errors(follower)
 
 
 def headline(follower: LedgerFollower) -> str:
@@ -85,7 +86,7 @@ def headline(follower: LedgerFollower) -> str:
     options, trials = follower.run["options"], follower.history.trials
     head_to_head = follower.history.kind == "head_to_head"
     strategies = follower.run["compare"]["strategies"] if head_to_head else options["space"]
-    samples = options["samples"] + follower.history.further
+    samples = follower.history.samples
     left = samples - sum(trial.state in SAID for trial in trials.values())
     state = (
         "running"

@@ -162,10 +162,14 @@ def _apart(best: pd.DataFrame, value: str) -> list[Any]:
 
 
 def pareto(finals: pd.DataFrame, by: Objective = ACCURACY) -> pd.DataFrame:
-    """The trials with a result, quickest first, and whether each is on the front: better than all quicker ones."""
+    """The trials with a result, quickest first, and whether each is on the front: better than all quicker ones.
+
+    The front is of complete trials alone: one that was stopped early has not taken the seconds of a whole one.
+    """
     rows = finals[finals["best_epoch"].notna() & finals["state"].isin(STATES)]
     rows = rows.sort_values(["seconds", f"selection_{by.metric}"], ascending=[True, by.lower_is_better]).copy()
     score = rows[f"selection_{by.metric}"].astype(float) * by.turned(1)
+    score = score.where(rows["state"] == "complete", -np.inf)
     return rows.assign(front=score > score.cummax().shift(fill_value=-np.inf))
 
 

@@ -42,7 +42,7 @@ def _run_one(campaign: Campaign, setting: Setting, referee: Referee, asked: Aske
             return
         if record.finished:
             break
-        decision = referee.judge(record)
+        decision = "stop" if campaign.hopeless(record) else referee.judge(record)
         if decision == "pause":
             trial.save(last_checkpoint(campaign.folder, asked.trial))
             return campaign.paused(asked.trial)

@@ -178,13 +178,15 @@ class CampaignSearcher(NotKept, Searcher):
 
 
 class CampaignStopper(NotKept, tune.Stopper):
-    """Ends the search where nothing more can come of it: no room to write, or the same failure every time."""
+    """Ends the search where nothing more can come of it: no room to write, or the same failure every time. Ends a trial
+    that whoever proposes has no more hope of.
+    """
 
     def __init__(self, campaign: Campaign):
         self.campaign = campaign
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
+        return "record" in result and self.campaign.hopeless(result["record"])
 
     def stop_all(self) -> bool:
         return bool(self.campaign.stopped) and self.campaign.stopped != OUT_OF_TIME

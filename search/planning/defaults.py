@@ -9,9 +9,9 @@ from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
 from search.options import SearchOptions
-from search.proposers.samplers import get_sampler
+from search.proposers.samplers import Sampler, get_sampler
 from search.racing.topk import how_many
-from search.schedulers import ASHA, NONE, SCHEDULERS, get_scheduler
+from search.schedulers import ASHA, FRONT, NONE, SCHEDULERS, Scheduler, get_scheduler
 from trainables.data.folder import is_division
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts, is_embedded
@@ -66,6 +66,8 @@ def _default_weights(options: SearchOptions, drawn: bool) -> str:
 
 def _default_scheduler(options: SearchOptions) -> str:
     """A trial that is stopped early has not taken its seconds; under local, every one is run to its end by default."""
+    if get_sampler(options.sampler).bounded:
+        return FRONT.name
     stops = options.executor == "ray" and get_sampler(options.sampler).objectives == 1
     return ASHA.name if stops else NONE.name
 
@@ -94,7 +96,8 @@ def _default_name(options: SearchOptions) -> str:
 
 def _check(options: SearchOptions, cores: int) -> None:
     gpus, here = options.gpus_per_trial or 0.0, gpus_here()
-    stops = get_scheduler(options.scheduler or NONE.name).kind != "none"
+    scheduler, sampler = get_scheduler(options.scheduler or NONE.name), get_sampler(options.sampler)
+    stops = scheduler.kind != "none" and not scheduler.of_front
     if not options.address and gpus > here:
         raise UsageError(
             f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
@@ -107,20 +110,30 @@ def _check(options: SearchOptions, cores: int) -> None:
         )
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
-    if options.executor == "local" and stops and get_scheduler(options.scheduler or NONE.name).rule is None:
-        own = [scheduler.name for scheduler in SCHEDULERS.values() if scheduler.rule]
+    if options.executor == "local" and stops and scheduler.rule is None:
+        own = [each.name for each in SCHEDULERS.values() if each.rule]
         raise UsageError(
             f"--scheduler {options.scheduler} is Ray's; pass --scheduler none, {', '.join(own[:-1])} or {own[-1]} with "
             f"--executor local."
         )
-    if get_sampler(options.sampler).objectives == 2 and stops:
-        raise UsageError(
-            f"--sampler {options.sampler} weighs accuracy against seconds, and a trial that is stopped early has neither; "
-            f"pass --scheduler none with it, got {options.scheduler}."
-        )
+    _check_objectives(sampler, scheduler)
     if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
     check_split(options.split, options.data)
+
+
+def _check_objectives(sampler: Sampler, scheduler: Scheduler) -> None:
+    able = f"none{f' or {FRONT.name}' * sampler.bounded}"
+    if sampler.objectives == 2 and scheduler.kind != "none" and not (scheduler.of_front and sampler.bounded):
+        raise UsageError(
+            f"--sampler {sampler.name} weighs accuracy against seconds, and a trial that is stopped early has neither; "
+            f"pass --scheduler {able} with it, got {scheduler.name}."
+        )
+    if scheduler.of_front and sampler.objectives == 1:
+        raise UsageError(
+            f"--scheduler {scheduler.name} judges accuracy and seconds together; pass --sampler motpe with it, got "
+            f"{sampler.name}."
+        )
 
 
 def check_split(split: str | None, data: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from console.errors import UsageError
@@ -101,6 +101,17 @@ def make_plan(asked: SearchOptions, resumes: bool = False, also: Callable[[Setti
     check_room(plan.folder, plan.disk_bytes)
     facts(on_this_machine(setting))
     return plan
+
+
+def at_size(plan: Plan, image_size: int) -> Plan:
+    """The same on images of another size, with all that stands ready before the first epoch. Raises UsageError."""
+    setting = plan.setting.model_copy(update={"image_size": image_size, "data_digest": None})
+    data, split = load_data(setting)
+    setting = setting.model_copy(update={"data_digest": data.digest})
+    load_data(setting)  # as in `make_plan`
+    facts(on_this_machine(setting))
+    options = plan.options.model_copy(update={"image_size": image_size})
+    return replace(plan, options=options, setting=setting, data=data, split=split)
 
 
 def preview(draft: Draft) -> Plan | None:

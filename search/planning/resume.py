@@ -15,7 +15,7 @@ from records.folder import read_run
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard", "until_decided", "max_seeds"}
+FREE |= {"dashboard", "until_decided", "max_seeds", "stop_when"}
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}

@@ -30,6 +30,22 @@ class Proposer(Protocol):
 
 
 @runtime_checkable
+class Endable(Protocol):
+    """A proposer that can be told to ask for no more."""
+
+    def enough(self) -> None:
+        """No further trials are wanted than those that have been asked for."""
+
+
+@runtime_checkable
+class Prunes(Protocol):
+    """A proposer that says itself which trials are not worth going on with."""
+
+    def hopeless(self, record: EpochRecord) -> bool:
+        """Whether nothing that the study could still learn from may come of a trial after this epoch."""
+
+
+@runtime_checkable
 class InRounds(Protocol):
     """A proposer that can be given more to run."""
 

@@ -26,6 +26,8 @@ class Sampler:
     make: Callable[[int, int], BaseSampler]  # (where its random numbers begin, trials of the search) -> the sampler
     objectives: Literal[1, 2] = 1  # accuracy; or also seconds of training and scoring
     replayed: bool = False  # it keeps notes on the trials it drew, so a resumed run has to draw them again
+    informed: bool = False  # it learns from any trial that it is told of, also from one that it did not draw
+    bounded: bool = False  # of a trial that is stopped early it can be told a bound, where there is no value
     points: Callable[[Space], list[dict[str, Any]]] | None = None  # what it runs through, where it draws nothing
 
 
@@ -37,14 +39,14 @@ def make_sampler(sampler: Sampler, seed: int, number: int, samples: int) -> Base
         return sampler.make(address, samples)
 
 
-def _start_up(samples: int) -> int:
+def start_up(samples: int) -> int:
     """Trials that are drawn blindly: a quarter of the samples at most."""
     return max(1, samples // 4)
 
 
 def _tpe(address: int, samples: int) -> BaseSampler:
     # running trials count as bad ones, so that two trials at a time do not draw the same config
-    return optuna.samplers.TPESampler(seed=address, n_startup_trials=_start_up(samples), constant_liar=True)
+    return optuna.samplers.TPESampler(seed=address, n_startup_trials=start_up(samples), constant_liar=True)
 
 
 def _random(address: int, samples: int) -> BaseSampler:
@@ -54,7 +56,7 @@ def _random(address: int, samples: int) -> BaseSampler:
 def _cmaes(address: int, samples: int) -> BaseSampler:
     return optuna.samplers.CmaEsSampler(
         seed=address,
-        n_startup_trials=_start_up(samples),
+        n_startup_trials=start_up(samples),
         independent_sampler=_random(address, samples),  # for what a model cannot take: fields that come and go
         warn_independent_sampling=False,
     )
@@ -63,14 +65,14 @@ def _cmaes(address: int, samples: int) -> BaseSampler:
 def _gp(address: int, samples: int) -> BaseSampler:
     return optuna.samplers.GPSampler(
         seed=address,
-        n_startup_trials=_start_up(samples),
+        n_startup_trials=start_up(samples),
         independent_sampler=_random(address, samples),  # as for CMA-ES
         warn_independent_sampling=False,
     )
 
 
 def _nsga2(address: int, samples: int) -> BaseSampler:
-    return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, _start_up(samples)))
+    return optuna.samplers.NSGAIISampler(seed=address, population_size=max(4, start_up(samples)))
 
 
 def grid(space: Space) -> list[dict[str, Any]]:
@@ -105,13 +107,16 @@ def axis(distribution: BaseDistribution) -> list[Any]:
     return [low, middle, high]
 
 
-TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe)
+TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe, informed=True)
 RANDOM = Sampler("random", "draws anywhere, whatever the results", _random)
 GRID = Sampler("grid", "every combination of a few values of each field", _tpe, points=grid)
 CMAES = Sampler("cmaes", "moves a normal distribution to what did well (CMA-ES)", _cmaes, replayed=True)
-GP = Sampler("gp", "draws where a Gaussian process expects most", _gp)
+GP = Sampler("gp", "draws where a Gaussian process expects most", _gp, informed=True)
+# TPE of several objectives: good are those that no other dominates, by rank, then by hypervolume (Ozaki et al. 2022)
+MOTPE = Sampler("motpe", "for accuracy and for few seconds: TPE near what no other beats in both (MOTPE)", _tpe, 2,
+                informed=True, bounded=True)  # fmt: skip
 NSGA2 = Sampler("nsga2", "for accuracy and for few seconds: a genetic algorithm (NSGA-II)", _nsga2, 2, replayed=True)
-SAMPLERS = {sampler.name: sampler for sampler in (TPE, RANDOM, GRID, CMAES, GP, NSGA2)}
+SAMPLERS = {sampler.name: sampler for sampler in (TPE, RANDOM, GRID, CMAES, GP, MOTPE, NSGA2)}
 
 
 def get_sampler(name: str) -> Sampler:

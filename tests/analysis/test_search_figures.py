@@ -55,6 +55,11 @@ def test_the_front_by_hand():
                            "selection_accuracy": [0.5, 0.7, 0.6, 0.7]})  # fmt: skip
     rows = search.pareto(finals).set_index("trial")["front"]
     assert rows.to_dict() == {0: True, 1: True, 2: False, 3: False}
+    stopped = finals.assign(state=["pruned", "complete", "complete", "complete"])
+    rows = search.pareto(stopped).set_index("trial")["front"]
+    assert rows.to_dict() == {0: False, 1: True, 2: False, 3: False}
+    stopped = finals.assign(state=["complete", "pruned", "complete", "complete"])
+    assert search.pareto(stopped).set_index("trial")["front"].to_dict() == {0: True, 1: False, 2: True, 3: True}
 
 
 def test_what_a_smaller_search_would_have_found(loaded):

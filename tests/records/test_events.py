@@ -40,6 +40,7 @@ EVENTS = [
     events.Tested(0, 0.5, 0.6, 0.7, {"map": 0.8}, 9.0),
     Round((5, 6), ("finetune", "self_paced/random"), time=10.0),
     Paused(0, time=11.0),
+    events.Enough(5, 12, "stopped after 5 of 12 trials", 0.004, 0.019, time=11.0),
 ]
 
 

@@ -37,7 +37,7 @@ MISTAKES = [
     (["--search", "gate=0.5:2"], "SelfPacedConfig.gate: must be a number in [0, 1]; got '2'."),
     (["--samples", "0"], "--samples must be greater than or equal to 1; got '0'."),
     (["--samples", "many"], "--samples must be a valid integer; got 'many'."),
-    (["--sampler", "tp"], "--sampler must be 'tpe', 'random', 'grid', 'cmaes', 'gp' or 'nsga2'; got 'tp'."),
+    (["--sampler", "tp"], "--sampler must be 'tpe', 'random', 'grid', 'cmaes', 'gp', 'motpe' or 'nsga2'; got 'tp'."),
     (["--protocol", "test"], "--protocol must be 'holdout' or 'report'; got 'test'."),
     (["--model", "resnet81"], "Unknown model 'resnet81'. Did you mean 'resnet18'?"),
     (["--anchors", "as_ran"], "Unknown anchor of self_paced 'as_ran'. Did you mean 'as_run'?"),

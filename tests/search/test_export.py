@@ -26,15 +26,20 @@ def searched(tmp_path_factory):
     return out
 
 
-def row(trial, accuracy, seconds, strategy="finetune"):
+def row(trial, accuracy, seconds, strategy="finetune", state="complete"):
     return {"run": "r", "trial": trial, "selection_accuracy": accuracy, "selection_loss": 1.0, "seconds": seconds,
-            "setting_strategy": strategy}  # fmt: skip
+            "setting_strategy": strategy, "state": state}  # fmt: skip
 
 
 def test_the_front_has_what_no_other_row_beats_in_both():
     rows = [row(0, 0.9, 10.0), row(1, 0.8, 5.0), row(2, 0.7, 7.0), row(3, 0.6, 1.0), row(4, 0.9, 12.0)]
     assert [r["trial"] for r in export.choose(rows, None, False, pareto=True)] == [0, 1, 3]
     assert [r["trial"] for r in export.choose(rows, 2, False, pareto=True)] == [0, 1]
+
+
+def test_a_trial_that_was_stopped_early_is_not_on_the_front_and_keeps_nobody_off_it():
+    rows = [row(0, 0.9, 10.0), row(1, 0.8, 1.0, state="pruned"), row(2, 0.7, 7.0)]
+    assert [r["trial"] for r in export.choose(rows, None, False, pareto=True)] == [0, 2]
 
 
 def test_the_front_of_each_strategy_is_its_own():

@@ -21,10 +21,10 @@ from tests.search.test_samplers import SMALL, Spoken, finish
 TINY = ["--data", "scenes:count=70", "--image-size", "16", "--epochs", "1", "--cpus-per-trial", "1"]
 WRONG = [
     (["--space", "self-paced"], "Unknown space 'self-paced'. Did you mean 'self_paced'?"),
-    (["--sampler", "tp"], "--sampler must be 'tpe', 'random', 'grid', 'cmaes', 'gp' or 'nsga2'; got 'tp'."),
+    (["--sampler", "tp"], "--sampler must be 'tpe', 'random', 'grid', 'cmaes', 'gp', 'motpe' or 'nsga2'; got 'tp'."),
     (
         ["--scheduler", "ash"],
-        "--scheduler must be 'asha', 'pasha', 'topk', 'median', 'hyperband', 'pbt', 'pb2' or 'none'; got 'ash'.",
+        "--scheduler must be 'asha', 'pasha', 'topk', 'median', 'hyperband', 'front', 'pbt', 'pb2' or 'none'; got 'ash'.",
     ),
     (["--model", "resnet81"], "Unknown model 'resnet81'. Did you mean 'resnet18'?"),
     (["--model", "timm:resnet10"], "Unknown model 'timm:resnet10'. Did you mean 'timm:resnet10t'?"),
