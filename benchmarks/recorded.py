@@ -123,10 +123,9 @@ def _curves(trials: Any) -> Iterator[Curve]:
 
 
 def _curve(trial: TrialHistory) -> Curve:
-    size = trial.asked.config["batch_size"]
     return Curve(
         trial.asked.values,
-        [record.work(size) for record in trial.records],
+        [record.work(trial.asked.config) for record in trial.records],
         [round(record.eval_accuracy, DIGITS) for record in trial.records],
         [round(record.eval_loss, DIGITS) for record in trial.records],
     )

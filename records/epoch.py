@@ -105,9 +105,14 @@ class EpochRecord:
         """What the trial has cost: training and scoring. Evaluation is ours, not the strategy's."""
         return self.train_seconds + self.score_seconds
 
-    def work(self, batch_size: int) -> int:
-        """What the trial has done, in images trained on: ranking an image costs about a third of training on it."""
-        return min(self.updates * batch_size, self.images_trained) + self.images_scored // SCORED_PER_TRAINED
+    def work(self, config: Row) -> int:
+        """What a trial of this config has done, in images trained on: ranking one costs about a third of that.
+
+        Where images are shown smaller, by their pixels.
+        """
+        shown_smaller = config.get("resolution_start", 1) < 1
+        trained: int = self.images_trained if shown_smaller else self.updates * config["batch_size"]
+        return trained + self.images_scored // SCORED_PER_TRAINED
 
     def row(self) -> Row:
         """One flat row: a metric is the column eval_<name>."""

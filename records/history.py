@@ -95,8 +95,8 @@ class TrialHistory:
         """By epoch: work done, scoring included, and the best score so far, as a scheduler is told of it."""
         by = self.objective
         best = itertools.accumulate((by.score(one) if one.looks else by.before_any for one in self.records), max)
-        size = self.asked.config["batch_size"]
-        return [(record.work(size), top) for record, top in zip(self.records, best, strict=True)]
+        config = self.asked.config
+        return [(record.work(config), top) for record, top in zip(self.records, best, strict=True)]
 
     def worth(self) -> EpochRecord | None:
         """The epoch that the trial is valued by: of a complete one its best, of a pruned one its last."""

@@ -92,7 +92,7 @@ class Referee:
                 self.rule.end(number, failed=True)
 
     def _work(self, record: EpochRecord) -> int:
-        return record.work(self.campaign.trials[record.trial].asked.config["batch_size"])
+        return record.work(self.campaign.trials[record.trial].asked.config)
 
     def _is_anchor(self, number: int) -> bool:
         return self.campaign.trials[number].asked.anchor is not None

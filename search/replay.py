@@ -13,7 +13,7 @@ from records.epoch import OWN, EpochRecord
 from records.parquet import read_rows, row_of
 from records.tables import SETTING
 from spaces.setting import Setting
-from spaces.space import make_config
+from spaces.space import fields_of_row, make_config
 from spaces.trial import TrialConfig
 from trainables.metrics import as_text, get_metric
 from trainables.strategies import get_strategy
@@ -87,7 +87,7 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     require_plugins(setting.plugins, "This trial")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
-    return setting, make_config(config, {name: row[name] for name in config.model_fields if name in row})
+    return setting, make_config(config, fields_of_row(config, row))
 
 
 def _line(record: EpochRecord, metric: str) -> str:

@@ -108,6 +108,11 @@ def make_config(config: type[TrialConfig], values: dict[str, Any]) -> TrialConfi
         raise UsageError(_first_complaint(config, error)) from None
 
 
+def fields_of_row(config: type[TrialConfig], row: dict[str, Any]) -> dict[str, Any]:
+    """What a row of a table says of this config; a column can be empty where its run had the field for others alone."""
+    return {name: row[name] for name in config.model_fields if row.get(name) is not None}
+
+
 def within(distribution: BaseDistribution, value: Any) -> bool:
     """Whether the distribution could give this value."""
     if isinstance(distribution, CategoricalDistribution):

@@ -90,7 +90,7 @@ class StrategyTrainable(tune.Trainable):
             nothing = {"images": 0, "passes": 0.0, "epoch": 0}
             return {"done": True, **scores, **nothing, **(self.failure or {}), **self._placed()}
         state, by = self.trial.state, self.objective
-        work = record.work(state.config.batch_size)
+        work = record.work(state.config.model_dump())
         return {
             "record": record,  # whole: Ray would keep statistics of every number in a dict
             "epoch": record.epoch,

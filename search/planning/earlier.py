@@ -21,7 +21,7 @@ from search.proposers.earlier import Observation, standings
 from search.proposers.samplers import SAMPLERS, get_sampler
 from spaces.registry import get_space
 from spaces.setting import Setting
-from spaces.space import Space, within
+from spaces.space import Space, fields_of_row, within
 from trainables.metrics import OBJECTIVES
 
 
@@ -200,8 +200,7 @@ def _of_table(path: str, objective: Objective) -> tuple[str, Row, list[Seen]]:
 
 def _config(row: Row) -> Row:
     """The columns of a table that are fields of its strategy."""
-    fields = get_space(row[SETTING + "strategy"]).config.model_fields
-    return {name: row[name] for name in fields if name in row}
+    return fields_of_row(get_space(row[SETTING + "strategy"]).config, row)
 
 
 def _images(setting: Row) -> Row:

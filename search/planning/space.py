@@ -18,7 +18,7 @@ from search.options import SearchOptions
 from search.proposers.samplers import get_sampler
 from search.schedulers import is_population
 from spaces.registry import get_space
-from spaces.space import Anchor, Space
+from spaces.space import Anchor, Space, fields_of_row
 from spaces.trial import check_task, fields_of_part
 
 SMALLEST_POPULATION = 4  # of which one is replaced at a time
@@ -84,7 +84,7 @@ def configs_as_anchors(space: Space, table: Path) -> list[Anchor]:
     found: dict[str, Anchor] = {}
     for row in read_rows(table):
         if row[SETTING + "strategy"] == space.strategy and not row.get(SETTING + "sizes"):
-            values = {name: row[name] for name in space.config.model_fields if name in row}
+            values = fields_of_row(space.config, row)
             name = f"{row['run']}:{row['trial']}"
             found.setdefault(name, Anchor(name, f"from {table.name}", space.build(values).model_dump()))
     if not found:

@@ -10,6 +10,7 @@ from search.planning.space import parse_set
 from spaces.arm import ORDERS, Arm
 from spaces.registry import get_space
 from spaces.setting import KNOWN_WEIGHTS, absolute_unless
+from spaces.space import fields_of_row
 from spaces.trial import TrialConfig, fields_of_part, orders
 
 
@@ -106,7 +107,7 @@ def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[Tri
         rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
         if not rows:
             raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
-        return space.build({name: rows[0][name] for name in space.config.model_fields if name in rows[0]}), None
+        return space.build(fields_of_row(space.config, rows[0])), None
     named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
     return space.config(**named[0].values), named[0].name
 

@@ -64,4 +64,10 @@ def test_a_line_without_looks_is_an_epoch_that_was_looked_at_when_it_ended():
 def test_work_counts_what_is_only_ranked():
     """Else a curriculum that ranks every image in every epoch is stopped as late as one that ranks none."""
     trained, ranked = (record(0, 1, 0.5, 1.0, updates=10, images_scored=scored) for scored in (0, 90))
-    assert (trained.work(8), ranked.work(8)) == (80, 80 + 30)
+    assert (trained.work({"batch_size": 8}), ranked.work({"batch_size": 8})) == (80, 80 + 30)
+
+
+def test_work_counts_images_that_are_shown_smaller_by_their_pixels():
+    done = record(0, 1, 0.5, 1.0, updates=10, images_trained=20, images_scored=0)
+    assert done.work({"batch_size": 8, "resolution_start": 0.5}) == 20
+    assert done.work({"batch_size": 8, "resolution_start": 1.0}) == 80

@@ -40,7 +40,7 @@ WRONG = [
     (["--model", "vit_tiny", "--image-size", "20"], "vit_tiny wants an --image-size that is a multiple of 8; got 20."),
     (["--data", "scnes"], "Unknown data set 'scnes'. Did you mean 'scenes'?"),
     (["--data", "no/such/folder"], "'no/such/folder' is neither a known data set"),
-    (["--difficulty", "tru"], "--difficulty wants true, head, reference, a CSV"),
+    (["--difficulty", "tru"], "--difficulty wants true, head, confusion, reference, a CSV"),
     (["--weights", "imagenot"], "imagenot. Pass --weights imagenet, none, or the path of a state dict."),
     (["--anchors", "as_ran"], "Unknown anchor of self_paced 'as_ran'. Did you mean 'as_run'?"),
 ]
