@@ -9,7 +9,7 @@ search: $(STAMP)
 	$(PY) -m search.run --space self_paced $(ARGS)
 
 test: $(STAMP) lint
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(STAMP)
 	$(PY) -m pytest -m slow $(ARGS)
