@@ -16,7 +16,7 @@ from trainables.networks.engine import PLAIN, Engine, Manner
 from trainables.networks.models import build
 from trainables.views import draw_views
 
-IMAGES, SIZE, ROUNDS = 448, 64, 3
+IMAGES, SIZE, ROUNDS = 448, 64, 9
 WAYS: dict[str, dict[str, object]] = {
     "none": {},
     "flips": {"augment": "flips"},
@@ -46,7 +46,7 @@ def seconds(engine: Engine, config: TrialConfig, epoch: int, manner: Manner = PL
 
 
 def main(model: str) -> None:
-    """Ways in turns, medians of the rounds, times the epoch without augmentation."""
+    """Ways in turns: medians over the rounds, and of the ratios to the plain epoch of the same round, with quartiles."""
     torch.set_num_threads(1)
     data = load(f"scenes:count={IMAGES}", SIZE)
     engine = Engine(
@@ -60,9 +60,9 @@ def main(model: str) -> None:
             taken[name].append(seconds(engine, config, epoch))
         for name, manner in MANNERS.items():
             taken[name].append(seconds(engine, configs["none"], epoch, manner))
-    plain = np.median(taken["none"])
     for name, values in taken.items():
-        print(f"{model}  {name:28s} {np.median(values):6.2f} s  {np.median(values) / plain:5.2f} times none")
+        low, ratio, high = np.quantile(np.divide(values, taken["none"]), (0.25, 0.5, 0.75))
+        print(f"{model}  {name:28s} {np.median(values):6.2f} s  {ratio:5.2f} times none ({low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":

@@ -148,9 +148,11 @@ def _referee(plan: Plan, campaign: Campaign) -> Referee:
 
 @contextlib.contextmanager
 def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends a search as Ctrl-C does: cleanly."""
+    """SIGTERM ends a search as Ctrl-C does: cleanly, also where Ctrl-C is ignored, as in what a script starts with `&`."""
 
     def interrupt(number: int, frame: Any) -> None:
+        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -271,6 +271,31 @@ def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
     assert (tmp_path / "cut" / "records.parquet").exists() and not events(tmp_path / "cut", "test")
 
 
+def test_sigterm_ends_a_search_that_was_started_with_interrupts_ignored(tmp_path):
+    words = [
+        *TINY,
+        "--executor",
+        "local",
+        "--samples",
+        "40",
+        "--epochs",
+        "200",
+        "--out",
+        str(tmp_path),
+        "--name",
+        "cut",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))  # fmt: skip
+    ledger = tmp_path / "cut" / "ledger.jsonl"
+    deadline = time.monotonic() + 90
+    while not (ledger.exists() and '"epoch"' in ledger.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == run.INTERRUPTED and "what was finished is kept" in output
+
+
 def test_the_best_configs_of_a_run_are_tried_first_in_the_next(finished, tmp_path, capsys):
     table = str(finished / "best.parquet")
     rows = pyarrow.parquet.read_table(table).to_pylist()
