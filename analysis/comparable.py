@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.original.published import trains_as_theirs
 from analysis.ranking import ranked
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, outcomes
@@ -198,7 +199,7 @@ def arms_of(run: LoadedRun) -> pd.DataFrame:
         rows["strategy"] = [
             f"{name}, {_choice(run, trial)}" for name, trial in zip(rows["strategy"], rows["trial"], strict=True)
         ]
-    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor"])
+    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "trains_as_theirs"])
     return pd.concat([rows.rename(columns={"strategy": "arm"}), extra], axis=1)
 
 
@@ -218,10 +219,10 @@ def _choice(run: LoadedRun, trial: int) -> str:
 
 
 def _facts(run: LoadedRun, trial: int) -> tuple[object, ...]:
-    """Strategy, initialisation, network, pixels and anchor of one trial."""
-    setting = run.settings[trial]
-    start = initialisation(setting.weights)
-    return setting.strategy, start, setting.model, setting.image_size, run.asked[trial].anchor
+    """Strategy, initialisation, network, pixels and anchor of one trial, and whether it trains what the report's did."""
+    setting, asked = run.settings[trial], run.asked[trial]
+    start, same = initialisation(setting.weights), trains_as_theirs(setting.strategy, asked.config)
+    return setting.strategy, start, setting.model, setting.image_size, asked.anchor, same
 
 
 def initialisation(weights: str) -> str:

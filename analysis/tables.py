@@ -45,7 +45,7 @@ def _figures(of_arm: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
 
 
 def _theirs(section: Section, first: pd.Series) -> dict[str, Any]:
-    known = section.data == "rsscn7" and first["model"] == "resnet18"
+    known = section.data == "rsscn7" and first["model"] == "resnet18" and first["trains_as_theirs"]
     theirs = published.table_1(first["base"], first["init"], not pd.isna(first["arm_order"])) if known else None
     return {f"report_{name}": value for name, value in zip(MEASURES, theirs or (np.nan,) * 3, strict=True)}
 

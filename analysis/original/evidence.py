@@ -44,13 +44,6 @@ class Evidence:
         """As each of its trials was asked to run."""
         return [self.run.asked[trial].config for trial in self.rows["trial"]]
 
-    @property
-    def trains_as_theirs(self) -> bool:
-        """Whether the strategy trained what it does in the report: the whole network, or of transfer a part of it."""
-        usual = {"unfreeze": "all", "resolution_start": 1.0}
-        kept = [config.get(name, value) == value for config in self.configs for name, value in usual.items()]
-        return self.base == "transfer" or all(kept)
-
     @cached_property
     def outcomes(self) -> dict[int, Outcome]:
         """By seed, in ascending order, failed trainings included; of a search, what it chose."""
@@ -135,9 +128,8 @@ def find(sections: list[Section], base: str, init: str) -> Evidence | None:
             continue
         arms = section.arms
         fits = (arms["base"] == base) & (arms["init"] == init) & (arms["model"] == "resnet18")
-        fits &= arms["arm_order"].isna()
-        arms_of = [Evidence(section, name, rows) for name, rows in arms[fits].groupby("arm", sort=False)]
-        found += [arm for arm in arms_of if arm.trains_as_theirs]
+        fits &= arms["arm_order"].isna() & arms["trains_as_theirs"].astype(bool)
+        found += [Evidence(section, name, rows) for name, rows in arms[fits].groupby("arm", sort=False)]
     return max(found, key=_weight, default=None)
 
 

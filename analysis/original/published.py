@@ -4,6 +4,7 @@ All on RSSCN7 at 256 px, one run each; every figure of Table 1 is the best of 50
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 # report, Table 1: accuracy, loss, KNN
 TABLE_1 = {
@@ -53,3 +54,9 @@ PART_1 = (
 def table_1(base: str, init: str, twin: bool) -> tuple[float, float, float] | None:
     """The report's accuracy, loss and KNN for an arm; a twin has none."""
     return None if twin else TABLE_1.get((base, init))
+
+
+def trains_as_theirs(strategy: str, config: dict[str, Any]) -> bool:
+    """Whether it trains what it does in the report: the whole network on whole images, or of transfer a part of it."""
+    usual = {"unfreeze": "all", "resolution_start": 1.0}
+    return strategy == "transfer" or all(config.get(name, value) == value for name, value in usual.items())

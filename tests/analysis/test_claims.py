@@ -10,6 +10,7 @@ from analysis.original.evidence import find
 from analysis.original.judgement import CONFIRMED, CONTRADICTED, FEWEST, UNDECIDED, level, settled
 from analysis.rulebook.sequence import ALPHA, half_widths
 from analysis.runs import load_run
+from analysis.tables import arm_summary
 from tests import made_up
 
 OPEN = {"undecided", "not run", "true by construction"}
@@ -60,6 +61,15 @@ def test_the_reports_sentences_on_the_made_up_run(tmp_path, of_four_epochs):
 def test_what_trained_otherwise_than_theirs_says_nothing_of_their_sentences(tmp_path, of_four_epochs, changed):
     found, _ = statuses(full(tmp_path, seeds=12, config=changed))
     assert found["Self-paced learning has 89"] == found["Its best is 96.78"] == "not run"
+
+
+def test_the_reports_figures_stand_beside_what_trains_as_theirs_alone(tmp_path, of_four_epochs):
+    own, head = (
+        arm_summary(sections([load_run(full(tmp_path / name, seeds=3, config=config))])[0]).set_index("arm")
+        for name, config in (("whole", {}), ("head", {"unfreeze": "head"}))
+    )
+    assert own.loc["self_paced", "report_accuracy"] > 0.9 and np.isnan(head.loc["self_paced", "report_accuracy"])
+    assert own.loc["transfer", "report_accuracy"] == head.loc["transfer", "report_accuracy"] > 0.8
 
 
 @pytest.mark.parametrize("seeds", [1, 3, FEWEST - 1])
