@@ -30,8 +30,8 @@ QUICK = Anchor(
 )
 EFFICIENT_TRAIN = Anchor(
     "efficient_train",
-    "from 160/224 of the side to 192/224 and the whole, as EfficientTrain's table 2",
-    {"resolution_start": 160 / 224, "resolution_steps": 2, "resolution_full_at": 0.6}
+    "160/224 of the side, 192/224, and the whole from 80 % on: EfficientTrain's, in steps of equal length",
+    {"resolution_start": 160 / 224, "resolution_steps": 2, "resolution_full_at": 0.8}
     | {"learning_rate": 1e-4, "rate": "cosine", "augment": "flips"},
 )
 
