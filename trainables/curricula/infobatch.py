@@ -1,4 +1,4 @@
-"""InfoBatch: images of low loss are dropped by chance, those of them that stay count for more (Qin et al. 2024, 3.2)."""
+"""InfoBatch: images of low loss are dropped by chance, those of them that stay count for more (Qin et al. 2024)."""
 
 from dataclasses import dataclass, replace
 

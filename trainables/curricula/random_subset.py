@@ -1,4 +1,4 @@
-"""Repeated random sampling: another random part of the images in every epoch (RS2, Okanovic et al. 2024, section 3).
+"""Repeated random sampling: another random part of the images in every epoch (RS2, Okanovic et al. 2024).
 
 The control of every rule that trains on fewer images: what is left between the two is which ones.
 """

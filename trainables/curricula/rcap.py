@@ -18,9 +18,9 @@ class Rcap(Remembering):
     """Class c gets images in proportion to sqrt(L_c p_c), L_c its mean loss and p_c its part of the images.
 
     Within a class images are drawn without repeats, with chances that follow softmax(loss / temperature). Losses are cut
-    off at log C, which is also that of an image that was never trained on. Departure: their released code takes for L_c
-    the sum of the chances of what was drawn last, we the mean loss that the paper's text speaks of; and shares are
-    rounded to a sum that is exact, where theirs round each up.
+    off at log C, which is also that of an image that was never trained on. Departures: their released code takes for L_c
+    the sum of the chances of what was drawn last, we the mean loss (the paper speaks of class-wise aggregated loss);
+    shares are rounded to a sum that is exact, where theirs round each up.
     """
 
     config: RcapConfig

@@ -1,6 +1,6 @@
 """Images shown smaller at first: a schedule of the side around any curriculum, which says nothing of which images.
 
-Progressive resizing; EfficientTrain (Wang et al. 2023, section 4.1) is the same on the low frequencies of an image, which
+Progressive resizing; EfficientTrain (Wang et al. 2023) is the same on the low frequencies of an image, which
 is what is left of it at a smaller side.
 """
 

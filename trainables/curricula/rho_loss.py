@@ -1,4 +1,4 @@
-"""RHO-LOSS: images that can still be learnt, are worth it, and are not learnt yet (Mindermann et al. 2022, section 3)."""
+"""RHO-LOSS: images that can still be learnt, are worth it, and are not learnt yet (Mindermann et al. 2022)."""
 
 from dataclasses import dataclass
 
@@ -14,9 +14,8 @@ class RhoLoss(Selecting):
     """Of each large batch, the part with the largest loss less the loss under a model that has not seen the image.
 
     That second, irreducible loss is `fixed` (N,): by heads on features that are cross-validated over the training split,
-    so that no image outside it is used (theirs train a small network on held-out data, and in section 4.3 on halves of
-    the training set). Departure: losses are scored before an epoch and not before each batch, and a large batch is
-    chosen from once an epoch.
+    so that no image outside it is used (theirs train a small network on held-out data, or on halves of the training set).
+    Departure: losses are scored before an epoch and not before each batch, and a large batch is chosen from once an epoch.
     """
 
     config: RhoLossConfig

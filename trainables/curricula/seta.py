@@ -1,6 +1,6 @@
 """SeTa: a random part of the images, grouped by loss, and a window over the groups that slides from easy to hard.
 
-Zhou et al. 2025 (scale efficient training for large datasets), section 3. N = images of the training split.
+Zhou et al. 2025 (scale efficient training for large datasets), and their released code. N = images of the training split.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""SuperLoss: each image counts by a confidence that falls with its loss, in closed form (Castells et al. 2020, 3.2)."""
+"""SuperLoss: each image counts by a confidence that falls with its loss, in closed form (Castells et al. 2020)."""
 
 from dataclasses import dataclass, replace
 
