@@ -64,6 +64,19 @@ def test_part_one_says_not_run(section):
     assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
 
 
+def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is(tmp_path):
+    setting = made_up.about("h")["setting"] | {
+        "model": "vit_s_14",
+        "weights": "/w/vit_s_14-dinov2-saliency.safetensors",
+    }
+    table = part_one(sections([load_run(made_up.write(tmp_path, "h", setting=setting))]))
+    ours = table.set_index("trained")["ours"]
+    assert ours["ViT-B/16, ImageNet to RSSCN7"] in ("finetune", "transfer")
+    assert (ours.drop("ViT-B/16, ImageNet to RSSCN7") == "not run").all()
+    said = table.set_index("trained").loc["ViT-B/16, ImageNet to RSSCN7", "remark"]
+    assert said.startswith("vit_s_14 from vit_s_14-dinov2-saliency, not vit_b_16 from imagenet; ")
+
+
 def test_curves_are_means_over_seeds_with_their_range(section):
     x, mean, low, high = arms.curve(section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy")
     assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
