@@ -241,6 +241,13 @@ def test_asha_stops_trials_early_but_never_an_anchor(tmp_path):
     assert all((trial, 9) in epochs for trial, state in states.items() if state == "complete")
 
 
+def wait_for_epochs(folder) -> None:
+    """Until a run has recorded a few, a minute and a half at most."""
+    ledger, deadline = folder / "ledger.jsonl", time.monotonic() + 90
+    while not (ledger.exists() and ledger.read_text().count('"epoch"') > 3) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+
 @pytest.mark.ray
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
@@ -259,10 +266,7 @@ def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
     ]
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True,
                                env=os.environ | {"PYTHONUNBUFFERED": "1"})  # fmt: skip
-    ledger = tmp_path / "cut" / "ledger.jsonl"
-    deadline = time.monotonic() + 90
-    while not (ledger.exists() and ledger.read_text().count('"epoch"') > 3) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_for_epochs(tmp_path / "cut")
     process.send_signal(sign)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == run.INTERRUPTED
@@ -287,10 +291,7 @@ def test_sigterm_ends_a_search_that_was_started_with_interrupts_ignored(tmp_path
     ]
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words], stdout=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))  # fmt: skip
-    ledger = tmp_path / "cut" / "ledger.jsonl"
-    deadline = time.monotonic() + 90
-    while not (ledger.exists() and '"epoch"' in ledger.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    wait_for_epochs(tmp_path / "cut")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == run.INTERRUPTED and "what was finished is kept" in output

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from console.errors import UsageError
-from tests.toy import TRAIN, make_engine, same_tensors
+from tests.toy import TRAIN, make_engine
 from trainables.networks.engine import Manner
 from trainables.networks.losses import weighted
 from trainables.networks.models import build
@@ -81,10 +81,3 @@ def test_a_network_of_one_size_alone_is_refused_in_a_sentence():
         check_sides("timm:vit_tiny_patch16_224", 224, 0.5)
     check_sides("timm:vit_tiny_patch16_224", 224, 1.0)
     check_sides("small_cnn", 64, 0.1)
-
-
-def test_nobody_keeps_losses_or_shrinks_images_who_does_not_ask():
-    a, b = make_engine(), make_engine()
-    a.train(TRAIN, RATES)
-    b.train(TRAIN, RATES, None, None, Manner())
-    assert same_tensors(a.state(), b.state())
