@@ -34,6 +34,7 @@ from records.folder import best_weights
 from spaces.setting import Setting
 from spaces.space import make_config
 from trainables.data.dataset import Dataset
+from trainables.machine import use_threads
 from trainables.networks.engine import Engine
 from trainables.networks.models import read_state
 from trainables.preparation import load_data, make_network
@@ -119,7 +120,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
     setting = run.settings[trial]
-    torch.set_num_threads(setting.threads)
+    use_threads(setting.threads)
     data, _ = load_data(setting)
     config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)
     network, _ = make_network(setting, len(data.classes), config)

@@ -13,6 +13,10 @@ from pydantic.fields import FieldInfo
 from console.errors import UsageError
 from console.plugins import load_plugins
 
+WITHOUT_VALUE = {
+    "missing": "is missing",
+    "extra_forbidden": "is nothing that this version knows",
+}  # by pydantic's types
 DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
@@ -116,13 +120,42 @@ def parser(model: type[BaseModel], prog: str, description: str) -> Parser:
 
 def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
     """The model of what was given. Raises UsageError with the flag, what is legal and what came."""
+    for name, value in values.items():
+        refuse_nothing(flag_of(name), value)
     try:
         return model(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        flag = "--" + str(first["loc"][0]).replace("_", "-")
-        message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
-        raise UsageError(f"{flag} {message}; got {first['input']!r}.") from None
+        name, complaint = complaint_of(error)
+        raise UsageError(f"{flag_of(name)} {complaint}.") from None
+
+
+def flag_of(name: str) -> str:
+    """'--image-size' of the field image_size."""
+    return "--" + name.replace("_", "-")
+
+
+def complaint_of(error: ValidationError) -> tuple[str, str]:
+    """The field that pydantic complains of first, and of what: ('seed', "must be greater than ...; got '-1'")."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "its values"
+    if first["type"] in WITHOUT_VALUE:
+        return name, WITHOUT_VALUE[first["type"]]
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be").split(", unable")[0]
+    return name, f"{message}; got {shortened(repr(first['input']))}"
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """The text, with its middle left out where it is longer than a sentence bears."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 4 :]}"
+
+
+def refuse_nothing(flag: str, given: Any) -> None:
+    """Raises UsageError for an empty text, which would mean the default or this folder, and for what no path can hold."""
+    for text in given if isinstance(given, (list, tuple)) else (given,):
+        if isinstance(text, str) and not text.strip():
+            raise UsageError(f"{flag} got an empty text; give it a value, or leave it out.")
+        if isinstance(text, str) and "\0" in text:
+            raise UsageError(f"{flag} got a text with a null byte in it: {shortened(repr(text))}.")
 
 
 def _argument(name: str, info: FieldInfo) -> dict[str, Any]:

@@ -89,12 +89,10 @@ def row_of(rows: list[Row], path: Path, number: int) -> Row:
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a best.parquet or a schedule.parquet, at least one. Raises UsageError."""
+    if not path.is_file():
+        raise UsageError(f"No table at {path}; pass a best.parquet of a run, or one that search.export wrote.")
     try:
         rows = read_table(path)
-    except FileNotFoundError:
-        raise UsageError(
-            f"No table at {path}; pass a best.parquet of a run, or one that search.export wrote."
-        ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} is no parquet table ({str(error).splitlines()[0]}).") from None
     if not rows:

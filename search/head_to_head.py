@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.rulebook.measure import measure_of
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
-from console.arguments import DONE, INTERRUPTED, TOO_FEW
+from console.arguments import DONE, INTERRUPTED, TOO_FEW, shortened
 from console.errors import UsageError
 from console.wording import many
 from records.epoch import Row
@@ -28,7 +28,7 @@ from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
 from search.views.terminal import Terminal
 from spaces.arm import Arm
-from spaces.setting import Setting
+from spaces.setting import MOST_MARKS, MOST_SECONDS, MOST_UPDATES, Setting
 from spaces.trial import check_task
 from trainables.curricula.batches import updates_of
 from trainables.networks.sides import check_sides
@@ -132,12 +132,15 @@ def parse_budget(text: str | None) -> Budget:
     match = re.fullmatch(r"(updates=([1-9]\d*)|seconds=(\d+(?:\.\d+)?))", text)
     if not match or (match[3] and float(match[3]) <= 0):
         raise UsageError(f"--budget wants updates=N with N at least 1, or seconds=S with S above 0; got '{text}'.")
+    most = MOST_UPDATES if match[2] else MOST_SECONDS
+    if float(match[2] or match[3]) > most:
+        raise UsageError(f"--budget takes at most {most:,.0f} {text.split('=')[0]}; got '{shortened(text)}'.")
     return Budget(updates=int(match[2])) if match[2] else Budget(seconds=float(match[3]))
 
 
 def make_budget(options: CompareOptions, asked: Budget, contestants: list[Contestant], train: int) -> Budget:
     """The budget of every arm, known before anything runs. `train`: images of the training split."""
-    marks = options.marks or options.epochs
+    marks = options.marks or min(options.epochs, MOST_MARKS)
     if asked.seconds is not None:
         return Budget(seconds=asked.seconds, marks=marks)
     whole = [one.config.batch_size for one in contestants if one.whole_network]

@@ -7,13 +7,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from console.arguments import HERE, OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
+from spaces.setting import MOST_EPOCHS, MOST_MARKS
 from trainables.metrics import OBJECTIVES
+
+MOST_TRIALS = 100_000
+AS_RUN = "as_run"  # what the study that this one starts from did
 
 
 class RunOptions(BaseModel):
     """What may be asked of any run. None means: chosen from the rest, and written into run.json as chosen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: str = Field(
         "scenes",
@@ -64,7 +68,7 @@ class RunOptions(BaseModel):
         description="of paced and manual_division: true, head, confusion, reference, a CSV path,difficulty, or a folder "
         "with easy/, medium/ and hard/ (true for drawn data, else head)",
     )
-    epochs: int = Field(12, ge=1, description="epochs of a trial that is not stopped early")
+    epochs: int = Field(12, ge=1, le=MOST_EPOCHS, description="epochs of a trial that is not stopped early")
     seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")
     protocol: Literal["holdout", "report"] = Field(
         "holdout", description="holdout: judged on validation, test opened at the end; report: judged on test"
@@ -78,8 +82,8 @@ class RunOptions(BaseModel):
     cpus_per_trial: int | None = Field(None, ge=1, description="CPU threads of one trial (all, shared by --concurrent)")
     concurrent: int | None = Field(None, ge=1, description="trials at a time")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
-    max_failures: int = Field(0, ge=0, description="times a trial whose worker was lost is started again")
-    keep: int = Field(3, ge=1, description="best trials whose networks are kept")
+    max_failures: int = Field(0, ge=0, le=1000, description="times a trial whose worker was lost is started again")
+    keep: int = Field(3, ge=1, le=MOST_TRIALS, description="best trials whose networks are kept")
     dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
     plugin: tuple[str, ...] = Field((), description="modules that declare more of what has a name")
     out: Annotated[str, HERE] = Field("runs", description="folder for run folders")
@@ -90,7 +94,7 @@ class SearchOptions(RunOptions):
     """What may be asked of a search of one strategy's space."""
 
     space: str = Field("self_paced", description="strategy whose space is searched; --list shows them")
-    samples: int = Field(12, ge=1, description="trials, anchors included")
+    samples: int = Field(12, ge=1, le=MOST_TRIALS, description="trials, anchors included")
     set: tuple[str, ...] = Field((), description="field=value: fix a field; repeatable")
     search: tuple[str, ...] = Field((), description="field=low:high[:log] or field=a,b,c: search a field; repeatable")
     anchors: str | None = Field(
@@ -113,10 +117,13 @@ class SearchOptions(RunOptions):
         "nsga2)",
     )
     topk: int | None = Field(
-        None, ge=1, description="topk: drawn trials that go on to their end (a ninth of --samples, and three at least)"
+        None,
+        ge=1,
+        le=MOST_TRIALS,
+        description="topk: drawn trials that go on to their end (a ninth of --samples, and three at least)",
     )
     exchange_epochs: int | None = Field(
-        None, ge=1, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
+        None, ge=1, le=MOST_EPOCHS, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
     stop_when: Literal["never", "noise"] = Field(
@@ -126,11 +133,13 @@ class SearchOptions(RunOptions):
     confirm: int = Field(
         0,
         ge=0,
+        le=MOST_TRIALS,
         description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
     )
     promote: int = Field(
         0,
         ge=0,
+        le=MOST_TRIALS,
         description="train the best K trials and the anchors again on images of --promote-size, and say whether the "
         "smaller ones could be trusted",
     )
@@ -165,7 +174,7 @@ class CompareOptions(RunOptions):
     )
     max_seeds: int = Field(60, ge=1, le=1000, description="until-decided: seeds at most")
     time_budget: str | None = Field(None, description="start no trial after this long: 90s, 30m, 2h")
-    anchors: str = Field("as_run", description="anchor of each strategy, or its first one where it has none so named")
+    anchors: str = Field(AS_RUN, description="anchor of each strategy, or its first one where it has none so named")
     configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
     budget: str | None = Field(
         None,
@@ -173,8 +182,8 @@ class CompareOptions(RunOptions):
         "--epochs passes over the training images)",
     )
     marks: int | None = Field(
-        None, ge=1, le=1000, description="looks at each arm, at equal parts of its budget (as many as --epochs)"
+        None, ge=1, le=MOST_MARKS, description="looks at each arm, at equal parts of its budget (as many as --epochs)"
     )
     head_epochs: int = Field(
-        50, ge=1, description="epochs of arms that train the head alone, outside a budget of updates"
+        50, ge=1, le=MOST_EPOCHS, description="epochs of arms that train the head alone, outside a budget of updates"
     )

@@ -4,17 +4,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from console.arguments import DONE, TOO_FEW, Parser, guarded, read
+from pydantic import BaseModel, Field, ValidationError
+
+from console.arguments import DONE, TOO_FEW, Parser, complaint_of, flag_of, guarded, refuse_nothing
+from console.errors import UsageError
 from console.plugins import require_plugins
-from console.wording import clock
-from records.epoch import OWN, EpochRecord
+from console.wording import clock, many
+from records.epoch import OWN, EpochRecord, Row
 from records.parquet import read_rows, row_of
 from records.tables import SETTING
-from spaces.setting import Setting
+from spaces.setting import MOST_EPOCHS, Setting
 from spaces.space import fields_of_row, make_config
 from spaces.trial import TrialConfig
+from trainables.machine import cores
 from trainables.metrics import as_text, get_metric
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
@@ -22,6 +26,27 @@ from trainables.trial import Trial
 ELSEWHERE = "Expected on another processor, thread count or version, not here."
 BY_THE_CLOCK = "A clock decided where the trial ended and when it was looked at, so its numbers can differ."
 MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
+
+
+class Recorded(BaseModel):
+    """What a row says of its training, as far as a replay is held against it."""
+
+    run: str
+    trial: int = Field(ge=0)
+    selection_accuracy: float
+    selection_loss: float
+
+
+class RecordedTrial(Recorded):
+    epochs: int = Field(ge=1, le=MOST_EPOCHS)
+    best_epoch: int = Field(ge=1)
+
+
+class RecordedEpoch(Recorded):
+    epoch: int = Field(ge=1)
+
+
+R = TypeVar("R", bound=Recorded)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,53 +62,81 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def replay(asked: argparse.Namespace) -> int:
     """Train the row's trial again and compare its best epoch with the recorded one."""
+    if asked.epochs is not None and asked.epochs < 1:
+        raise UsageError(f"--epochs must be at least 1; got {asked.epochs}.")
     rows = read_rows(asked.table)
     if "member" in rows[0]:
         return replay_schedule(rows, asked)
     row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))
+    recorded = _recorded(RecordedTrial, row, asked.table)
     clocked = setting.max_seconds is not None  # then it ends by the clock again, after as many epochs as that gives
-    epochs = min(asked.epochs or (setting.epochs if clocked else row["epochs"]), setting.epochs)
+    epochs = min(asked.epochs or (setting.epochs if clocked else recorded.epochs), setting.epochs)
     length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
-    print(f"Trial {row['trial']} of {row['run']}: {setting.strategy} on {setting.data}, {length}, seed {setting.seed}")
-    trial = Trial(setting, config, int(row["trial"]))
+    what = f"{setting.strategy} on {setting.data}, {length}, seed {setting.seed}"
+    print(f"Trial {recorded.trial} of {recorded.run}: {what}{_fewer_threads(setting)}")
+    trial = Trial(setting, config, recorded.trial)
     for record in trial.records():
         print(_line(record, setting.metric), flush=True)
         if record.epoch == epochs:
             break
-    return _compare(row, trial, epochs)
+    return _compare(recorded, trial, epochs)
 
 
 def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> int:
     """Train what a population found again, its fields changing at the recorded epochs, and compare every epoch."""
-    rows = sorted(rows, key=lambda row: row["epoch"])[: asked.epochs]
-    configs = [from_row(row, _changes(asked)) for row in rows]
-    setting, config = configs[0]
-    print(f"Schedule of trial {rows[0]['trial']} of {rows[0]['run']}: {len(rows)} epochs, seed {setting.seed}")
-    trial, other = Trial(setting, config, int(rows[0]["trial"])), []
+    read_once = [(_recorded(RecordedEpoch, row, asked.table), from_row(row, _changes(asked))) for row in rows]
+    curve = sorted(read_once, key=lambda each: each[0].epoch)[: asked.epochs]
+    first, (setting, config) = curve[0]
+    about = f"{many(len(curve), 'epoch')}, seed {setting.seed}"
+    print(f"Schedule of trial {first.trial} of {first.run}: {about}{_fewer_threads(setting)}")
+    trial, other = Trial(setting, config, first.trial), []
     records = trial.records()
-    for row, (_, now) in zip(rows, configs, strict=True):
+    for recorded, (_, now) in curve:
         if now != trial.state.config:
             trial.reconfigure(now)
         record = next(records)
         print(_line(record, setting.metric), flush=True)
-        if (record.eval_accuracy, record.eval_loss) != (row["selection_accuracy"], row["selection_loss"]):
+        if (record.eval_accuracy, record.eval_loss) != (recorded.selection_accuracy, recorded.selection_loss):
             other.append(record.epoch)
     if other:
-        print(f"Other numbers in {len(other)} of {len(rows)} epochs, first in epoch {other[0]}. {ELSEWHERE}")
+        print(f"Other numbers in {len(other)} of {len(curve)} epochs, first in epoch {other[0]}. {ELSEWHERE}")
         return TOO_FEW
-    print(f"The same curve: accuracy and loss of all {len(rows)} epochs.")
+    print(f"The same curve: accuracy and loss of all {len(curve)} epochs.")
     return DONE
 
 
 def _changes(asked: argparse.Namespace) -> dict[str, Any]:
-    return {name: value for name in MOVABLE if (value := getattr(asked, name)) is not None}
+    changes = {name: value for name in MOVABLE if (value := getattr(asked, name)) is not None}
+    for name, value in changes.items():
+        refuse_nothing(flag_of(name), value)
+    return changes
+
+
+def _recorded(kind: type[R], row: Row, table: Path) -> R:
+    """What a row says came of its training. Raises UsageError naming the column that is not as it was written."""
+    try:
+        return kind.model_validate(row)
+    except ValidationError as error:
+        name, complaint = complaint_of(error)
+        raise UsageError(f"{table}, column {name}: {complaint}; pass a table as search.export writes it.") from None
+
+
+def _fewer_threads(setting: Setting) -> str:
+    """What to say where this machine has fewer threads than the row's."""
+    here = cores()
+    return f" ({many(here, 'CPU thread')} here, {setting.threads:,} there)" if setting.threads > here else ""
 
 
 def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, TrialConfig]:
-    """The setting and the config that a row of best.parquet describes, with these settings changed."""
+    """The setting and the config that a row of best.parquet describes, with these settings changed. Raises UsageError."""
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
-    setting = read(Setting, values | changes)
+    try:
+        setting = Setting(**(values | changes))
+    except ValidationError as error:
+        name, complaint = complaint_of(error)
+        who = flag_of(name) if name in changes else f"The table's column {SETTING}{name}"
+        raise UsageError(f"{who} {complaint}.") from None
     require_plugins(setting.plugins, "This trial")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
@@ -99,15 +152,15 @@ def _line(record: EpochRecord, metric: str) -> str:
     )
 
 
-def _compare(row: dict[str, Any], trial: Trial, epochs: int) -> int:
+def _compare(row: RecordedTrial, trial: Trial, epochs: int) -> int:
     best = trial.state.best
     if best is None:
         print(f"Stopped after {epochs} epochs, before the first mark; nothing to compare.")
         return DONE
-    if epochs < row["epochs"]:
-        print(f"Stopped after {epochs} of {row['epochs']} epochs; nothing to compare.")
+    if epochs < row.epochs:
+        print(f"Stopped after {epochs} of {row.epochs} epochs; nothing to compare.")
         return DONE
-    then = (row["best_epoch"], row["selection_accuracy"], row["selection_loss"])
+    then = (row.best_epoch, row.selection_accuracy, row.selection_loss)
     now = (best.epoch, best.eval_accuracy, best.eval_loss)
     if then == now:
         print(f"The same numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}.")

@@ -17,6 +17,10 @@ from pydantic import (
 
 from spaces.arm import Arm
 
+MOST_EPOCHS = 1_000_000
+MOST_UPDATES = 10**9
+MOST_MARKS = 1000
+MOST_SECONDS = 1e8  # three years
 KNOWN_WEIGHTS = ("imagenet", "textures", "none")
 KNOWN_DIFFICULTIES = ("true", "head", "confusion", "reference")
 # fields that run.json, ledgers and tables have known under another name from the start
@@ -31,7 +35,7 @@ def _arm(given: Any) -> Any:
 class Setting(BaseModel):
     """Everything that is the same for all trials of a run. Together with a config it says how to run a trial again."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strategy: str
     arm: Annotated[Arm | None, BeforeValidator(_arm)] = Field(None, description="of a head-to-head: who competes")
@@ -69,15 +73,21 @@ class Setting(BaseModel):
         description="of the metric; recorded beside it, so that whoever reads a run need not know its declaration",
     )
     seed: int = Field(0, ge=0, lt=2**31)
-    epochs: int = Field(12, ge=1, description="at most")
-    max_updates: int | None = Field(None, ge=1, description="the trial ends after this many; None: after its epochs")
+    epochs: int = Field(12, ge=1, le=MOST_EPOCHS, description="at most")
+    max_updates: int | None = Field(
+        None, ge=1, le=MOST_UPDATES, description="the trial ends after this many; None: after its epochs"
+    )
     max_seconds: float | None = Field(
         None,
         gt=0,
+        le=MOST_SECONDS,
         description="the trial ends after so many charged seconds (training, scoring, what stood ready before)",
     )
     marks: int | None = Field(
-        None, ge=1, description="looks at even parts of max_updates or max_seconds; None: at every epoch's end"
+        None,
+        ge=1,
+        le=MOST_MARKS,
+        description="looks at even parts of max_updates or max_seconds; None: at every epoch's end",
     )
     sizes: tuple[int, ...] | None = Field(None, description="a twin's: images of each epoch of its partner")
     spared_seed: int | None = Field(

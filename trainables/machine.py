@@ -1,5 +1,6 @@
 """What work is done on, as far as seconds depend on it."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -13,6 +14,16 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def cores() -> int:
+    """CPU threads that this process may run at a time."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def use_threads(count: int) -> None:
+    """Compute with so many threads, and never with more than there are: a recorded count can be another machine's."""
+    torch.set_num_threads(min(count, cores()))
 
 
 def workplace(device: torch.device) -> str:

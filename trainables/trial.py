@@ -22,6 +22,7 @@ from trainables import checkpoint, loop, preparation
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState
+from trainables.machine import use_threads
 from trainables.networks.architecture import State
 from trainables.networks.outcomes import Evaluation
 from trainables.preparation import load_data, make_engine
@@ -37,7 +38,7 @@ class Trial:
     def __init__(self, setting: Setting, config: TrialConfig, number: int, folder: Path | None = None):
         """`folder` is the run's; None keeps nothing on disk."""
         check_task(config, setting.task)
-        torch.set_num_threads(setting.threads)
+        use_threads(setting.threads)
         self.setting, self.folder, self.number = setting, folder, number
         self.recorded: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
         self.member = ""  # what a population's member is at, as JSON; part of every checkpoint

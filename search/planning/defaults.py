@@ -1,10 +1,10 @@
 """What was left open, chosen, and what contradicts itself or this machine refused, before data are touched."""
 
 import datetime
-import os
 import re
 from pathlib import Path
 
+from console.arguments import shortened
 from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, refuse_impossible, refuse_share, share_out
@@ -16,9 +16,12 @@ from trainables.data.folder import is_division
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts, is_embedded
 from trainables.data.splits import official_partition
+from trainables.machine import cores
 from trainables.networks.engine import gpus_here
 from trainables.networks.models import default_size
 from trainables.strategies import get_strategy
+
+LONGEST_NAME = 200  # bytes: file systems take 255, and reports and temporary files add to it
 
 
 def complete(options: SearchOptions) -> SearchOptions:
@@ -27,9 +30,9 @@ def complete(options: SearchOptions) -> SearchOptions:
         options = options.model_copy(update={"address": None})
     refuse_share(options.gpus_per_trial or 0.0)
     drawn = is_embedded(options.data)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = cores()
     local = options.executor == "local"
-    nodes = _nodes(options, cores)
+    nodes = _nodes(options, here)
     at_once = 1 if local and not options.concurrent else options.concurrent
     gpus, cpus, at_once = share_out(
         nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
@@ -51,7 +54,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "name": options.name or _default_name(options),
     }
     done = options.model_copy(update=chosen)
-    _check(done, cores)
+    _check(done, here)
     if options.address:
         refuse_impossible(nodes, cpus, gpus, options.address)
     return done
@@ -77,10 +80,10 @@ def _default_difficulty(data: str, drawn: bool) -> str:
     return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
 
 
-def _nodes(options: SearchOptions, cores: int) -> list[Node]:
+def _nodes(options: SearchOptions, here: int) -> list[Node]:
     """Where trials may run: this machine, or the nodes of the cluster at --address. Raises UsageError."""
     if options.address is None:
-        return [Node("this machine", cores, gpus_here())]
+        return [Node("this machine", here, gpus_here())]
     if options.executor == "local":
         raise UsageError(f"--executor local runs in this process; drop --address {options.address}.")
     ray_environment.prepare(options.address)
@@ -94,16 +97,16 @@ def _default_name(options: SearchOptions) -> str:
     return f"{options.space}-{data}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
 
-def _check(options: SearchOptions, cores: int) -> None:
-    gpus, here = options.gpus_per_trial or 0.0, gpus_here()
+def _check(options: SearchOptions, here: int) -> None:
+    gpus, gpus_there = options.gpus_per_trial or 0.0, gpus_here()
     scheduler, sampler = get_scheduler(options.scheduler or NONE.name), get_sampler(options.sampler)
     stops = scheduler.kind != "none" and not scheduler.of_front
-    if not options.address and gpus > here:
+    if not options.address and gpus > gpus_there:
         raise UsageError(
-            f"--gpus-per-trial {gpus:g}: this machine has {here} GPUs that torch can use; pass 0 to use the CPU."
+            f"--gpus-per-trial {gpus:g}: this machine has {gpus_there} GPUs that torch can use; pass 0 to use the CPU."
         )
-    if not options.address and (options.cpus_per_trial or 1) > cores:
-        raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {cores}; ask for at most that.")
+    if not options.address and (options.cpus_per_trial or 1) > here:
+        raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {here}; ask for at most that.")
     if get_strategy(options.space).starts_from == "random" and options.weights != "none":
         raise UsageError(
             f"{options.space} starts from random weights; drop --weights {options.weights}, or take finetune."
@@ -117,8 +120,7 @@ def _check(options: SearchOptions, cores: int) -> None:
             f"--executor local."
         )
     _check_objectives(sampler, scheduler)
-    if not re.fullmatch(r"[\w.-]+", options.name or "") or (options.name or "").startswith("."):
-        raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {options.name!r}.")
+    check_name(options.name or "")
     check_split(options.split, options.data)
 
 
@@ -134,6 +136,14 @@ def _check_objectives(sampler: Sampler, scheduler: Scheduler) -> None:
             f"--scheduler {scheduler.name} judges accuracy and seconds together; pass --sampler motpe with it, got "
             f"{sampler.name}."
         )
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what cannot be the name of a folder, here or where it is copied to."""
+    if not re.fullmatch(r"[\w.-]+", name) or name.startswith("."):
+        raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {shortened(repr(name))}.")
+    if len(name.encode()) > LONGEST_NAME:
+        raise UsageError(f"--name takes at most {LONGEST_NAME} bytes; got one of {len(name.encode())}.")
 
 
 def check_split(split: str | None, data: str) -> None:

@@ -100,7 +100,16 @@ def read_earlier(options: SearchOptions) -> Earlier:
     space, _ = make_space(options)
     objective = Objective(options.metric, not OBJECTIVES[options.metric].higher_is_better)
     paths = [path.strip() for path in options.after.split(",")]
+    _check_each_once(paths)
     return Earlier(tuple(_read(path, space, objective, sampler.objectives == 2) for path in paths))
+
+
+def _check_each_once(paths: list[str]) -> None:
+    """Raises UsageError for a run that is named twice, whose trials would count twice."""
+    places = [Path(path).resolve() for path in paths]
+    for path, place in zip(paths, places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"--after names {path} twice; each run counts once.")
 
 
 def _read(path: str, space: Space, objective: Objective, two: bool) -> EarlierRun:

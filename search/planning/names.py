@@ -63,7 +63,9 @@ def check_weights(weights: str | None) -> None:
 
 def check_difficulty(difficulty: str | None) -> None:
     """Raises UsageError for what is neither a known word nor a file or folder."""
-    if difficulty is None or difficulty in KNOWN_DIFFICULTIES or Path(difficulty).exists():
+    if difficulty is None or difficulty in KNOWN_DIFFICULTIES:
+        return
+    if Path(difficulty).is_file() or Path(difficulty).is_dir():  # neither a pipe nor a device
         return
     raise UsageError(
         f"No difficulty file at {Path(difficulty).absolute()}; --difficulty wants {', '.join(KNOWN_DIFFICULTIES)}, a CSV "

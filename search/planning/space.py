@@ -40,6 +40,7 @@ def grid_samples(asked: SearchOptions, space: Space) -> int:
 
 def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
     """The space with --search, --set and --anchors applied, and the anchors that a --set contradicts."""
+    _check_named_once(options)
     space = choose_anchors(get_space(options.space), options.anchors)
     if options.configs:
         space = space.with_anchors((*configs_as_anchors(space, Path(options.configs)), *space.anchors))
@@ -57,6 +58,14 @@ def make_space(options: SearchOptions) -> tuple[Space, tuple[str, ...]]:
         narrowed = narrowed.with_anchors(())  # a member's fields change, so it would not stay an anchor
     left = {anchor.name for anchor in narrowed.anchors}
     return narrowed, tuple(anchor.name for anchor in space.anchors if anchor.name not in left)
+
+
+def _check_named_once(options: SearchOptions) -> None:
+    """Raises UsageError for a field that is fixed or searched twice: one of the two would be dropped in silence."""
+    named = [(flag, text.partition("=")[0]) for flag in ("set", "search") for text in getattr(options, flag)]
+    for number, (flag, name) in enumerate(named):
+        if before := next((other for other, known in named[:number] if known == name), None):
+            raise UsageError(f"{name} is named by --{before} and again by --{flag}; leave out one of the two.")
 
 
 def _training(space: Space, part: str, named: set[str]) -> Space:
@@ -85,7 +94,7 @@ def configs_as_anchors(space: Space, table: Path) -> list[Anchor]:
     for row in read_rows(table):
         if row[SETTING + "strategy"] == space.strategy and not row.get(SETTING + "sizes"):
             values = fields_of_row(space.config, row)
-            name = f"{row['run']}:{row['trial']}"
+            name = f"{row.get('run')}:{row.get('trial')}"
             found.setdefault(name, Anchor(name, f"from {table.name}", space.build(values).model_dump()))
     if not found:
         raise UsageError(
@@ -115,6 +124,8 @@ def choose_anchors(space: Space, wanted: str | None) -> Space:
     for name in names:
         if name not in known:
             raise unknown(f"anchor of {space.strategy}", name, known)
+        if names.count(name) > 1:
+            raise UsageError(f"--anchors names {name} twice; each anchor is one trial.")
     return space.with_anchors(tuple(known[name] for name in names))
 
 

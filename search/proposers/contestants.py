@@ -6,6 +6,7 @@ from pathlib import Path
 
 from console.errors import UsageError, unknown
 from records.epoch import Row
+from search.options import AS_RUN
 from search.planning.space import parse_set
 from spaces.arm import ORDERS, Arm
 from spaces.registry import get_space
@@ -42,17 +43,35 @@ def make_contestants(
     `train`, `fields` ("name=value"): what all of them train and have, but for those that say otherwise or know no such
     field. Raises UsageError before anything starts.
     """
+    _check_named_once(fields)
     made: list[Contestant] = []
     for word in words.split(","):
         made.append(_contestant(word.strip(), anchors, configs, train, fields, made))
         if twins and not made[-1].arm.is_twin:
             made += [twin for order in ORDERS if (twin := _twin(made[-1], order)) is not None]
     _check_known(fields, made)
+    if configs is None:
+        _check_anchor(anchors, made)
     names = [str(one.arm) for one in made]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UsageError(f"--strategies names {twice} twice.")
     return made
+
+
+def _check_named_once(fields: Collection[str]) -> None:
+    """Raises UsageError for a field that --set names twice."""
+    names = [text.partition("=")[0] for text in fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"--set names {name} twice; leave out one of the two.")
+
+
+def _check_anchor(anchors: str, made: list[Contestant]) -> None:
+    """Raises UsageError for an anchor that no strategy has; where one has it, the others take their first."""
+    known = {anchor.name: None for one in made for anchor in get_space(one.arm.strategy).anchors}
+    if anchors != AS_RUN and anchors not in known:
+        raise unknown("anchor of any strategy named", anchors, known)
 
 
 def _check_known(fields: Collection[str], made: list[Contestant]) -> None:
@@ -73,7 +92,11 @@ def _contestant(
     before: list[Contestant],
 ) -> Contestant:
     name, slash, order = word.rpartition("/") if word.rpartition("/")[2] in ORDERS else (word, "", "")
-    name, _, weights = name.partition("@")
+    name, at, weights = name.partition("@")
+    if at and not weights:
+        raise UsageError(
+            f"--strategies: {word} names no file after '@'; give the path of a state dict, or leave '@' out."
+        )
     strategy, *changes = name.split("+")
     arm = Arm(strategy, Path(weights).stem if weights else None, config="+".join(changes) or None)
     if slash:

@@ -12,10 +12,10 @@ from records.events import Asked, Round
 from records.history import TrialHistory
 from search.proposers.contestants import Contestant
 from spaces.arm import Arm
-from spaces.setting import Setting
+from spaces.setting import MOST_EPOCHS, Setting
 from trainables.strategies import get_strategy
 
-UNLIMITED = 1_000_000  # epochs of a trial that its budget ends
+UNLIMITED = MOST_EPOCHS  # of a trial that its budget ends
 
 
 @dataclass(frozen=True)

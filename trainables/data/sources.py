@@ -194,6 +194,8 @@ def _options(source: str, name: str, text: str) -> dict[str, int]:
         option, _, value = part.partition("=")
         if option not in options:
             raise unknown(f"option of {name}", option, options)
+        if [each.partition("=")[0] for each in text.split(",")].count(option) > 1:
+            raise UsageError(f"{source} names {option} twice; leave out one of the two.")
         if not re.fullmatch(r"[0-9]{1,18}", value):
             raise UsageError(f"{source}: {option} must be a whole number from 0; got '{value}'.")
         options[option] = int(value)

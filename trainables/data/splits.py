@@ -5,6 +5,7 @@ trains on 80 % and judges on the same 20 %, as the report did.
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from console.errors import UsageError, unknown
+from console.given import read_given
 from trainables.data.dataset import Ints
 
 PROTOCOLS = ("holdout", "report")
@@ -138,13 +140,11 @@ def split_by_parts(source: str, part_of: dict[str, str], paths: Sequence[str], p
 def _read_rows(file: Path) -> dict[str, str]:
     """{image path: part} of the file's rows."""
     try:
-        with open(file, encoding="utf-8-sig", newline="") as stream:  # -sig: spreadsheets begin with a byte-order mark
-            reader = csv.DictReader(stream)
-            columns = reader.fieldnames or []
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"Split file {file} cannot be read ({reason}); pass a UTF-8 CSV file.") from error
+        reader = csv.DictReader(io.StringIO(read_given(file, "Split file"), newline=""))
+        columns = reader.fieldnames or []
+        rows = list(reader)
+    except csv.Error as error:
+        raise UsageError(f"Split file {file} cannot be read ({error}); pass a UTF-8 CSV file.") from None
     if missing := [column for column in ("path", "split") if column not in columns]:
         raise UsageError(f"Split file {file} has no column '{missing[0]}'; its first line should be: path,split.")
     pairs = [((row["path"] or "").strip(), (row["split"] or "").strip()) for row in rows]

@@ -4,6 +4,7 @@ N = images of the data set, F = features, C = classes. Higher is harder.
 """
 
 import csv
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from console.errors import UsageError, unknown
+from console.given import read_given
 from console.progress import track
 from trainables.data.dataset import Dataset, Floats, Floats32, Ints
 from trainables.data.folder import LEVELS, division_levels, is_division
@@ -145,14 +147,11 @@ def _read_folder(root: Path, data: Dataset) -> dict[str, str]:
 
 def _read_rows(path: Path) -> dict[str, str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # -sig: spreadsheets begin with a byte-order mark
-            reader = csv.DictReader(file)
-            if not {"path", "difficulty"} <= set(reader.fieldnames or ()):
-                raise UsageError(
-                    f"{path} wants the columns path,difficulty; it has {','.join(reader.fieldnames or ())}."
-                )
-            return {row["path"]: row["difficulty"] for row in reader}
-    except (OSError, UnicodeDecodeError) as error:
+        reader = csv.DictReader(io.StringIO(read_given(path, "The difficulty file"), newline=""))
+        if not {"path", "difficulty"} <= set(reader.fieldnames or ()):
+            raise UsageError(f"{path} wants the columns path,difficulty; it has {','.join(reader.fieldnames or ())}.")
+        return {row["path"]: row["difficulty"] or "" for row in reader}
+    except csv.Error as error:
         raise UsageError(f"The difficulty file {path} cannot be read ({error}).") from None
 
 
