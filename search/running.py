@@ -13,8 +13,7 @@ from console.progress import track
 from console.wording import many
 from records.epoch import Row
 from records.files import write_json
-from records.folder import read_run
-from records.history import SAID
+from records.history import SAID, check_ledger
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.executors import ray_environment
@@ -35,7 +34,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
         campaign = make()
         campaign.begin()
         return campaign
-    read_run(plan.folder)
+    check_ledger(plan.folder)
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
         check_same(plan.folder, about)
@@ -66,6 +65,10 @@ def make_folder(plan: Plan, about: Row) -> None:
     """The run folder with its run.json; UsageError where it cannot be made after all."""
     try:
         plan.folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{plan.folder} has just been made by another start, or is a link; pass another --name."
+        ) from None
     except OSError as error:
         raise UsageError(
             f"The run folder {plan.folder} cannot be made ({error.strerror}); pass another --out."

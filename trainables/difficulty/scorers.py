@@ -151,7 +151,7 @@ def _read_rows(path: Path) -> dict[str, str]:
                 raise UsageError(
                     f"{path} wants the columns path,difficulty; it has {','.join(reader.fieldnames or ())}."
                 )
-            return {row["path"]: row["difficulty"] for row in reader}
+            return {(row["path"] or "").removeprefix("./"): row["difficulty"] for row in reader}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The difficulty file {path} cannot be read ({error}).") from None
 
