@@ -7,6 +7,7 @@ is written or deleted to somewhere else, so it is refused before anything is ope
 import contextlib
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,16 @@ def remove_empty(place: Path, folder: Path) -> None:
     checked(place / "any", folder)
     with contextlib.suppress(OSError):
         place.rmdir()
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run in which nothing has happened: what is ours in its folder, and the folder where nothing else is."""
+    for name in FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)  # of a link it removes nothing
+    for name in FILES:
+        remove(folder / name, folder)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def open_to_read(path: Path) -> Any:

@@ -4,6 +4,7 @@ What is written in the places that a run folder has for it needs none of this: `
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,13 @@ IN_A_REPORT = ("index.html", "report.md", "data", "figures")
 
 
 def check_file(path: Path, overwrite: bool = False) -> None:
-    """Raises UsageError where `path` is not free for a file; `overwrite`: where it is not free and no plain file."""
+    """Raises UsageError where `path` is not free for a file; `overwrite`: where it is not free and no plain file.
+
+    Also where no file can be made there: better now than after an hour's work.
+    """
     _check_not_of_a_run(path)
     if not os.path.lexists(path):
-        return
+        return _check_place(path)
     if path.is_symlink() or not path.is_file():
         raise UsageError(f"{path} is no plain file; choose another --out.")
     if not overwrite:
@@ -35,10 +39,9 @@ def prepare_folder(path: Path, overwrite: bool = False) -> None:
     if taken and not overwrite and not _is_report(path):
         raise UsageError(f"{path} has a {taken[0]} that is of no report of ours; choose another --out, or pass --overwrite "
                          f"to have it replaced.")  # fmt: skip
+    _check_place(path / IN_A_REPORT[0])
     with written(path):
         path.mkdir(parents=True, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(None, "permission denied")
 
 
 @contextlib.contextmanager
@@ -50,6 +53,14 @@ def written(path: Path) -> Iterator[None]:
         raise UsageError(
             f"{path} cannot be written ({error.strerror or error}); make room there, or have it allowed."
         ) from None
+
+
+def _check_place(path: Path) -> None:
+    with written(path):
+        there = next(place for place in path.absolute().parents if place.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK)):
+            number = errno.EACCES if there.is_dir() else errno.ENOTDIR
+            raise OSError(number, os.strerror(number), str(there))
 
 
 def _check_not_of_a_run(path: Path) -> None:

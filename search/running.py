@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 from console.errors import UsageError
 from console.progress import track
 from console.wording import many
+from records.boundary import remove_run
 from records.epoch import Row
 from records.files import write_json
 from records.history import SAID, check_ledger
@@ -98,7 +98,7 @@ def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_m
         except UsageError:
             if not campaign.trials:  # nothing has run: the name stays free
                 campaign.ledger.close()
-                shutil.rmtree(plan.folder)
+                remove_run(plan.folder)
             raise
         finally:
             over = OUT_OF_TIME if campaign.over_time() else "the search was interrupted"
