@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,8 @@ from analysis.tables import arm_summary
 from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
+from records.files import write_bytes
+from records.outputs import written
 
 MOST_ARMS = 6  # beside which a table by class stays short
 
@@ -44,8 +47,11 @@ def write_comparison(folder: Path) -> str:
     closing = conclusion(pairs, plan, conditions(run.about))
     shown = as_markdown(display.arms(table, section.measure)) + _by_class(section, run)
     text = _heading(run) + shown + "\n" + "\n".join([*said, "", closing]) + "\n"
-    (folder / "comparison.md").write_text(text)
-    table.to_parquet(folder / "comparison.parquet")
+    content = BytesIO()
+    table.to_parquet(content)
+    with written(folder):
+        write_bytes(folder / "comparison.md", text.encode())
+        write_bytes(folder / "comparison.parquet", content.getvalue())
     return text
 
 

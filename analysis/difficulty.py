@@ -14,13 +14,14 @@ import pandas as pd
 from scipy import stats
 
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
-from analysis.document.write import write_report
+from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.runs import LoadedRun, load_with_epochs, setting_of
 from analysis.statistics import Floats
-from console.arguments import DONE, Parser, guarded, path_here
+from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import track
+from records.outputs import prepare_folder
 from spaces.setting import Setting
 from trainables.data.dataset import Dataset
 from trainables.data.folder import LEVELS
@@ -38,19 +39,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("run", metavar="RUN", type=Path, help="a run folder: its data, network and split are used")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds whose scores are compared (3)")
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
-    parser.add_argument(
-        "--out", type=path_here, default=Path("difficulty"), metavar="DIR", help="where to write (difficulty)"
-    )
+    add_out(parser, "difficulty")
     asked = parser.parse_args(words)
-    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out))
+    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite))
 
 
-def difficulty(folder: Path, seeds: int, division: Path | None, out: Path) -> int:
+def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False) -> int:
     """Write index.html, report.md, data/ and figures/. Raises UsageError."""
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1; got {seeds}.")
     run = load_with_epochs(folder)
     setting = setting_of(run)
+    prepare_folder(out, overwrite)
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)
     chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]

@@ -21,16 +21,17 @@ from lime.lime_image import ImageExplanation, LimeImageExplainer
 from skimage.segmentation import quickshift
 
 from analysis.document.parts import Chapter, Picture, Sentences, Table
-from analysis.document.write import write_report
+from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.ranking import ranked
 from analysis.rulebook.outcomes import right
 from analysis.runs import LoadedRun, load_with_epochs
 from analysis.statistics import Floats
-from console.arguments import DONE, Parser, guarded, path_here
+from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import bar
 from records.folder import best_weights
+from records.outputs import prepare_folder
 from spaces.setting import Setting
 from spaces.space import make_config
 from trainables.data.dataset import Dataset
@@ -59,9 +60,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--wrong", type=int, default=2, metavar="N", help="and so many that it gets wrong (2)")
     parser.add_argument("--samples", type=int, default=1000, metavar="N", help="perturbed images of each (1000)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="seeds of sampling and of segmentation (3)")
-    parser.add_argument(
-        "--out", type=path_here, default=Path("explain"), metavar="DIR", help="where to write (explain)"
-    )
+    add_out(parser, "explain")
     asked = parser.parse_args(words)
     return guarded(lambda: explain(asked))
 
@@ -77,6 +76,7 @@ def explain(asked: Namespace) -> int:
     if len({network.data.digest for network in networks}) > 1:
         raise UsageError("The two runs have different data, so no image is in both; pass runs on one data set.")
     chosen = choose(networks[0], asked.images, asked.correct, asked.wrong)
+    prepare_folder(asked.out, asked.overwrite)
     segments = Segments(networks[0].data)
     with bar("explaining", len(networks) * len(chosen) * (2 * asked.repeats - 1), "explanations") as advance:
         rows = [explain_image(network, segments, image, asked.samples, asked.repeats, advance)

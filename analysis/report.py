@@ -8,31 +8,38 @@ import pandas as pd
 
 from analysis.chapters.contents import More, make_chapters, nothing_more
 from analysis.comparable import sections
-from analysis.document.write import write_report
+from analysis.document.write import add_out, write_report
 from analysis.runs import load_with_epochs
-from console.arguments import DONE, Parser, guarded, path_here
+from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import track
+from records.outputs import prepare_folder
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m analysis.report", description=__doc__)
     parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder, of a search or a head-to-head")
-    parser.add_argument("--out", type=path_here, default=Path("report"), metavar="DIR", help="where to write (report)")
+    add_out(parser, "report")
     parser.add_argument("--images", action="store_true",
                         help="also show the misclassified images; needs the data set at hand")  # fmt: skip
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
                         help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
     asked = parser.parse_args(words)
-    return guarded(lambda: report(asked.runs, asked.out, asked.reference, asked.images))
+    return guarded(lambda: report(asked.runs, asked.out, asked.reference, asked.images, asked.overwrite))
 
 
-def report(folders: list[Path], out: Path, reference: Path | None = None, images: bool = False) -> int:
-    """Write index.html, report.md, data/*.parquet and figures/ into `out`. Raises UsageError."""
+def report(
+    folders: list[Path], out: Path, reference: Path | None = None, images: bool = False, overwrite: bool = False
+) -> int:
+    """Write index.html, report.md, data/*.parquet and figures/ into `out`. Raises UsageError.
+
+    A report that is there is replaced; what is of none only where `overwrite` says so.
+    """
     curve = None if reference is None else read_reference(reference)
     known = list(dict.fromkeys(folder.absolute() for folder in folders))
     runs = [load_with_epochs(folder) for folder in track(known, "reading", unit="runs")]
+    prepare_folder(out, overwrite)
     chapters = make_chapters(sections(runs), curve, _misclassified() if images else nothing_more)
     write_report(chapters, runs, out)
     print(f"{out / 'index.html'}: {', '.join(chapter.title for chapter in chapters)}")

@@ -1,6 +1,8 @@
 """A command line from a pydantic model: one field is one flag, with its type, default, limits and help."""
 
 import argparse
+import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from console.errors import UsageError
 from console.plugins import load_plugins
+from console.wording import printable
 
 WITHOUT_VALUE = {
     "missing": "is missing",
@@ -21,18 +24,57 @@ DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Exit status of `work`; a mistake of the user's is one sentence on stderr."""
+    """Exit status of `work`; a mistake of the user's is one sentence on stderr, and so is a full disk under stdout."""
     try:
-        return work()
+        with contextlib.redirect_stdout(_Shown(sys.stdout)):
+            status = work()
+            sys.stdout.flush()
+        return status
     except UsageError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return WRONG_USAGE
+        return _refused(str(error))
+    except _NotShownError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # else Python complains of what is left when it ends
+        os.dup2(nowhere, sys.stdout.fileno())
+        return _refused(f"What is to be shown cannot be written to standard output ({error}); make room there.")
     except BrokenPipeError:  # whoever read our output has read enough
         sys.stdout = None
         return DONE
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+class _NotShownError(Exception):
+    """Standard output takes no more."""
+
+
+class _Shown:
+    """Standard output, whose failures can be told from those of other files."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return int(self._asked(self._stream.write, text))
+
+    def flush(self) -> None:
+        self._asked(self._stream.flush)
+
+    def _asked(self, do: Callable[..., Any], *what: str) -> Any:
+        try:
+            return do(*what)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _NotShownError(error.strerror or str(error)) from None
+
+
+def _refused(sentence: str) -> int:
+    print(printable(f"Error: {sentence}"), file=sys.stderr)
+    return WRONG_USAGE
 
 
 class OneOf:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from console.wording import printable
+
 QUIET_SECONDS = 2.0
 LINE_SECONDS = 10.0
 Item = TypeVar("Item")
@@ -17,7 +19,7 @@ Item = TypeVar("Item")
 
 def say(text: str) -> None:
     """One line for the person at the terminal."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def track(iterable: Iterable[Item], description: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:

@@ -1,6 +1,15 @@
 """How numbers, times and configs are said in the terminal."""
 
+import re
 from typing import Any
+
+# what moves the cursor, colours, renames or clears a terminal, or turns the direction of writing; line breaks stay
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text that may hold what somebody else has written, so that a terminal shows it and does nothing else."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def clock(seconds: float) -> str:

@@ -187,6 +187,13 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Setting) else value
 
 
+def _check_numbers(given: Row) -> None:
+    """Trials and epochs are counted; files are named by them. Raises ValueError."""
+    for name in ("trial", "epoch"):
+        if name in given and (type(given[name]) is not int or given[name] < 0):
+            raise ValueError(f"{name} must be a number that counts; got {given[name]!r}")
+
+
 def from_line(line: Any) -> Event | None:
     """The event of a line's JSON object; None for a kind that this version does not know.
 
@@ -197,6 +204,7 @@ def from_line(line: Any) -> Event | None:
     if kind is None:
         return None
     given = {name: line[name] for name in NAMES[kind] if name in line}
+    _check_numbers(given | given.get("record", {}))
     if kind is Tested and "map" in line:  # as format 1 has it
         given["metrics"] = {"map": line["map"]}
     for name in BUILT.keys() & given.keys():

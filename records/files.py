@@ -12,18 +12,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from console.errors import UsageError
+from records.boundary import checked
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write all of it or nothing: beside its place, flushed to disk, then renamed."""
-    _put(path, content)
+    """Write all of it or nothing: beside its place, flushed to disk, then renamed.
+
+    Raises UsageError where a run folder is left through a link on the way.
+    """
+    _put(checked(path), content)
 
 
 def _put(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with beside.open("wb") as file:
+        with beside.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -34,6 +38,14 @@ def _put(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json.dumps(value, indent=2, allow_nan=False).encode())
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Raises ValueError for what is no JSON, and for what is nested too deep to be read."""
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 Arrays = dict[str, np.ndarray]

@@ -11,20 +11,30 @@ Nothing here is a pickle. Every file is written beside its place and renamed; th
 where epochs in quick succession wait for each other.
 """
 
-import contextlib
-import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from console.errors import UsageError
 from console.plugins import require_plugins
+from records.boundary import LEDGER, RUN, read_plain, remove, remove_empty
 from records.epoch import Row
 from records.events import READ
-from records.files import Arrays, read_arrays
+from records.files import Arrays, parse_json, read_arrays
+
+NEEDED: dict[str, tuple[str, ...]] = {  # of run.json: what is read of it without asking whether it is there
+    "command": (),
+    "options": ("name", "data", "space", "sampler", "seed", "samples", "epochs"),
+    "setting": ("strategy", "protocol", "seed", "image_size", "model", "weights"),
+    "data": ("name", "digest", "classes", "train", "validation", "test"),
+    "space": ("search", "anchors"),
+    "versions": (),
+}
+PREDICTIONS = re.compile(r"(\d+)\.(\w+)\.safetensors")
 
 
 def ledger_file(folder: Path) -> Path:
-    return folder / "ledger.jsonl"
+    return folder / LEDGER
 
 
 def trial_folder(folder: Path, trial: int) -> Path:
@@ -45,35 +55,80 @@ def predictions_file(folder: Path, trial: int, split: str) -> Path:
 
 def read_run(folder: Path) -> Row:
     """run.json. Raises UsageError where the folder is no run, or one of a format that this version does not read."""
+    run = _run_json(folder)
+    if run.get("format") not in READ:
+        known = " and ".join(map(str, READ))
+        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads the formats {known}.")
+    # in format 1 a head-to-head is told by its options
+    run.setdefault("kind", "head_to_head" if "compare" in run else "search")
+    _check_whole(folder / RUN, run)
+    require_plugins(run["setting"].get("plugins") or (), str(folder))
+    return run
+
+
+def _run_json(folder: Path) -> Row:
+    """The object in run.json. Raises UsageError where it cannot be read, or is none."""
+    file = folder / RUN
     try:
-        run = json.loads((folder / "run.json").read_bytes())
+        run = parse_json(read_plain(file))
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{folder} is no run folder: it has no run.json. Pass a folder that search.run made."
         ) from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}).") from None
     except ValueError as error:
-        raise UsageError(f"{folder / 'run.json'} is damaged ({error}).") from None
+        raise UsageError(f"{file} is damaged ({error}).") from None
     if not isinstance(run, dict):
-        raise UsageError(f"{folder / 'run.json'} is damaged (it holds no JSON object).")
-    if run.get("format") not in READ:
-        known = " and ".join(map(str, READ))
-        raise UsageError(f"{folder} has run format {run.get('format')}; this version reads the formats {known}.")
-    require_plugins(run.get("setting", {}).get("plugins", ()), str(folder))
-    # in format 1 a head-to-head is told by its options
-    return {"kind": "head_to_head" if "compare" in run else "search"} | run
+        raise UsageError(f"{file} is damaged (it holds no JSON object).")
+    return run
+
+
+def _check_whole(file: Path, run: Row) -> None:
+    """Raises UsageError naming the first key that is needed and not there."""
+    needed = NEEDED | ({"compare": ("strategies",)} if run["kind"] == "head_to_head" else {})
+    for part, names in needed.items():
+        if part not in run or (part != "command" and not isinstance(run[part], dict)):
+            raise UsageError(f"{file} is damaged (it lacks '{part}'); the run cannot be read without it.")
+        if lacking := [name for name in names if name not in run[part]]:
+            raise UsageError(f"{file} is damaged (it lacks '{part}.{lacking[0]}'); the run cannot be read without it.")
 
 
 def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:
-    """(trial, split, epoch, arrays) of every kept prediction."""
-    for path in sorted((folder / "predictions").glob("*.safetensors")):
-        trial, split, _ = path.name.split(".")
+    """(trial, split, epoch, arrays) of every kept prediction. Raises UsageError naming a damaged file."""
+    for path, found in _prediction_files(folder):
         arrays, text = read_arrays(path)
-        yield int(trial), split, json.loads(text)["epoch"], arrays
+        try:
+            epoch = parse_json(text)["epoch"]
+        except (ValueError, KeyError, TypeError):
+            raise UsageError(
+                f"{path} cannot be read as predictions of ours (it does not say of which epoch)."
+            ) from None
+        yield int(found[1]), found[2], epoch, arrays
+
+
+def _prediction_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Those whose name is one of ours, with what it says."""
+    for path in sorted((folder / "predictions").glob("*.safetensors")):
+        if found := PREDICTIONS.fullmatch(path.name):
+            yield path, found
+
+
+def trained(folder: Path) -> set[int]:
+    """The trials that have left files: networks, predictions, or the log of a failure."""
+    numbers = {int(found[1]) for _, found in _prediction_files(folder)}
+    words = [path.parent.name for path in folder.glob("checkpoints/*/*.safetensors")]
+    words += [path.stem.removeprefix("trial-") for path in folder.glob("log/trial-*.txt")]
+    return numbers | {int(word) for word in words if word.isdecimal()}
 
 
 def remove_checkpoints(folder: Path, trial: int) -> None:
-    """Both networks of a trial; its records and predictions stay."""
+    """Both networks of a trial; its records and predictions stay. Raises UsageError where they are not in the folder."""
     for path in (best_weights(folder, trial), last_checkpoint(folder, trial)):
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        trial_folder(folder, trial).rmdir()
+        remove(path, folder)
+    remove_empty(trial_folder(folder, trial), folder)
+
+
+def remove_last_checkpoint(folder: Path, trial: int) -> None:
+    """Of a trial that is over, and will not be gone on with."""
+    remove(last_checkpoint(folder, trial), folder)

@@ -4,15 +4,16 @@ A LedgerFollower reads; its RunHistory is what has been read. Whoever shows a ru
 """
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from console.progress import track
+from records.boundary import RUN, open_to_read
 from records.events import from_line
+from records.files import parse_json
 from records.folder import ledger_file, read_run
-from records.history import RunHistory
+from records.history import RunHistory, refuse_lost
 from records.ledger import damaged, is_live
 
 
@@ -29,7 +30,7 @@ class LedgerFollower:
         self.history, self.offset, self.lines = RunHistory(self.run), 0, 0
 
     def read(self) -> bool:
-        """Take what is new; whether there was anything. Raises UsageError naming a damaged line.
+        """Take what is new; whether there was anything. Raises UsageError naming a damaged line, or a lost ledger.
 
         A ledger that has become shorter is another one, and `history` then a new object. What follows the last newline
         is torn, or still being written: it waits.
@@ -42,18 +43,19 @@ class LedgerFollower:
             self._take(line)
         if not self.live:
             self.history.lose()
+            refuse_lost(self.folder, self.history)
         return bool(self.history.changed)
 
     def _reread_run(self) -> None:
         """A search that is resumed may have been given more to do."""
         with contextlib.suppress(FileNotFoundError):
-            written = (self.folder / "run.json").stat().st_mtime_ns
+            written = (self.folder / RUN).stat().st_mtime_ns
             if written != self.run_written:
                 self.run, self.run_written = read_run(self.folder), written
                 self.history.run = self.run
 
     def _new_lines(self) -> list[bytes]:
-        with contextlib.suppress(FileNotFoundError), ledger_file(self.folder).open("rb") as file:
+        with contextlib.suppress(FileNotFoundError), open_to_read(ledger_file(self.folder)) as file:
             size = file.seek(0, 2)
             if size < self.offset:
                 self._start()
@@ -65,7 +67,7 @@ class LedgerFollower:
 
     def _take(self, line: bytes) -> None:
         try:
-            event = from_line(json.loads(line))
+            event = from_line(parse_json(line))
             if event is not None:
                 self.history.apply(event)
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -10,8 +10,8 @@ from typing import Literal
 
 from console.errors import UsageError
 from records.epoch import ACCURACY, EpochRecord, Objective, Row
-from records.events import Asked, Ended, Ending, Enough, Epoch, Event, Kind, Paused, Resumed, Round, Tested
-from records.folder import ledger_file, read_run
+from records.events import Asked, Ended, Ending, Enough, Epoch, Event, Kind, Paused, Resumed, Round, Started, Tested
+from records.folder import ledger_file, read_run, trained
 from records.ledger import read_events
 from spaces.arm import Arm
 from spaces.setting import Setting
@@ -69,9 +69,14 @@ class TrialHistory:
         return self.records[-1] if self.records else None
 
     def enter(self, event: Epoch) -> bool:
-        """Whether the epoch is new; one that was trained a second time counts as first recorded."""
+        """Whether the epoch is new; one that was trained a second time counts as first recorded.
+
+        Raises ValueError for a copy of an epoch: two trainings never take the same time to the last digit.
+        """
         record = event.record
         if self.last and record.epoch <= self.last.epoch:
+            if record in self.records:
+                raise ValueError(f"epoch {record.epoch} of trial {self.number} stands there twice")
             return False
         self.records.append(record)
         self.waits = False
@@ -114,6 +119,7 @@ class RunHistory:
         self.rounds: list[Round] = []  # of a head-to-head, those after the first
         self.enough: Enough | None = None  # the last time that a search wanted no further trials
         self.changed: set[int] = set()  # trials that something has happened to; whoever has seen to them clears it
+        self.started = False  # whether an event has said so
         self.first: float | None = None  # time of the first event, seconds since 1970
         self.last: float | None = None
         self.away = 0.0  # seconds between an interruption and the resumption after it
@@ -131,9 +137,11 @@ class RunHistory:
         return "head_to_head" if self.run["kind"] == "head_to_head" else "search"
 
     def apply(self, event: Event) -> None:
-        """Enter one event. Raises ValueError where it is of a trial that was never asked for."""
+        """Enter one event. Raises ValueError for one of a trial that was never asked for, and for a copy of another."""
         self._tell_time(event)
-        if isinstance(event, Asked):
+        if isinstance(event, Started):
+            self._start()
+        elif isinstance(event, Asked):
             self._ask(event)
         elif isinstance(event, Epoch):
             self._enter(event)
@@ -194,6 +202,11 @@ class RunHistory:
             self.away += max(0.0, now - self.last)
         self.last = now
 
+    def _start(self) -> None:
+        if self.started:
+            raise ValueError("the run begins there twice: lines have been copied")
+        self.started = True
+
     def _ask(self, event: Asked) -> None:
         """A trial, or the same trial again after the search was resumed: its records stay."""
         if event.trial in self.trials:
@@ -218,17 +231,44 @@ class RunHistory:
 
 
 def read_history(folder: Path) -> RunHistory:
-    """What a run folder says. Raises UsageError naming what is damaged or of another version."""
+    """What a run folder says. Raises UsageError naming what is damaged, lost or of another version."""
     run = read_run(folder)
     try:
-        return RunHistory.of(run, read_events(folder))
+        history = RunHistory.of(run, read_events(folder))
     except UsageError as error:
         if not (made := other_version(run)):
             raise
         raise UsageError(f"{folder} was made by {PACKAGE} {made} and may have other fields than this version knows: "
                          f"{str(error).rstrip('.')}; read it with that version.") from None  # fmt: skip
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{ledger_file(folder)} is damaged ({error}); the run cannot be trusted.") from None
+    refuse_lost(folder, history)
+    return history
+
+
+def check_ledger(folder: Path) -> None:
+    """Raises UsageError where a run cannot be gone on with: its ledger is damaged, or was lost. Opens nothing to write.
+
+    A run that was killed before its first event has none, and no trial has left anything.
+    """
+    if ledger_file(folder).exists():
+        read_history(folder)
+    else:
+        refuse_lost(folder, RunHistory(read_run(folder)))
+
+
+def refuse_lost(folder: Path, history: RunHistory) -> None:
+    """Raises UsageError where trials have left files, or tables were made, of which the ledger knows nothing.
+
+    A trial is in the ledger, and on disk, before it begins.
+    """
+    unknown = sorted(trained(folder) - history.trials.keys())
+    tables = history.first is None and not history.trials and (folder / "finals.parquet").exists()
+    if unknown or tables:
+        what = f"files of trial {unknown[0]}" if unknown else "tables of what was run"
+        raise UsageError(f"The ledger {ledger_file(folder)} was lost, in whole or in part: {folder} holds {what}, and the "
+                         f"ledger knows nothing of that; put a copy of it back, since without it nothing that this run "
+                         f"says can be trusted.")  # fmt: skip
 
 
 def other_version(run: Row) -> str | None:

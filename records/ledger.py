@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import UsageError
+from records.boundary import check_run, open_plain, open_to_read, read_plain, remove
 from records.events import Epoch, Event, from_line, to_line
+from records.files import parse_json
 from records.folder import ledger_file
 from records.locks import is_unlocked, lock_soon
 
@@ -33,13 +35,13 @@ def read_events(folder: Path) -> list[Event]:
 def read_lines(folder: Path) -> list[Any]:
     """The JSON objects of the ledger's whole lines. Raises UsageError naming a damaged one."""
     try:
-        content = ledger_file(folder).read_bytes()
+        content = read_plain(ledger_file(folder))
     except OSError as error:
         raise UsageError(f"The ledger {ledger_file(folder)} cannot be read ({error.strerror}).") from None
     whole = content[: content.rfind(b"\n") + 1]  # what follows the last newline is torn or empty
     try:
         # all lines in one go share the strings of their keys: half the time and a third of the memory of line by line
-        lines = json.loads(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
+        lines = parse_json(b"[" + whole[:-1].replace(b"\n", b",") + b"]")
     except ValueError:
         lines = None
     # two damaged lines can make sense together, so the count must agree
@@ -53,7 +55,7 @@ def _each_line(folder: Path, lines: list[bytes]) -> list[Any]:
     objects = []
     for number, line in enumerate(lines, start=1):
         try:
-            objects.append(json.loads(line))
+            objects.append(parse_json(line))
         except ValueError as error:
             raise damaged(folder, number, error) from None
     return objects
@@ -62,7 +64,7 @@ def _each_line(folder: Path, lines: list[bytes]) -> list[Any]:
 def damaged(folder: Path, number: int, error: Exception) -> UsageError:
     """Line `number` of the ledger is not what it should be."""
     known = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
-    why = "" if known else f" ({type(error).__name__}: {str(error).splitlines()[0]})"
+    why = "" if known else f" ({': '.join([type(error).__name__, *str(error).splitlines()[:1]])})"
     return UsageError(f"{ledger_file(folder)}, line {number} is damaged{why}; the run cannot be trusted.")
 
 
@@ -74,10 +76,16 @@ class Ledger:
     """
 
     def __init__(self, folder: Path):
-        """Raises UsageError where another process is writing this run."""
-        self.path = ledger_file(folder)
-        self.file = self.path.open("a+b", buffering=0)
-        self.reserve = folder / ".reserve"
+        """Raises UsageError where another process is writing this run, or where it cannot be written.
+
+        So does a run folder of which something would lead what is written or removed elsewhere; it is not touched then.
+        """
+        check_run(folder)
+        self.folder, self.path, self.reserve = folder, ledger_file(folder), folder / ".reserve"
+        try:
+            self.file = open_plain(self.path, "a+b", folder, buffering=0)
+        except OSError as error:
+            raise UsageError(f"The ledger {self.path} cannot be written ({error.strerror}).") from None
         self.flushed_at = -FLUSH_SECONDS
         try:
             lock_soon(self.file)
@@ -88,7 +96,9 @@ class Ledger:
             ) from None
         self._cut_torn_line()
         with contextlib.suppress(OSError):
-            self.reserve.write_bytes(b"\0" * RESERVE_BYTES)
+            remove(self.reserve, folder)
+            with open_plain(self.reserve, "xb", folder) as file:
+                file.write(b"\0" * RESERVE_BYTES)
 
     def append(self, event: Event) -> None:
         """Raises OSError where the disk is full or read-only; the ledger ends with its last whole line all the same."""
@@ -98,7 +108,7 @@ class Ledger:
         try:
             self._put(line, flush)
         except OSError:
-            self.reserve.unlink(missing_ok=True)  # room for what must still be said
+            remove(self.reserve, self.folder)  # room for what must still be said
             self._put(line, flush)
 
     def is_empty(self) -> bool:
@@ -122,11 +132,12 @@ class Ledger:
             os.fsync(self.file.fileno())
         self.file.close()
         with contextlib.suppress(OSError):
-            self.reserve.unlink(missing_ok=True)
+            remove(self.reserve, self.folder)
 
     def _cut_torn_line(self) -> None:
         """A crash can leave half a line at the end; nothing else is ever cut."""
-        content = self.path.read_bytes()
+        self.file.seek(0)
+        content = self.file.read()
         self.file.truncate(content.rfind(b"\n") + 1)
 
 
@@ -134,11 +145,15 @@ def is_live(folder: Path) -> bool:
     """Whether a process is writing this run's ledger: it holds a lock that goes with it. Unknown (Windows): yes.
 
     The lock is asked for as a reader, for an instant; a search that starts in that very instant asks again.
+    Raises UsageError for a ledger that cannot be read.
     """
+    file = ledger_file(folder)
     try:
-        with ledger_file(folder).open("rb") as file:
-            return not is_unlocked(file)
+        with open_to_read(file) as opened:
+            return not is_unlocked(opened)
     except FileNotFoundError:
         with contextlib.suppress(FileNotFoundError):
             return time.time() - (folder / "run.json").stat().st_mtime < 60  # between making the folder and the ledger
         return False
+    except OSError as error:
+        raise UsageError(f"The ledger {file} cannot be read ({error.strerror}).") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import UsageError
+from records.boundary import open_plain
 
 LOCK_SECONDS = 60.0  # after which a process that still trains a trial is no leftover
 
@@ -43,7 +44,7 @@ def is_unlocked(file: Any) -> bool:
 
 def hold_as_worker(folder: Path) -> Any:
     """A shared lock that a worker process holds on its run until it ends, however it ends; keep what is returned."""
-    file = _workers_file(folder).open("a+b")
+    file = _open_workers(folder)
     with contextlib.suppress(OSError):  # a file system without locks
         _lock(file, shared=True)
     return file
@@ -51,7 +52,7 @@ def hold_as_worker(folder: Path) -> Any:
 
 def wait_for_workers(folder: Path) -> None:
     """The workers of a killed search live on for seconds and may still write: wait for them. Raises UsageError."""
-    with _workers_file(folder).open("a+b") as file:
+    with _open_workers(folder) as file:
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -64,6 +65,6 @@ def wait_for_workers(folder: Path) -> None:
             time.sleep(0.1)
 
 
-def _workers_file(folder: Path) -> Path:
+def _open_workers(folder: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
-    return folder / ".workers"
+    return open_plain(folder / ".workers", "a+b", folder)

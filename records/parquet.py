@@ -17,6 +17,7 @@ from records.confirmed import confirmed_trials
 from records.epoch import Row
 from records.files import write_bytes
 from records.history import read_history
+from records.outputs import written
 from records.tables import (
     SETTING,
     UNITS,
@@ -58,9 +59,14 @@ def read_table(path: Path) -> list[Row]:
 
 
 def write_tables(folder: Path) -> None:
-    """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger."""
+    """records.parquet, finals.parquet, predictions.parquet and best.parquet of a run, from its ledger.
+
+    Raises UsageError, also where the run folder cannot be written.
+    """
     history = read_history(folder)
-    with bar("writing tables", 4, "tables") as advance:
+    if history.first is None and not history.trials:
+        raise UsageError(f"{folder} has no event yet, so there is nothing to write tables of.")
+    with written(folder), bar("writing tables", 4, "tables") as advance:
 
         def write(name: str, rows: list[Row]) -> list[Row]:
             write_table(folder / f"{name}.parquet", rows, history.run)

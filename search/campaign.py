@@ -282,7 +282,7 @@ class Campaign:
     def _tidy(self, number: int) -> None:
         """Remove the networks that nothing will ask for; what was interrupted may be gone on with."""
         if self.trials[number].state in SAID:
-            paths.last_checkpoint(self.folder, number).unlink(missing_ok=True)
+            paths.remove_last_checkpoint(self.folder, number)
         rivals = self.kept | {number}  # whoever dropped out stays out: ranking all would cost more with each trial
         kept = {trial.number for trial in best_first(self.trials[rival] for rival in rivals)[: self.keep]}
         for gone in rivals - kept:

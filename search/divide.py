@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from console import arguments
 from console.arguments import DONE, HERE, guarded
 from console.errors import UsageError
 from records import files
+from records.outputs import FORMULAS, check_file, written
 from search.options import RunOptions, SearchOptions
 from trainables.data.folder import LEVELS
 from trainables.data.parts import BY_SEED
@@ -51,8 +53,7 @@ def divide(options: DivideOptions) -> int:
     from trainables.preparation import fixed_difficulty, load_data
 
     out = Path(options.out)
-    if out.exists():
-        raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
+    _check_free(out)
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
     shared["split"] = options.split or BY_SEED  # a division goes over all images, whatever their parts
     asked = SearchOptions(**shared, space="manual_division")
@@ -63,8 +64,11 @@ def divide(options: DivideOptions) -> int:
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)
     levels = levels_of(scores.values, data, everyone)
-    files.write_bytes(out, as_csv(data.paths, levels).encode())
-    sheet(data, scores.values).save(out.with_suffix(".png"))
+    drawn = io.BytesIO()
+    sheet(data, scores.values).save(drawn, "png")
+    with written(out):
+        files.write_bytes(out.with_suffix(".png"), drawn.getvalue())
+        files.write_bytes(out, as_csv(data.paths, levels).encode())
     counts = Counter(levels.tolist())
     print(
         f"{out}: {counts[0.0]} easy, {counts[1.0]} medium and {counts[2.0]} hard images; look at {out.with_suffix('.png')}"
@@ -73,13 +77,29 @@ def divide(options: DivideOptions) -> int:
     return DONE
 
 
+def _check_free(out: Path) -> None:
+    """Raises UsageError where the CSV or its sheet would replace something, or each other."""
+    picture = out.with_suffix(".png")
+    if picture == out:
+        raise UsageError(f"--out is the CSV, and its sheet is to be {out}; choose an --out with another ending.")
+    if out.is_file():
+        raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
+    if os.path.lexists(picture):
+        raise UsageError(f"{picture} is there already, and the sheet would replace it; choose another --out.")
+    check_file(out)
+
+
 def as_csv(paths: Sequence[str], levels: np.ndarray) -> str:
-    """The columns path,difficulty with the words easy, medium and hard."""
+    """The columns path,difficulty with the words easy, medium and hard; './' before what looks like a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("path", "difficulty"))
-    writer.writerows((path, LEVELS[int(level)]) for path, level in zip(paths, levels, strict=True))
+    writer.writerows((_plain(path), LEVELS[int(level)]) for path, level in zip(paths, levels, strict=True))
     return text.getvalue()
+
+
+def _plain(path: str) -> str:
+    return f"./{path}" if path.startswith(FORMULAS) else path
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
@@ -14,6 +15,7 @@ from records.epoch import Objective, Row
 from records.files import write_bytes, write_json
 from records.folder import read_run
 from records.history import read_history
+from records.outputs import FORMULAS, check_file, written
 from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
@@ -34,8 +36,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--out", type=path_here, metavar="FILE", help="where the best configs go; without it, each run's tables"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     asked = parser.parse_args(words)
-    return guarded(lambda: export(asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format))
+    return guarded(
+        lambda: export(
+            asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite
+        )
+    )
 
 
 def export(
@@ -45,13 +52,15 @@ def export(
     out: Path | None,
     pareto: bool = False,
     kind: str | None = None,
+    overwrite: bool = False,
 ) -> int:
-    """Write the tables. Raises UsageError for a folder that is no run, and for a `top` below one."""
+    """Write the tables. Raises UsageError for a folder that is no run, and for an `out` that is there already."""
     from records.parquet import write_tables  # pyarrow is slow to load, and --help needs none
 
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
     kind = _format(kind, out)
+    _refuse_twice(runs)
     if out is None:
         if pareto or per_strategy or top is not None:
             raise UsageError("--top, --per-strategy and --pareto choose configs for --out FILE; name one.")
@@ -59,15 +68,26 @@ def export(
             write_tables(folder)
             print(f"{folder}: records, finals, predictions and best written from its ledger")
         return DONE
+    check_file(out, overwrite)
     _comparable(runs)
     found = [row for folder in track(runs, "reading", unit="runs") for row in _best(folder)]
     rows = choose(found, top, per_strategy, pareto)
     if not rows:
         raise UsageError("None of these runs has a trial with a result; there is nothing to export.")
-    WRITERS[kind](out, rows, runs)
+    with written(out):
+        WRITERS[kind](out, rows, runs)
     front = "on the front of accuracy and seconds" if pareto else "best first"
     print(f"{out}: {len(rows)} configs of {len(runs)} runs, {front}")
     return DONE
+
+
+def _refuse_twice(runs: list[Path]) -> None:
+    """Raises UsageError where a run is named more than once: its trials would stand there twice."""
+    known: set[Path] = set()
+    for folder in runs:
+        if folder.resolve() in known:
+            raise UsageError(f"{folder} is named twice; name each run once.")
+        known.add(folder.resolve())
 
 
 def _format(kind: str | None, out: Path | None) -> str:
@@ -137,12 +157,21 @@ def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 
 def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty."""
+    """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets show as the text alone.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: json.dumps(v) if isinstance(v, list | tuple) else v for k, v in row.items()} for row in rows)
+    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
     write_bytes(out, text.getvalue().encode())
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(FORMULAS):
+        return f"'{value}"
+    return json.dumps(value) if isinstance(value, list | tuple) else value
 
 
 def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
@@ -153,7 +182,7 @@ def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 
 def _about(runs: list[Path]) -> tuple[Row, list[Row]]:
-    first, *more = (read_run(folder) for folder in dict.fromkeys(runs))
+    first, *more = (read_run(folder) for folder in runs)
     return first, more
 
 

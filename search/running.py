@@ -2,7 +2,6 @@
 
 import contextlib
 import shlex
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,10 +10,10 @@ from typing import Any
 from console.errors import UsageError
 from console.progress import track
 from console.wording import many
+from records.boundary import remove_run
 from records.epoch import Row
 from records.files import write_json
-from records.folder import read_run
-from records.history import SAID
+from records.history import SAID, check_ledger
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.executors import ray_environment
@@ -35,7 +34,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
         campaign = make()
         campaign.begin()
         return campaign
-    read_run(plan.folder)
+    check_ledger(plan.folder)
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
         check_same(plan.folder, about)
@@ -66,6 +65,10 @@ def make_folder(plan: Plan, about: Row) -> None:
     """The run folder with its run.json; UsageError where it cannot be made after all."""
     try:
         plan.folder.mkdir(parents=True)
+    except FileExistsError:
+        raise UsageError(
+            f"{plan.folder} has just been made by another start, or is a link; pass another --name."
+        ) from None
     except OSError as error:
         raise UsageError(
             f"The run folder {plan.folder} cannot be made ({error.strerror}); pass another --out."
@@ -95,7 +98,7 @@ def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_m
         except UsageError:
             if not campaign.trials:  # nothing has run: the name stays free
                 campaign.ledger.close()
-                shutil.rmtree(plan.folder)
+                remove_run(plan.folder)
             raise
         finally:
             over = OUT_OF_TIME if campaign.over_time() else "the search was interrupted"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded
-from console.wording import clock
+from console.wording import clock, printable
 from records.follow import LedgerFollower
 from records.history import SAID, TrialHistory
 from search.views.terminal import Terminal
@@ -28,8 +28,13 @@ def main(words: Sequence[str] | None = None) -> int:
 def show(follower: LedgerFollower) -> int:
     """Say how far the run is. Raises UsageError for a damaged ledger."""
     follower.read()
-    print("\n".join(lines(follower, time.time())), flush=True)
+    print(as_shown(follower), flush=True)
     return DONE
+
+
+def as_shown(follower: LedgerFollower) -> str:
+    """The lines as a terminal may be given them, whatever names and reasons the ledger holds."""
+    return "\n".join(printable(line.replace("\n", " ")) for line in lines(follower, time.time()))
 
 
 def watch(follower: LedgerFollower) -> int:
@@ -49,7 +54,7 @@ def watch(follower: LedgerFollower) -> int:
                 follower.history.changed.clear()
     except KeyboardInterrupt:
         return DONE
-    print("\n".join(lines(follower, time.time())), flush=True)
+    print(as_shown(follower), flush=True)
     return DONE
 
 

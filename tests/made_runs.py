@@ -32,7 +32,8 @@ def about(trials: int, epochs: int, **changes: Any) -> Row:
     options = {"space": "self_paced", "data": "scenes", "samples": trials, "epochs": epochs, "seed": 0,
                "sampler": "tpe", "scheduler": "asha", "executor": "ray", "protocol": "holdout", "keep": 3,
                "name": "made", "out": "runs"}  # fmt: skip
-    setting = {"strategy": "self_paced", "data": "scenes", "protocol": options["protocol"], "seed": 0, "epochs": epochs}
+    setting = {"strategy": "self_paced", "data": "scenes", "protocol": options["protocol"], "seed": 0, "epochs": epochs,
+               "image_size": 64, "model": "small_cnn", "weights": "none"}  # fmt: skip
     return {
         "format": FORMAT,
         "command": "python -m search.run --space self_paced",

@@ -27,11 +27,17 @@ ACCURACY = {
 CLASSES = ["aGrass", "eForest", "gParking"]
 
 
+def options_of(name: str, **changes) -> dict:
+    return {"name": name, "data": "rsscn7", "space": "self_paced", "sampler": "tpe", "seed": 0, "samples": 4,
+            "epochs": 4} | changes  # fmt: skip
+
+
 def about(name: str, **changes) -> dict:
     setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 256, "model": "resnet18",
                "weights": "imagenet", "threads": 1, "split": None, "data": "rsscn7"}  # fmt: skip
-    made = {"format": FORMAT, "command": f"python -m search.compare --name {name}", "options": {"name": name},
-            "versions": {}, "space": {"search": {}}, "setting": setting, "compare": {},
+    made = {"format": FORMAT, "command": f"python -m search.compare --name {name}", "options": options_of(name),
+            "versions": {}, "space": {"search": {}, "anchors": {}}, "setting": setting,
+            "compare": {"strategies": ",".join(ARMS)},
             "data": {"name": "rsscn7", "digest": "d", "classes": CLASSES, "train": 100, "validation": 20,
                      "test": 6}}  # fmt: skip
     return made | changes
@@ -118,7 +124,7 @@ def write_search(folder: Path, name: str, trials: int, epochs: int, seed: int = 
     rate = FloatDistribution(1e-5, 1e-1, log=True)
     batch = IntDistribution(8, 64, log=True)
     space = {"learning_rate": distribution_to_json(rate), "batch_size": distribution_to_json(batch)}
-    made = about(name, space={"search": space}, options={"name": name, "sampler": sampler})
+    made = about(name, space={"search": space, "anchors": {}}, options=options_of(name, sampler=sampler))
     made["setting"] |= {"strategy": "finetune", "arm": None}
     del made["compare"]
     write_json(path / "run.json", made)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.comparable import Section
 from analysis.document.parts import Chapter, Part, Sentences, Table
-from analysis.runs import LoadedRun
+from analysis.runs import LoadedRun, without_folders
 from analysis.tables import arm_summary
 from console.wording import many
 
@@ -54,7 +54,7 @@ def _run_row(run: LoadedRun) -> dict[str, Any]:
     machine, versions = run.about.get("machine", {}), run.about.get("versions", {})
     splits = [f"{data[name]:,} {name}" for name in ("train", "validation", "test") if data.get(name)]
     return {
-        "run": run.name, "kind": "head-to-head" if run.head_to_head else "search", "data": data["name"],
+        "run": run.name, "kind": "head-to-head" if run.head_to_head else "search", "data": without_folders(data["name"]),
         "images": ", ".join(splits) or "–", "pixels": setting["image_size"], "protocol": setting["protocol"],
         "network": setting["model"], "weights": Path(setting["weights"]).name,
         "seeds": run.records["seed"].nunique(), "trials": len(run.asked), "epochs": int(run.records["epoch"].max()),

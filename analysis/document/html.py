@@ -6,6 +6,7 @@ from pathlib import Path
 
 from analysis.document.markdown import looks_numeric
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table, data_file, picture_file
+from records.outputs import GENERATOR
 
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --soft: #5b6570; --line: #d9dee3; --stripe: #f5f7f9;
@@ -45,6 +46,7 @@ def write_page(title: str, chapters: list[Chapter], out: Path) -> str:
     body = "\n".join(_chapter(chapter, out) for chapter in chapters)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
+        f"{GENERATOR}\n"
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{CSS}</style>\n</head>\n<body>\n'
         f"<h1>{escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n</body>\n</html>\n"
     )

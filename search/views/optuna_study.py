@@ -19,6 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from console.progress import track
+from records.boundary import open_plain
 from records.epoch import Objective, Row
 from records.files import write_bytes
 from records.folder import best_weights, predictions_file
@@ -51,7 +52,7 @@ class Journal(BaseJournalBackend):
     def keep(self, path: Path) -> None:
         """Write everything so far in one go, in place of an older file, and go on there."""
         write_bytes(path, "".join(self.lines).encode())
-        self.file = path.open("ab")
+        self.file = open_plain(path, "ab")
 
     def close(self) -> None:
         if self.file:

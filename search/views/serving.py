@@ -12,7 +12,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from console.errors import UsageError
 
 HOST = "127.0.0.1"
-NAMES = ("127.0.0.1", "localhost", "[::1]")  # what a browser here calls us; a tunnel keeps the name, not the port
+# what a browser here calls us; a tunnel keeps the name, not the port
+OURS = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 PORTS_TRIED = 50
 READING = ("GET", "HEAD")
 Environ = dict[str, Any]
@@ -40,9 +41,7 @@ class ReadOnly:
         A web site elsewhere can give its own name our address (DNS rebinding) and read what it likes through the
         person's browser; but then the browser asks for that site's name, not for one of ours.
         """
-        name = environ.get("HTTP_HOST", "").lower()
-        host = name[: name.find("]") + 1] if name.startswith("[") else name.partition(":")[0]
-        if host not in NAMES:
+        if not OURS.fullmatch(environ.get("HTTP_HOST", "")):
             return f"This page answers to {HOST} and localhost only; open it by one of these names."
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if method in READING or (method == "POST" and self.posts and re.fullmatch(self.posts, path)):

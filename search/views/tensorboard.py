@@ -7,7 +7,6 @@ is slow to load.
 import logging
 import math
 import re
-import shutil
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from optuna.distributions import CategoricalDistribution, json_to_distribution
 
 from console.progress import bar
+from records.boundary import checked, open_plain, remove, remove_empty
 from records.epoch import ACCURACY, WORST, EpochRecord, Objective
 from records.history import RANKED, RunHistory, TrialHistory
 from search.views.serving import Application, ReadOnly, address, serve
@@ -79,7 +79,7 @@ class EventFiles:
     """Keeps a folder of event files like a run's history."""
 
     def __init__(self, run: Row, folder: Path):
-        """`folder` is ours alone: everything in it is derived, and what does not belong to the run is removed."""
+        """`folder`: where the event files go. Those of ours that are not of this run are removed, and nothing else."""
         self.run, self.folder = run, folder
         self.source: RunHistory | None = None
         self.written: dict[int, int] = {}  # epochs of each trial
@@ -95,15 +95,22 @@ class EventFiles:
         with bar("writing for TensorBoard", len(numbers), "trials") as advance:
             for start in range(0, len(numbers), AT_ONCE):
                 some = [history.trials[number] for number in numbers[start : start + AT_ONCE]]
-                _append({self._path(trial): self._news(trial) for trial in some})
+                _append({self._path(trial): self._news(trial) for trial in some}, self.folder.parent)
                 advance(len(some))
 
     def _clear(self, names: set[str]) -> None:
-        """Remove the folders of other trials; those of these names are written over, which is quicker."""
+        """Remove the event files of other trials; those of these names are written over, which is quicker.
+
+        What we have not written is left alone, and so is whatever is a link. Raises UsageError where the folder is one.
+        """
+        checked(self.folder / "any", self.folder.parent)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path in self.folder.iterdir():
-            if path.name not in names:
-                shutil.rmtree(path, ignore_errors=True)
+        for place in self.folder.iterdir():
+            number = place.name.partition("-")[0]
+            made = place / _file(number)
+            if place.name not in names and number.isdecimal() and not place.is_symlink() and made.is_file():
+                remove(made, self.folder.parent)
+                remove_empty(place, self.folder.parent)
 
     def _path(self, trial: TrialHistory) -> Path:
         return self.folder / name_of(trial) / _file(f"{trial.number:04d}")
@@ -144,12 +151,13 @@ def _file(name: str) -> str:
     return f"events.out.tfevents.{name}"
 
 
-def _append(events: dict[Path, list[bytes]]) -> None:
-    """Write the events of several files; their checksums are computed together."""
+def _append(events: dict[Path, list[bytes]], place: Path) -> None:
+    """Write the events of several files in a folder of `place`; their checksums are computed together."""
     lines = iter(framed([event for new in events.values() for event in new]))
     for path, new in events.items():
+        checked(path, place)
         path.parent.mkdir(exist_ok=True)
-        with path.open("wb" if new[:1] == [HEAD] else "ab") as file:
+        with open_plain(path, "wb" if new[:1] == [HEAD] else "ab", place) as file:
             file.write(b"".join(islice(lines, len(new))))
 
 

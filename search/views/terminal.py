@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from console.wording import clock, value
+from console.wording import clock, printable, value
 from records.epoch import ACCURACY
 from records.events import Asked
 from records.history import TrialHistory, rank
@@ -44,6 +44,7 @@ class Terminal:
         self.say(self._line(trial))
 
     def say(self, text: str) -> None:
+        text = printable(text)
         if self.live:
             self.live.console.print(text, highlight=False, markup=False, soft_wrap=True)
         else:
@@ -135,7 +136,7 @@ def _live(terminal: Terminal) -> Any:
             return None
 
         def draw() -> Group:
-            lines = [Text(line, overflow="ellipsis", no_wrap=True) for line in terminal.status()]
+            lines = [Text(printable(line), overflow="ellipsis", no_wrap=True) for line in terminal.status()]
             bar = ProgressBar(total=1.0, completed=terminal.fraction(), width=60)
             return Group(Padding(bar, 0), *lines)  # the padding ends the bar's line
 

@@ -39,9 +39,12 @@ def folder(tmp_path):
     path.mkdir()
     setting = {"strategy": "self_paced", "seed": 0, "protocol": "holdout", "image_size": 32, "model": "small_cnn",
                "weights": "none"}  # fmt: skip
-    about = {"format": FORMAT, "command": "python -m search.run", "options": {"name": "made-up"}, "versions": {},
-             "space": {"search": {}},
-             "setting": setting, "data": {"name": "toy", "digest": "d", "classes": ["a", "b"]}}  # fmt: skip
+    options = {"name": "made-up", "data": "toy", "space": "self_paced", "sampler": "tpe", "seed": 0, "samples": 4,
+               "epochs": 2}  # fmt: skip
+    about = {"format": FORMAT, "command": "python -m search.run", "options": options, "versions": {},
+             "space": {"search": {}, "anchors": {}},
+             "setting": setting, "data": {"name": "toy", "digest": "d", "classes": ["a", "b"], "train": 8, "validation": 2,
+                                         "test": 0}}  # fmt: skip
     write_json(path / "run.json", about)
     ledger = Ledger(path)
     curves = {0: [(0.5, 1.0), (0.6, 0.9)], 1: [(0.8, 0.7), (0.7, 0.8)], 2: [(0.6, 0.9), (0.8, 0.5)], 3: []}

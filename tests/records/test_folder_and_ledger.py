@@ -25,6 +25,7 @@ from records.folder import (
     trial_folder,
 )
 from records.ledger import Ledger, read_events
+from tests import made_runs
 from tests.analysis.test_runs_and_tables import record
 from tests.toy import make_trial
 from tests.trainables.networks.test_models import Code, said
@@ -227,14 +228,14 @@ def test_a_run_of_another_format_is_refused(tmp_path, run):
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path):
-    made = {"format": 2, "kind": "search", "options": {"set": ["gate=0.9"]}}
+    made = made_runs.about(1, 1, set=["gate=0.9"]) | {"kind": "search"}
     write_json(tmp_path / "run.json", made)
     assert read_run(tmp_path) == made
 
 
-@pytest.mark.parametrize(("more", "kind"), [({}, "search"), ({"compare": {"seeds": 2}}, "head_to_head")])
+@pytest.mark.parametrize(("more", "kind"), [({}, "search"), ({"compare": {"strategies": "a"}}, "head_to_head")])
 def test_the_kind_of_a_run_of_format_1_is_told_by_its_options(tmp_path, more, kind):
-    write_json(tmp_path / "run.json", {"format": 1} | more)
+    write_json(tmp_path / "run.json", made_runs.about(1, 1) | {"format": 1} | more)
     assert read_run(tmp_path)["kind"] == kind
 
 

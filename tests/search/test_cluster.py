@@ -35,6 +35,7 @@ from search.options import SearchOptions
 from search.planning.defaults import complete
 from search.planning.resume import options_of
 from spaces.setting import Setting
+from tests import made_runs
 from trainables.preparation import load_data
 
 each = pytest.mark.parametrize
@@ -105,7 +106,7 @@ def test_a_share_that_ray_cannot_give_is_refused(gpus):
 def test_a_concurrency_that_was_not_asked_for_is_chosen_anew_on_resume(tmp_path):
     recorded = complete(SearchOptions(name="r")).model_dump() | {"concurrent": 7}
     for asked, expected in ((["name"], None), (["concurrent", "name"], 7)):
-        about = {"format": FORMAT, "options": recorded, "asked": asked}
+        about = made_runs.about(1, 1) | {"format": FORMAT, "options": recorded, "asked": asked}
         write_json(tmp_path / "r" / "run.json", about)
         again = options_of(SearchOptions, {"name": "r", "out": str(tmp_path)}, "search")
         assert again.concurrent == expected and ("concurrent" in again.model_fields_set) == bool(expected)

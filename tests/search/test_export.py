@@ -108,3 +108,25 @@ def test_runs_that_cannot_be_ranked_together_are_refused(searched, tmp_path, cha
     write_json(other / "run.json", about)
     with pytest.raises(UsageError, match="cannot be ranked together"):
         export.export([searched / "a", other], None, False, tmp_path / "best.parquet")
+
+
+def test_a_run_that_is_named_twice_is_refused(searched, tmp_path, capsys):
+    (tmp_path / "same").symlink_to(searched / "a")
+    for twice in ([searched / "a", searched / "a"], [searched / "a", tmp_path / "same"]):
+        for more in ([], ["--out", str(tmp_path / "best.csv")]):
+            assert export.main([*map(str, twice), *more]) == run.WRONG_USAGE
+            assert "is named twice; name each run once" in capsys.readouterr().err
+    assert not (tmp_path / "best.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+2", "@SUM(A1)", "\t=1"])
+def test_a_spreadsheet_computes_nothing_of_a_name(searched, tmp_path, name):
+    import shutil
+
+    shutil.copytree(searched / "a", tmp_path / "a")
+    about = read_run(tmp_path / "a")
+    about["options"]["name"] = name
+    write_json(tmp_path / "a" / "run.json", about)
+    assert export.main([str(tmp_path / "a"), "--out", str(tmp_path / "best.csv")]) == run.DONE
+    rows = list(csv.DictReader((tmp_path / "best.csv").open(newline="")))
+    assert {row["run"] for row in rows} == {f"'{name}"} and float(rows[0]["selection_loss"]) > 0

@@ -46,13 +46,28 @@ def test_a_path_that_is_read_by_post_is_answered_and_no_other():
     assert answer("DELETE", path="/data/runs", posts=posts) != "hello"
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LocalHost:80", "[::1]:8080"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:9000", "LocalHost:80", "[::1]:8080", "[::1]"])
 def test_this_machine_is_answered_by_its_names(host):
     assert answer(host=host) == "hello"
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[evil]:80", "10.0.0.1"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "",
+        "[evil]:80",
+        "10.0.0.1",
+        "[::1].evil.example",
+        "localhost:80@evil.example",
+        "localhost:",
+        "localhost:80:evil",
+        "[::1]evil",
+        "localhost\n",
+        "evil@localhost",
+    ],
 )
 def test_another_name_for_this_address_is_refused(host):
     assert "open it by one of these names" in answer(host=host)

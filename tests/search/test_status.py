@@ -124,3 +124,11 @@ def test_watching_in_a_pipe_says_each_trial_that_ends_once_and_stops_with_the_ru
     assert watching.returncode == DONE
     assert sum("trial 2                pruned" in line for line in rest) == 1
     assert sum(line.startswith("[") for line in rest) == 1 and "stopped with 1 trial" in "".join(rest)
+
+
+def test_what_the_ledger_holds_does_nothing_to_the_terminal(folder, capsys):
+    append(folder, asked(3, VALUES, CONFIG), ended(3, "failed", "\x1b[2Jgone \x1b]0;title\x07 \u202etxt\nbest 0.999"))
+    assert status.main([str(folder)]) == DONE
+    said = capsys.readouterr().out
+    assert "trial 3 failed: \\x1b[2Jgone \\x1b]0;title\\x07 \\u202etxt best 0.999" in said
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)

@@ -150,7 +150,7 @@ def _read_rows(path: Path) -> dict[str, str]:
         reader = csv.DictReader(io.StringIO(read_given(path, "The difficulty file"), newline=""))
         if not {"path", "difficulty"} <= set(reader.fieldnames or ()):
             raise UsageError(f"{path} wants the columns path,difficulty; it has {','.join(reader.fieldnames or ())}.")
-        return {row["path"]: row["difficulty"] or "" for row in reader}
+        return {(row["path"] or "").removeprefix("./"): row["difficulty"] or "" for row in reader}
     except csv.Error as error:
         raise UsageError(f"The difficulty file {path} cannot be read ({error}).") from None
 
