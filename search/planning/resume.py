@@ -15,7 +15,7 @@ from records.folder import read_run
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard", "until_decided", "max_seeds", "stop_when"}
+FREE |= {"dashboard", "verify", "until_decided", "max_seeds", "stop_when"}
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
@@ -37,7 +37,7 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
             f"{folder} has run format {run['format']}, which is read and not written any more; start a new run (its "
             f"--configs takes {folder.name}/best.parquet)."
         )
-    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False}
+    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False, "verify": False}
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
     asked = arguments.read(model, given).model_dump(include=set(given))
