@@ -36,7 +36,7 @@ from spaces.space import make_config
 from trainables.data.dataset import Dataset
 from trainables.networks.engine import Engine
 from trainables.networks.models import read_state
-from trainables.preparation import load_data, make_network
+from trainables.preparation import load_data, make_network, opened_here
 from trainables.strategies import get_strategy
 
 BATCH = 256  # perturbed images in one forward pass
@@ -118,7 +118,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
-    setting = run.settings[trial]
+    setting = opened_here(run.settings[trial], f"Trial {trial} of {run.name}")
     torch.set_num_threads(setting.threads)
     data, _ = load_data(setting)
     config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from console.arguments import DONE, TOO_FEW, Parser, guarded, read
+from console.errors import UsageError
 from console.plugins import require_plugins
 from console.wording import clock
 from records.epoch import OWN, EpochRecord
@@ -16,6 +17,8 @@ from spaces.setting import Setting
 from spaces.space import fields_of_row, make_config
 from spaces.trial import TrialConfig
 from trainables.metrics import as_text, get_metric
+from trainables.networks.engine import gpus_here
+from trainables.preparation import opened_here
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
@@ -42,6 +45,7 @@ def replay(asked: argparse.Namespace) -> int:
         return replay_schedule(rows, asked)
     row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))
+    setting = opened_here(setting, f"Trial {row['trial']}")
     clocked = setting.max_seconds is not None  # then it ends by the clock again, after as many epochs as that gives
     epochs = min(asked.epochs or (setting.epochs if clocked else row["epochs"]), setting.epochs)
     length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
@@ -59,6 +63,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
     rows = sorted(rows, key=lambda row: row["epoch"])[: asked.epochs]
     configs = [from_row(row, _changes(asked)) for row in rows]
     setting, config = configs[0]
+    setting = opened_here(setting, f"Trial {rows[0]['trial']}")
     print(f"Schedule of trial {rows[0]['trial']} of {rows[0]['run']}: {len(rows)} epochs, seed {setting.seed}")
     trial, other = Trial(setting, config, int(rows[0]["trial"])), []
     records = trial.records()
@@ -84,6 +89,8 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
     """The setting and the config that a row of best.parquet describes, with these settings changed."""
     values = {name.removeprefix(SETTING): value for name, value in row.items() if name.startswith(SETTING)}
     setting = read(Setting, values | changes)
+    if changes.get("device") == "cuda" and not gpus_here():
+        raise UsageError("--device cuda wants a GPU, and torch sees none here; leave it out.")
     require_plugins(setting.plugins, "This trial")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then
