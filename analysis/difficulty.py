@@ -28,7 +28,7 @@ from trainables.data.folder import LEVELS
 from trainables.data.sheet import sheet
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.scorers import read_scores
-from trainables.preparation import fixed_difficulty, load_data
+from trainables.preparation import fixed_difficulty, load_data, opened_here
 
 SHARES = (0.1, 0.3, 0.65)  # of the training set: what a curriculum that starts easy sees first
 
@@ -49,7 +49,7 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overw
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1; got {seeds}.")
     run = load_with_epochs(folder)
-    setting = setting_of(run)
+    setting = opened_here(setting_of(run), run.name)
     prepare_folder(out, overwrite)
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)

@@ -38,7 +38,7 @@ from trainables.data.dataset import Dataset
 from trainables.machine import use_threads
 from trainables.networks.engine import Engine
 from trainables.networks.models import read_state
-from trainables.preparation import load_data, make_network
+from trainables.preparation import load_data, make_network, opened_here
 from trainables.strategies import get_strategy
 
 BATCH = 256  # perturbed images in one forward pass
@@ -119,7 +119,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
-    setting = run.settings[trial]
+    setting = opened_here(run.settings[trial], f"Trial {trial} of {run.name}")
     use_threads(setting.threads)
     data, _ = load_data(setting)
     config = make_config(get_strategy(setting.strategy).config, run.asked[trial].config)
@@ -254,11 +254,10 @@ def explain_image(
     first = run(0, 0)
     by_sampling = [top_mask(first), *[top_mask(run(seed, 0)) for seed in range(1, repeats)]]
     by_segmentation = [top_mask(first), *[top_mask(run(0, seed)) for seed in range(1, repeats)]]
-    said, label = predict(pixels[None])[0], int(network.data.labels[image])
-    classes = network.data.classes
+    said, classes = predict(pixels[None])[0], network.data.classes
     return {
         "run": network.run.name, "trial": network.trial, "image": image, "path": network.data.paths[image],
-        "true": classes[label], "predicted": classes[int(said.argmax())], "confidence": float(said.max()),
+        "true": classes[network.data.labels[image]], "predicted": classes[int(said.argmax())], "confidence": float(said.max()),
         "superpixels": len(np.unique(first.segments)), "fit": float(first.score),
         "agreement_sampling": agreement(by_sampling), "agreement_segmentation": agreement(by_segmentation),
         "seconds": time.perf_counter() - started, "explanations": 2 * repeats - 1, "mask": by_sampling[0],

@@ -23,7 +23,8 @@ import torch
 from spaces.self_paced import SelfPacedConfig
 from trainables.curricula.base import Difficulty
 from trainables.curricula.self_paced import SelfPaced
-from trainables.data.cache import Item, Recipe, build_or_open
+from trainables.data.cache import Recipe, build_or_open
+from trainables.data.stored import Item
 from trainables.networks.engine import Engine
 from trainables.networks.knn import knn_metric
 from trainables.networks.models import build

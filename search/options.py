@@ -39,6 +39,7 @@ class RunOptions(BaseModel):
         "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
     )
     skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
+    verify: bool = Field(False, description="read the whole image cache first; a damaged one is built anew")
     image_size: int | None = Field(
         None,
         ge=8,

@@ -20,6 +20,8 @@ from spaces.space import fields_of_row, make_config
 from spaces.trial import TrialConfig
 from trainables.machine import cores
 from trainables.metrics import as_text, get_metric
+from trainables.networks.engine import gpus_here
+from trainables.preparation import opened_here
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
@@ -70,6 +72,7 @@ def replay(asked: argparse.Namespace) -> int:
     row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))
     recorded = _recorded(RecordedTrial, row, asked.table)
+    setting = opened_here(setting, f"Trial {recorded.trial}")
     clocked = setting.max_seconds is not None  # then it ends by the clock again, after as many epochs as that gives
     epochs = min(asked.epochs or (setting.epochs if clocked else recorded.epochs), setting.epochs)
     length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
@@ -88,6 +91,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
     read_once = [(_recorded(RecordedEpoch, row, asked.table), from_row(row, _changes(asked))) for row in rows]
     curve = sorted(read_once, key=lambda each: each[0].epoch)[: asked.epochs]
     first, (setting, config) = curve[0]
+    setting = opened_here(setting, f"Trial {first.trial}")
     about = f"{many(len(curve), 'epoch')}, seed {setting.seed}"
     print(f"Schedule of trial {first.trial} of {first.run}: {about}{_fewer_threads(setting)}")
     trial, other = Trial(setting, config, first.trial), []
@@ -137,6 +141,8 @@ def from_row(row: dict[str, Any], changes: dict[str, Any]) -> tuple[Setting, Tri
         name, complaint = complaint_of(error)
         who = flag_of(name) if name in changes else f"The table's column {SETTING}{name}"
         raise UsageError(f"{who} {complaint}.") from None
+    if changes.get("device") == "cuda" and not gpus_here():
+        raise UsageError("--device cuda wants a GPU, and torch sees none here; leave it out.")
     require_plugins(setting.plugins, "This trial")
     config = get_strategy(setting.strategy).config
     # a table from before a field was added lacks its column; the field's default is what was done then

@@ -11,13 +11,22 @@ import numpy as np
 import torch
 
 from console.errors import UsageError
+from console.progress import say
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables.budget import Totals
 from trainables.data.dataset import Dataset, Floats, Ints
-from trainables.data.parts import FOLDERS, split_by_folders
+from trainables.data.parts import BY_SEED, FOLDERS, split_by_folders
 from trainables.data.sources import Asked, load, official_parts
-from trainables.data.splits import Split, fewer, official_partition, split, split_by_parts, split_from_csv
+from trainables.data.splits import (
+    Split,
+    check_trained,
+    fewer,
+    official_partition,
+    split,
+    split_by_parts,
+    split_from_csv,
+)
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.reference import reference_scores
 from trainables.difficulty.scorers import Scores, confusion, head_scores, losses, read_scores, true_scores
@@ -37,6 +46,14 @@ BY_HEAD = {"head": losses, "confusion": confusion}
 def on_this_machine(setting: Setting) -> Setting:
     """The setting for work of the driver itself, which may lack the GPU that trials get on a cluster."""
     return setting if setting.device == "cpu" or gpus_here() else setting.model_copy(update={"device": "cpu"})
+
+
+def opened_here(setting: Setting, what: str) -> Setting:
+    """The setting for opening again `what` was trained elsewhere; says so where a GPU's work is done by a CPU."""
+    here = on_this_machine(setting)
+    if here != setting:
+        say(f"{what} was trained on a GPU and there is none here: it is opened on the CPU, and figures can differ.")
+    return here
 
 
 def asked_of(setting: Setting) -> Asked:
@@ -88,6 +105,7 @@ def _spared(setting: Setting, data: Dataset, parts: Split) -> Split:
 def split_of(setting: Setting, data: Dataset) -> Split:
     """The split that the setting names, with as many training images as it wants. Raises UsageError."""
     parts = _whole_split(setting, data)
+    check_trained(f"The split '{setting.split or BY_SEED}'", parts, data.labels, data.classes)
     return parts if setting.train_share == 1 else fewer(parts, data.labels, setting.train_share, setting.seed)
 
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.comparable import Section
 from analysis.figures.drawing import Drawing
-from analysis.figures.style import COLOURS, DASHES, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.figures.style import COLOURS, DASHES, legend_below, log_rates, loss_axis, plt, styled, whole_epochs
 from analysis.runs import looked
 from analysis.statistics import Floats
 from console.wording import many
@@ -226,7 +226,7 @@ def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
             for arm in arms:
                 draw(axes, curve(records[records["arm"] == arm], "epoch", column), arm, styles[arm])
             axes.set(xlabel="epoch", ylabel=label)
-            axes.set_ylim(bottom=0) if column != "learning_rate" else axes.set_yscale("log")
+            axes.set_ylim(bottom=0) if column != "learning_rate" else log_rates(axes)
         if _spread(records, arms, "epoch") > TOO_FAR:
             for axes in places:
                 far_apart(axes)

@@ -8,11 +8,23 @@ import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 matplotlib.use("Agg")
+matplotlib.rcParams["text.parse_math"] = False  # a class may be called $x^$, and no label here is a formula
 
-__all__ = ["COLOURS", "DASHES", "OTHERS", "STYLE", "legend_below", "loss_axis", "plt", "styled", "whole_epochs"]
+__all__ = [
+    "COLOURS",
+    "DASHES",
+    "OTHERS",
+    "STYLE",
+    "legend_below",
+    "log_rates",
+    "loss_axis",
+    "plt",
+    "styled",
+    "whole_epochs",
+]
 
 # Okabe and Ito (2008), the sequence that stays apart under the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -52,6 +64,13 @@ def loss_axis(axes: Axes) -> None:
     """From zero, unless that would press the curves together; a loss far above chance would hide the others."""
     low, high = axes.get_ylim()
     axes.set_ylim(bottom=0 if low < high / 2 else low, top=min(high, 3.0) if low < 3 else high)
+
+
+def log_rates(axes: Axes) -> None:
+    """A logarithmic axis upwards with plain numbers: matplotlib's own are formulas."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
 def whole_epochs(places: Iterable[Axes], x: str = "epoch") -> None:

@@ -8,7 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.drawing import Drawing
-from analysis.figures.style import COLOURS, DASHES, OTHERS, legend_below, loss_axis, plt, styled, whole_epochs
+from analysis.figures.style import (
+    COLOURS,
+    DASHES,
+    OTHERS,
+    legend_below,
+    log_rates,
+    loss_axis,
+    plt,
+    styled,
+    whole_epochs,
+)
 from analysis.runs import LoadedRun, looked
 
 MOST_GREY = 60  # trials without a name in one panel; more only make it darker
@@ -92,7 +102,7 @@ def schedule(records: pd.DataFrame, classes: list[str], name: str) -> Figure:
             place.set(ylabel=label, ylim=(0, None))
         if records["learning_rate"].max() > 20 * records["learning_rate"].min() > 0:
             axes[0, 1].autoscale(axis="y")
-            axes[0, 1].set_yscale("log")
+            log_rates(axes[0, 1])
         counts = pd.DataFrame(records["class_counts"].tolist(), columns=classes)
         for i, column in enumerate(classes):
             style = DASHES[i // len(COLOURS) % len(DASHES)]

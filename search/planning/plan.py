@@ -19,11 +19,11 @@ from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_
 from spaces.space import Space
 from trainables.data.dataset import Dataset
 from trainables.data.parts import BY_SEED, FOLDERS
-from trainables.data.sources import Survey, is_file_or_folder
+from trainables.data.sources import Survey, is_file_or_folder, verify
 from trainables.data.splits import Split, official_partition
 from trainables.metrics import OBJECTIVES
 from trainables.networks.models import Network
-from trainables.preparation import facts, load_data, make_network, on_this_machine, split_of
+from trainables.preparation import asked_of, facts, load_data, make_network, on_this_machine, split_of
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def make_plan(asked: SearchOptions, resumes: bool = False, also: Callable[[Setti
     """Check and complete what was asked, then build the image cache. Raises UsageError before anything else is made."""
     draft = make_draft(asked, resumes, also)
     setting = draft.setting
+    if asked.verify:
+        verify(asked_of(setting))
     data, split = load_data(setting)
     setting = setting.model_copy(update={"data_digest": data.digest})
     load_data(setting)  # the same data under the name that the trials will use

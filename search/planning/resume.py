@@ -15,7 +15,8 @@ from records.folder import read_run
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard", "until_decided", "max_seeds", "stop_when"}
+FREE |= {"dashboard", "verify", "until_decided", "max_seeds", "stop_when"}
+PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that may be paths; setting has them absolute
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
@@ -37,12 +38,12 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
             f"{folder} has run format {run['format']}, which is read and not written any more; start a new run (its "
             f"--configs takes {folder.name}/best.parquet)."
         )
-    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False}
+    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False, "verify": False}
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
     asked = arguments.read(model, given).model_dump(include=set(given))
     for name, value in asked.items():
-        if name not in FREE and _plain(value) != recorded.get(name):
+        if name not in FREE and not _same(name, value, recorded.get(name)):
             flag = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{flag} was {recorded.get(name)} in {folder.name} and is {value} now, which would be another run; "
@@ -53,7 +54,20 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
                 f"--{name} was {recorded[name]} in {folder.name}; it can grow and not shrink; got {value}."
             )
     known = {name: value for name, value in recorded.items() if name != "concurrent" or value is not None}
-    return arguments.read(model, {**known, **asked, "out": str(folder.parent)})
+    return arguments.read(model, {**known, **_places(run, recorded), **asked, "out": str(folder.parent)})
+
+
+def _same(name: str, value: Any, recorded: Any) -> bool:
+    """Whether an option has the recorded value, or is another name of the recorded place."""
+    if name in PLACES and isinstance(value, str) and isinstance(recorded, str):
+        return value == recorded or Path(value).absolute() == Path(recorded).absolute()
+    return bool(_plain(value) == recorded)
+
+
+def _places(run: dict[str, Any], recorded: dict[str, Any]) -> dict[str, str]:
+    """The recorded options that are paths, as absolute ones: a run may be gone on with from another current folder."""
+    absolute = {name: str(run["setting"].get(name)) for name in PLACES if recorded.get(name)}
+    return {name: place for name, place in absolute.items() if Path(place).is_absolute()}
 
 
 def _plain(value: Any) -> Any:

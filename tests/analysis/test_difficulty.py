@@ -99,3 +99,15 @@ def test_a_setting_of_another_version_is_one_sentence(compared, tmp_path, capsys
 def test_no_seeds_are_no_question(compared, capsys):
     assert difficulty.main([str(compared), "--seeds", "0"]) == run.WRONG_USAGE
     assert "--seeds must be at least 1" in capsys.readouterr().err
+
+
+def test_a_run_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(compared, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    monkeypatch.setattr("trainables.preparation.gpus_here", lambda: 0)
+    shutil.copytree(compared, tmp_path / "h")
+    about = read_run(tmp_path / "h")
+    about["setting"] |= {"device": "cuda", "precision": "auto"}
+    write_json(tmp_path / "h" / "run.json", about)
+    assert difficulty.main([str(tmp_path / "h"), "--seeds", "1", "--out", str(tmp_path / "out")]) == run.DONE
+    assert "h was trained on a GPU and there is none here" in capsys.readouterr().err

@@ -4,11 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from lime.lime_image import LimeImageExplainer
+from safetensors.torch import load_file, save_file
 
 from analysis import explain
 from analysis.runs import load_run
 from console.errors import UsageError
-from records.folder import best_weights, remove_checkpoints
+from records.files import write_json
+from records.folder import best_weights, read_run, remove_checkpoints
 from search import compare, run
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "2", "--samples", "1",
@@ -161,3 +163,26 @@ def test_a_head_to_head_is_explained_where_its_networks_were_kept(tmp_path):
     else:
         with pytest.raises(UsageError, match="removes them once test is opened"):
             explain.open_network(loaded, None)
+
+
+def test_a_network_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(searched, tmp_path, monkeypatch, capsys):
+    import shutil
+
+    monkeypatch.setattr("trainables.preparation.gpus_here", lambda: 0)
+    shutil.copytree(searched / "whole", tmp_path / "whole")
+    run_json = read_run(tmp_path / "whole")
+    run_json["setting"] |= {"device": "cuda", "precision": "auto"}
+    write_json(tmp_path / "whole" / "run.json", run_json)
+    network = explain.open_network(load_run(tmp_path / "whole"), None)
+    assert network.setting.device == "cpu" and network.engine.probabilities(network.data.images[:2]).shape == (2, 7)
+    assert "Trial 0 of whole was trained on a GPU and there is none here" in capsys.readouterr().err
+
+
+def test_a_kept_network_that_holds_no_numbers_is_named(searched, tmp_path):
+    import shutil
+
+    shutil.copytree(searched / "whole", tmp_path / "whole")
+    path = best_weights(tmp_path / "whole", 0)
+    save_file({name: value * float("nan") for name, value in load_file(path).items()}, path)
+    with pytest.raises(UsageError, match=r"best.safetensors has numbers that are not finite under "):
+        explain.open_network(load_run(tmp_path / "whole"), None)

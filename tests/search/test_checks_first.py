@@ -25,6 +25,7 @@ from tests.search.brought import ANIMALS, cache, complaint, fill, search  # noqa
     (["dtd", "--name", "a b"], "--name must be letters, digits"),
     (["scenes", "--out", "s3://bucket/runs"], "--out must be a place on this machine"),
     (["dtd", "--data-root", "gs://bucket/dtd"], "--data-root must be a place on this machine"),
+    (["scenes:count=70", "--task", "multi_label"], "needs images with several labels, and 'scenes:count=70' has one each"),
     (["http://a.org/b.npz"], "No file at http:/a.org/b.npz"),
 ])  # fmt: skip
 def test_what_is_wrong_is_refused_before_a_download_a_cache_or_a_folder(words, said, tmp_path, capsys, monkeypatch):
@@ -66,3 +67,17 @@ def test_a_dry_run_touches_nothing_and_says_what_would_be_made(tmp_path, capsys,
     capsys.readouterr()
     assert search(tmp_path, tmp_path / "set", "--dry-run", "--name", "next") == run.DONE
     assert "This would first" not in capsys.readouterr().out
+
+
+def test_a_split_that_leaves_a_class_out_of_train_is_refused(tmp_path, capsys):
+    rows = ["path,split"]
+    for name in ANIMALS:
+        fill(tmp_path / "set" / name, 4)
+        parts = ("validation", "test") * 2 if name == "dog" else ("train", "train", "validation", "test")
+        rows += [f"{name}/{number:02d}.png,{part}" for number, part in enumerate(parts)]
+    (tmp_path / "s.csv").write_text("\n".join(rows))
+    said = complaint(tmp_path, capsys, tmp_path / "set", "--split", str(tmp_path / "s.csv"))
+    assert said == (
+        f"Error: The split '{tmp_path}/s.csv' leaves no image of class 'dog' to train on (1 of 3 classes are without); "
+        f"give each class some train rows, or take its images out of the data."
+    )

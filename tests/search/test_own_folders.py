@@ -8,6 +8,7 @@ from PIL import Image
 
 from search import compare, divide, replay, run
 from tests.search.brought import ANIMALS, COMMON, about, cache, complaint, fill, parted, search  # noqa: F401
+from trainables.data.rsscn7 import CLASSES
 from trainables.preparation import load_data
 
 
@@ -157,3 +158,62 @@ def test_a_run_over_parts_can_be_extended_and_replayed(tmp_path, capsys):
     assert "Resumed: 1 complete" in capsys.readouterr().out
     assert replay.main([str(tmp_path / "runs" / "r" / "best.parquet")]) == run.DONE
     assert "The same numbers" in capsys.readouterr().out
+
+
+def test_verify_reads_the_whole_image_cache_and_builds_a_damaged_one_anew(tmp_path, cache, capsys):  # noqa: F811
+    for name in ANIMALS:
+        fill(tmp_path / "set" / name, 120)
+    assert search(tmp_path, tmp_path / "set") == run.DONE
+    digest = about(tmp_path)["data"]["digest"]
+    (pixels,) = (cache / "images").glob("*/images.u8")
+    with pixels.open("r+b") as file:
+        file.seek(4100)  # between two pieces that are looked at whenever it is opened
+        file.write(b"xyz")
+    resumed = ["--resume", "--name", "r", "--out", str(tmp_path / "runs"), "--samples", "2"]
+    assert run.main([*resumed, "--verify"]) == run.DONE
+    assert "is damaged and is built anew" in capsys.readouterr().err
+    assert about(tmp_path)["data"]["digest"] == digest
+    assert run.main([*resumed, "--samples", "3"]) == run.DONE
+    assert about(tmp_path)["options"]["verify"] is False
+
+
+def test_what_is_left_out_is_named_whenever_the_data_are_used(tmp_path, capsys):
+    for name in ANIMALS:
+        fill(tmp_path / "set" / name, 6)
+    (tmp_path / "set" / "cat" / "evil.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
+    (tmp_path / "set" / "dog" / "more").symlink_to(tmp_path)
+    assert "dog/more (a link to a folder)" in complaint(tmp_path, capsys, tmp_path / "set")
+    for name in ("built", "opened"):
+        assert search(tmp_path, tmp_path / "set", "--skip-bad-images", "--name", name) == run.DONE
+        assert (
+            "2 of 20 files and folders in" in (said := capsys.readouterr().out)
+            and "are left out: dog/more (a link to a folder), cat/evil.jpg (not an image" in said
+        )
+
+
+def test_relative_places_are_found_again_from_another_folder(tmp_path, monkeypatch):
+    parts = ["train"] * 4 + ["validation", "test"]
+    rows = [f"{name}/{number:02d}.png,{part}" for name in ANIMALS for number, part in enumerate(parts)]
+    for name in ANIMALS:
+        fill(tmp_path / "set" / name, 6)
+    (tmp_path / "s.csv").write_text("\n".join(["path,split", *rows]))
+    monkeypatch.chdir(tmp_path)
+    assert search(tmp_path, "set", "--split", "s.csv") == run.DONE
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    resumed = ["--resume", "--name", "r", "--out", str(tmp_path / "runs")]
+    assert run.main([*resumed, "--samples", "2"]) == run.DONE
+    monkeypatch.chdir(tmp_path)
+    assert run.main([*resumed, "--samples", "3", "--data", "set", "--split", "s.csv"]) == run.DONE
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.main([*resumed, "--samples", "4", "--data", "set"]) == run.WRONG_USAGE  # another folder, and no folder
+
+
+def test_a_relative_data_root_is_found_again_from_another_folder(tmp_path, monkeypatch):
+    for name in CLASSES:
+        fill(tmp_path / "rsscn7" / name, 5)
+    monkeypatch.chdir(tmp_path)
+    assert search(tmp_path, "rsscn7", "--data-root", "rsscn7") == run.DONE
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.main(["--resume", "--name", "r", "--out", str(tmp_path / "runs"), "--samples", "2"]) == run.DONE

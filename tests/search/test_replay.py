@@ -81,3 +81,17 @@ def test_nothing_left_after_preparing_is_one_sentence(tmp_path, capsys, monkeypa
     assert capsys.readouterr().err == (
         "Error: its features, difficulty and pretraining alone cost 7200 s of the 3600 s that it has\n"
     )
+
+
+def test_a_trial_of_a_gpu_is_replayed_on_the_cpu_where_there_is_none_and_that_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("trainables.preparation.gpus_here", lambda: 0)
+    monkeypatch.setattr("search.replay.gpus_here", lambda: 0)
+    path, _ = table(tmp_path, epochs=2)
+    (row,) = read_rows(path)
+    write_table(path, [row | {"setting_device": "cuda"}], about(1, 2))
+    assert replay.main([str(path)]) == replay.DONE
+    said = capsys.readouterr()
+    assert said.err.count("Trial 0 was trained on a GPU and there is none here: it is opened on the CPU") == 1
+    assert "The same numbers" in said.out
+    assert replay.main([str(path), "--device", "cuda"]) == WRONG_USAGE
+    assert capsys.readouterr().err == "Error: --device cuda wants a GPU, and torch sees none here; leave it out.\n"

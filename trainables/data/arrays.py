@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from console.errors import UsageError
-from trainables.data.cache import Item, Recipe
+from trainables.data.cache import Recipe
 from trainables.data.dataset import Ints
 from trainables.data.pictures import Resize, Unreadable, from_array
+from trainables.data.stored import Item
 
 WANTED = "arrays images (N, H, W) or (N, H, W, 3), labels (N,) and, if the classes have names, classes"
 

@@ -1,48 +1,27 @@
 """The uint8 cache: every data set becomes one file of raw pixels, built once and memory-mapped by every process.
 
-    <cache>/images/<key>/images.u8    N x S x S x 3 bytes, in index order
-    <cache>/images/<key>/meta.json    everything else about the data set
-
-A cache is built in a temporary folder beside its place and renamed into it when it is complete and on the disk, so what
-stands under its own name is whole. N = images, S = image size in pixels.
+A cache, <cache>/images/<key> (stored.py), is built in a temporary folder beside its place and renamed into it when it is
+complete and on the disk, so what stands under its own name is whole. N = images, S = image size in pixels.
 """
 
 import errno
-import hashlib
-import json
-import math
 import os
 import secrets
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-
-import numpy as np
 
 from console.errors import UsageError
 from console.progress import amount, say, track
-from console.wording import many
-from trainables.data.dataset import Dataset, Ints, Pixels
+from trainables.data.dataset import Dataset, Ints
+from trainables.data.stored import Item, LeftOut, digest_of, open_stored, write_stored
 
-FORMAT = 2  # of both files and of how pictures are decoded; part of meta.json, so older caches are rebuilt
 LARGE_BYTES = 100_000_000  # from here on the size is announced before building
 STALE_SECONDS = 24 * 3600  # a temporary folder older than this has lost its process
 _MARGIN_BYTES = 16_000_000  # left free beside the pixels, for meta.json and everybody else
-
-
-class Item(NamedTuple):
-    """One picture on its way into the cache."""
-
-    image: Pixels  # (S, S, 3)
-    label: int
-    path: str
-    difficulty: float | None = None
-    notes: tuple[str, ...] = ()  # what was done to it, as in pictures.py
 
 
 @dataclass(frozen=True)
@@ -54,21 +33,9 @@ class Recipe:
     size: int  # S
     count: int  # N; fewer may come where bad images are left out
     classes: tuple[str, ...]
-    items: Callable[[], Iterator[Item]]  # starts drawing or decoding
+    items: Callable[[], Iterator[Item | LeftOut]]  # starts drawing or decoding
     labels: Ints | None = None  # (N,), where they are known before
     paths: tuple[str, ...] = ()  # (N,), where they are known before
-
-
-@dataclass(frozen=True)
-class _Meta:
-    format: int
-    shape: list[int]
-    classes: list[str]
-    labels: list[int]
-    paths: list[str]
-    difficulty: list[float] | None
-    digest: str
-    notes: dict[str, int]  # how many images had each note
 
 
 def cache_folder() -> Path:
@@ -115,7 +82,7 @@ def build_or_open(recipe: Recipe) -> Dataset:
     """
     store = cache_folder() / "images"
     target = store / recipe.key
-    dataset = _open(target, recipe.name)
+    dataset = open_stored(target, recipe.name)
     if dataset is not None:
         return dataset
     with writing(store):
@@ -123,45 +90,30 @@ def build_or_open(recipe: Recipe) -> Dataset:
         _sweep(store)
         _announce(recipe, store)
         with temporary_folder(target) as folder:
-            _build(recipe, folder)
-            put_in_place(folder, target, whole=lambda place: _open(place, recipe.name) is not None)
-    dataset = _open(target, recipe.name)
+            items = track(recipe.items(), f"building '{recipe.name}'", recipe.count)
+            write_stored(folder, recipe.size, recipe.classes, items)
+            put_in_place(folder, target, whole=lambda place: open_stored(place, recipe.name) is not None)
+    dataset = open_stored(target, recipe.name)
     assert dataset is not None, f"a cache just built cannot be opened: {target}"
     return dataset
 
 
 def find_cached(key: str, name: str) -> Dataset | None:
     """The data set of this key, if its cache is there and whole; makes nothing."""
-    return _open(cache_place() / "images" / key, name)
+    return open_stored(cache_place() / "images" / key, name)
+
+
+def discard_damaged(key: str, name: str) -> None:
+    """Hold every byte of this cache, if it is there, against its digest; remove one that is another."""
+    target = cache_place() / "images" / key
+    found = open_stored(target, name)
+    if found is not None and digest_of(found) != found.digest:
+        say(f"the image cache of '{name}' is damaged and is built anew: {target}")
+        _remove(target)
 
 
 def is_disk_full(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
-
-
-def _open(target: Path, name: str) -> Dataset | None:
-    """The cache at `target`; None if there is none that is whole."""
-    try:
-        meta = _Meta(**json.loads((target / "meta.json").read_bytes()))
-        if meta.format != FORMAT or (target / "images.u8").stat().st_size != math.prod(meta.shape):
-            return None
-        images = np.memmap(target / "images.u8", dtype=np.uint8, mode="r", shape=tuple(meta.shape))
-    except (OSError, ValueError, TypeError):
-        return None
-    return Dataset(
-        name=name,
-        images=images,
-        labels=np.array(meta.labels, dtype=np.int64),
-        classes=tuple(meta.classes),
-        paths=tuple(meta.paths),
-        difficulty=None if meta.difficulty is None else np.array(meta.difficulty, dtype=np.float64),
-        digest=meta.digest,
-        notes=tuple(_note(text, count) for text, count in meta.notes.items()),
-    )
-
-
-def _note(text: str, count: int) -> str:
-    return f"{many(count, 'image')} {text.format(were='was' if count == 1 else 'were')}"
 
 
 @contextmanager
@@ -188,38 +140,6 @@ def _announce(recipe: Recipe, store: Path) -> None:
         )
     if needed >= LARGE_BYTES:
         say(f"building the image cache of '{recipe.name}' at {recipe.size} px: {amount(needed)} in {store}")
-
-
-def _build(recipe: Recipe, folder: Path) -> None:
-    """Write images.u8 and meta.json into `folder`, through to the disk."""
-    labels, paths, difficulty, notes = [], [], [], Counter[str]()
-    digest = hashlib.sha256()
-    with open(folder / "images.u8", "wb") as file:
-        for item in track(recipe.items(), f"building '{recipe.name}'", recipe.count):
-            image, path = item.image, item.path
-            assert image.dtype == np.uint8 and image.shape == (recipe.size, recipe.size, 3), path
-            pixels = image.tobytes()
-            file.write(pixels)
-            digest.update(pixels)
-            labels.append(item.label)
-            paths.append(path)
-            difficulty.append(item.difficulty)
-            notes.update(item.notes)
-        _flush(file)
-    digest.update(np.array(labels, dtype="<i8").tobytes())
-    digest.update("\0".join(paths).encode("utf-8", "surrogateescape"))
-    shape = [len(labels), recipe.size, recipe.size, 3]
-    graded = [hardness for hardness in difficulty if hardness is not None]
-    of_all = graded if len(graded) == len(labels) else None
-    meta = _Meta(FORMAT, shape, list(recipe.classes), labels, paths, of_all, digest.hexdigest(), dict(notes))
-    with open(folder / "meta.json", "w", encoding="ascii") as file:
-        json.dump(asdict(meta), file)
-        _flush(file)
-
-
-def _flush(file: IO[Any]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 @contextmanager

@@ -1,30 +1,19 @@
-"""Any folder of class folders: what is in it, and its pictures decoded one after another.
-
-N = images, S = image size in pixels.
-"""
+"""Any folder of class folders: what is in it, by the name of its class. N = images."""
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from console.errors import UsageError
-from console.progress import say
-from trainables.data.cache import Item
 from trainables.data.dataset import Ints
+from trainables.data.found import Found, check_folders, files_below, passed_over, shown, some
 from trainables.data.parts import PART_OF_FOLDER
-from trainables.data.pictures import Picture, Resize, read
 
-DECODING_THREADS = 4
-LOOKAHEAD = 32  # decoded pictures waiting at most
 LEVELS = ("easy", "medium", "hard")  # the folders of a division, with class folders in each
-_NAMED = 3  # bad files a message names
-_SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +24,7 @@ class Listing:
     classes: tuple[str, ...]  # (C,) the class folders' names, sorted
     paths: tuple[str, ...]  # (N,) "class/file.jpg", relative to the root; of a division "easy/class/file.jpg"
     labels: Ints  # (N,)
+    left_out: tuple[str, ...] = ()  # what was seen and is not listed, and why, as in found.py
 
     def fingerprint(self) -> str:
         """sha256 over the root and every file's path, size and modification time: another one after any change."""
@@ -42,6 +32,8 @@ class Listing:
         for path in self.paths:
             status = _status(self.root / path)
             digest.update(os.fsencode(f"\0{path}\0{status.st_size}\0{status.st_mtime_ns}"))
+        for what in self.left_out:
+            digest.update(os.fsencode(f"\0\0{what}"))
         return digest.hexdigest()
 
 
@@ -64,47 +56,65 @@ def list_images(root: Path, classes: Sequence[str] | None = None) -> Listing:
     if classes is None and is_parted(root):
         return _list_parts(root)
     names = sorted(classes) if classes is not None else _class_folders(root)
-    per_class = [_files(root, name) for name in names]
-    for name, files in zip(names, per_class, strict=True):
-        if not files:
-            raise UsageError(f"Class folder {root / name} holds no images; add some or remove the folder.")
-    paths = tuple(path for files in per_class for path in files)
-    labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(files) for files in per_class])
-    return Listing(root, tuple(names), paths, labels)
+    check_folders(root, names)
+    per_class = [files_below(root, name) for name in names]
+    _refuse_empty(root, dict(zip(names, per_class, strict=True)))
+    paths = tuple(path for found in per_class for path in found.paths)
+    labels = np.repeat(np.arange(len(names), dtype=np.int64), [len(found.paths) for found in per_class])
+    nowhere = _links_to_nowhere(root) if classes is None else []
+    return Listing(root, tuple(names), paths, labels, (*nowhere, *_left_out(per_class)))
+
+
+def _refuse_empty(root: Path, found: dict[str, Found]) -> None:
+    """Raises UsageError for a class folder without files."""
+    for name, files in found.items():
+        if not files.paths:
+            why = f" that can be read: {some(files.left_out)}" if files.left_out else ""
+            raise UsageError(f"Class folder {root / name} holds no images{why}; add some or remove the folder.")
+
+
+def _left_out(found: Iterable[Found]) -> list[str]:
+    return [what for files in found for what in files.left_out]
+
+
+def _links_to_nowhere(root: Path) -> list[str]:
+    """Those beside the class folders: they may have been some."""
+    links = sorted(entry.name for entry in root.iterdir() if entry.is_symlink() and not passed_over(entry.name))
+    return [f"{shown(name)} (a link that leads nowhere)" for name in links if not (root / name).exists()]
 
 
 def is_division(root: Path) -> bool:
     """Whether `root` holds easy/, medium/ and hard/ with folders inside, and no other folder."""
     if not all((root / level).is_dir() for level in LEVELS):
         return False
-    folders = {entry.name for entry in root.iterdir() if entry.is_dir() and not _passed_over(entry.name)}
-    return folders == set(LEVELS) and all(any(e.is_dir() for e in (root / level).iterdir()) for level in LEVELS)
+    return set(_folders_in(root)) == set(LEVELS) and all(_folders_in(root / level) for level in LEVELS)
 
 
 def _list_division(root: Path) -> Listing:
     """The pictures of all three levels, sorted by class."""
+    check_folders(root, list(LEVELS))
     parts = [_division_part(root, level) for level in LEVELS]
-    classes = tuple(sorted({path.split("/")[1] for part in parts for path in part}))
+    classes = tuple(sorted({path.split("/")[1] for part in parts for path in part.paths}))
     if len(classes) < 2:
         raise UsageError(f"{root} divides {len(classes)} classes into easy, medium and hard; a classifier needs two.")
-    paths = sorted((path for part in parts for path in part), key=lambda path: (path.split("/")[1], path))
+    paths = sorted((path for part in parts for path in part.paths), key=lambda path: (path.split("/")[1], path))
     labels = np.array([classes.index(path.split("/")[1]) for path in paths], dtype=np.int64)
-    return Listing(root, classes, tuple(paths), labels)
+    return Listing(root, classes, tuple(paths), labels, tuple(_left_out(parts)))
 
 
-def _division_part(root: Path, level: str) -> list[str]:
+def _division_part(root: Path, level: str) -> Found:
     """The pictures of one level, "easy/class/file.jpg"; files that lie in no class folder are refused."""
-    files = _files(root, level)
-    if stray := [path for path in files if path.count("/") < 2]:
+    found = files_below(root, level)
+    if stray := [path for path in found.paths if path.count("/") < 2]:
         raise UsageError(f"{root / stray[0]} lies in no class folder; a division holds {level}/<class>/<file>.")
-    return files
+    return found
 
 
 def is_parted(root: Path) -> bool:
     """Whether the folders in `root` are parts of a data set and no classes: train/ beside another, or only parts."""
     try:
         names = _folders_in(root)
-    except OSError:
+    except UsageError:
         return False
     parts = {PART_OF_FOLDER.get(name.lower()) for name in names}
     here = parts - {None}
@@ -112,7 +122,15 @@ def is_parted(root: Path) -> bool:
 
 
 def _folders_in(root: Path) -> list[str]:
-    return sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _passed_over(entry.name))
+    return sorted(entry.name for entry in _entries(root) if entry.is_dir())
+
+
+def _entries(root: Path) -> list[Path]:
+    """What is in a folder and may be the data set's. Raises UsageError where it cannot be listed."""
+    try:
+        return [entry for entry in root.iterdir() if not passed_over(entry.name)]
+    except OSError as error:
+        raise UsageError(f"Folder {root} cannot be listed ({error.strerror}); check its permissions.") from error
 
 
 def _list_parts(root: Path) -> Listing:
@@ -128,12 +146,14 @@ def _list_parts(root: Path) -> Listing:
                 f"{root} has the class '{differing[0]}' in {owner}/ and not in {other}/ ({len(differing)} such); give each "
                 f"part the same class folders, or pass --data {root / first}."
             )
-    files = {(word, name): _files(root, f"{name}/{word}") for word in classes[first] for name in names}
-    if empty := [f"{name}/{word}" for (word, name), found in files.items() if not found]:
-        raise UsageError(f"Class folder {root / empty[0]} holds no images; add some or remove the folder.")
-    paths = tuple(path for found in files.values() for path in found)
+    folders = [f"{name}/{word}" for word in classes[first] for name in names]
+    check_folders(root, folders)
+    files = {folder: files_below(root, folder) for folder in folders}
+    _refuse_empty(root, files)
+    paths = tuple(path for found in files.values() for path in found.paths)
     labels = np.array([classes[first].index(path.split("/")[1]) for path in paths], dtype=np.int64)
-    return Listing(root, tuple(classes[first]), paths, labels)
+    nowhere = [f"{name}/{what}" for name in names for what in _links_to_nowhere(root / name)]
+    return Listing(root, tuple(classes[first]), paths, labels, (*nowhere, *_left_out(files.values())))
 
 
 def _check_parts(root: Path, names: list[str]) -> None:
@@ -158,7 +178,7 @@ def division_levels(root: Path) -> dict[str, str]:
     """{"class/file.jpg": "easy", "medium" or "hard"} of a divided folder. Raises UsageError for an image in two levels."""
     levels: dict[str, str] = {}
     for level in LEVELS:
-        for path in _division_part(root, level):
+        for path in _division_part(root, level).paths:
             image = path.partition("/")[2]
             if image in levels:
                 raise UsageError(f"{root} holds {image} in {levels[image]} and in {level}; leave it in one of them.")
@@ -169,10 +189,7 @@ def division_levels(root: Path) -> dict[str, str]:
 def _class_folders(root: Path) -> list[str]:
     if not root.is_dir():
         raise UsageError(f"No folder at {root}; pass a folder that holds one folder of images per class.")
-    try:
-        entries = [entry for entry in root.iterdir() if not _passed_over(entry.name)]
-    except OSError as error:
-        raise UsageError(f"Folder {root} cannot be listed ({error.strerror}); check its permissions.") from error
+    entries = _entries(root)
     folders = sorted(entry.name for entry in entries if entry.is_dir())
     if not folders and entries:
         raise UsageError(
@@ -183,62 +200,3 @@ def _class_folders(root: Path) -> list[str]:
     if len(folders) < 2:
         raise UsageError(f"{root} holds one class folder only ('{folders[0]}'); a classifier needs at least two.")
     return folders
-
-
-def _passed_over(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES
-
-
-def _files(root: Path, class_name: str) -> list[str]:
-    """Paths of all files below one class folder, relative to the root, sorted."""
-    found = []
-    for folder, inner, files in os.walk(root / class_name):
-        inner[:] = [name for name in inner if not _passed_over(name)]
-        relative = Path(folder).relative_to(root)
-        found += [(relative / name).as_posix() for name in files if not _passed_over(name)]
-    return sorted(found)
-
-
-def decode(listing: Listing, size: int, skip_bad_images: bool, resize: Resize = "squash") -> Iterator[Item]:
-    """Every picture of the listing in order, (S, S, 3) uint8.
-
-    Files that are no pictures are collected over the whole pass. Then they are refused together with a UsageError; or,
-    with `skip_bad_images`, left out and counted on stderr.
-    """
-    bad: list[str] = []
-    kept = np.zeros(len(listing.classes), dtype=np.int64)
-    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size, resize), strict=True):
-        if isinstance(result, str):
-            bad.append(f"{path} ({result})")
-            continue
-        kept[label] += 1
-        yield Item(result.pixels, int(label), path, notes=result.notes)
-    if bad:
-        _report(listing, bad, kept, skip_bad_images)
-
-
-def _report(listing: Listing, bad: list[str], kept: Ints, skip_bad_images: bool) -> None:
-    more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
-    counted = f"{len(bad)} of {len(listing.paths)} files in {listing.root} cannot be read as images"
-    named = ", ".join(bad[:_NAMED]) + more
-    if not skip_bad_images:
-        raise UsageError(f"{counted}: {named}; mend or remove them, or pass --skip-bad-images to leave them out.")
-    if not kept.all():
-        empty = listing.classes[int(np.argmin(kept))]
-        raise UsageError(f"{counted}, and without them class '{empty}' has no images left; mend or remove that folder.")
-    say(f"{counted} and are left out: {named}.")
-
-
-def _decoded(listing: Listing, size: int, resize: Resize) -> Iterator[Picture | str]:
-    """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
-    pool = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decode")
-    waiting: deque[Future[Picture | str]] = deque()
-    try:
-        for path in listing.paths:
-            waiting.append(pool.submit(read, listing.root / path, size, resize))
-            if len(waiting) >= LOOKAHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

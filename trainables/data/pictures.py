@@ -1,18 +1,25 @@
 """One picture, of a file, an image or an array, as (S, S, 3) uint8: its orientation, depth, colour and size.
 
+Files of a closed list of formats are read, and no others: what a file is called says nothing of what decodes it.
 Pictures of 16 bits and floats in [0, 1] are scaled by their depth; other depths are refused, since nobody knows what of
 them is white. Transparency is dropped, as torchvision drops it. S = image size in pixels.
 """
 
+import stat
+import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from trainables.data.dataset import Pixels
 
 Resize = Literal["squash", "crop", "pad"]
+# what Pillow decodes itself; of what is left out, EPS would be run by Ghostscript
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+LARGEST_PIXELS = 89_478_485  # of one picture as it is stored: 256 MiB in RGB, where Pillow begins to warn
 NEUTRAL = (124, 116, 104)  # the mean of ImageNet, by which networks centre their images: padding is zero to them
 SIXTEEN_BITS = "of 16 bits {were} scaled to 8"
 FLOATS = "of floats {were} scaled from [0, 1] to 8 bits"
@@ -28,7 +35,12 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+EpsImagePlugin.gs_binary = False  # torchvision opens pictures with all formats; nothing here starts Ghostscript
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # what is so large is refused by name
 
 
 class Unreadable(ValueError):
@@ -43,15 +55,25 @@ class Picture(NamedTuple):
 def read(path: Path, size: int, resize: Resize = "squash") -> Picture | str:
     """The picture of a file, or why there is no such picture."""
     try:
-        with Image.open(path) as image:
+        kind = stat.S_IFMT(path.stat().st_mode)
+        if kind != stat.S_IFREG:  # opening a pipe would wait for a writer
+            return f"{_KINDS.get(kind, 'a folder')}, and no file"
+        with Image.open(path, formats=_formats()) as image:
             pixels = image.width * image.height
-            if Image.MAX_IMAGE_PIXELS is not None and pixels > Image.MAX_IMAGE_PIXELS:
+            if pixels > LARGEST_PIXELS:
                 return f"{pixels:,} pixels, which is suspiciously many"
             return from_image(image, size, resize)
     except MemoryError:
         raise
     except Exception as error:  # decoders meet arbitrary bytes and raise nearly anything
         return _reason(error, path)
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow has."""
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def from_image(image: Image.Image, size: int, resize: Resize = "squash") -> Picture:
@@ -149,10 +171,11 @@ def _scaled_floats(values: np.ndarray) -> Pixels:
 
 def _reason(error: Exception, path: Path) -> str:
     if isinstance(error, UnidentifiedImageError):
-        beginning = path.read_bytes()[:4]
+        with path.open("rb") as file:
+            beginning = file.read(4)
         if beginning in _TIFF:
             return "a TIFF of a kind that Pillow does not read; 8 or 16 bits a channel and grey floats are read"
-        return "not an image" if beginning else "an empty file"
+        return "not an image, or of a format that is not read" if beginning else "an empty file"
     if isinstance(error, Image.DecompressionBombError):
         return "suspiciously many pixels"
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -14,11 +14,14 @@ import numpy as np
 from console.errors import UsageError, unknown
 from console.progress import amount
 from trainables.data import arrays, dtd, rsscn7, scenes, textures, torchvision_sets
-from trainables.data.cache import Item, Recipe, build_or_open, find_cached
+from trainables.data.cache import Recipe, build_or_open, discard_damaged, find_cached
 from trainables.data.dataset import Dataset
+from trainables.data.decoding import decode, refuse_left_out
 from trainables.data.drawing import DRAWING_VERSION
-from trainables.data.folder import Listing, decode, is_parted, list_images
+from trainables.data.folder import Listing, is_parted, list_images
+from trainables.data.found import is_utf8, shown
 from trainables.data.pictures import Resize
+from trainables.data.stored import Item
 
 EMBEDDED = ("scenes", "textures")
 KNOWN = (*EMBEDDED, "rsscn7", "dtd")
@@ -87,6 +90,18 @@ def load(
     return _with_targets(data, _folder(source, root)) if multi_label else data
 
 
+def verify(asked: Asked) -> None:
+    """Read the whole image cache of these data, if there is one; remove a damaged one, which `load` then builds anew."""
+    check(asked)
+    if not _is_here(asked.source, asked.root):
+        return
+    if torchvision_sets.is_torchvision(asked.source):
+        key = torchvision_sets.make_key(asked.source, asked.root, asked.image_size, asked.resize)
+    else:
+        key = _recipe(asked).key
+    discard_damaged(key, asked.source)
+
+
 def check(asked: Asked) -> None:
     """Raises UsageError for everything that is wrong before data are looked at."""
     source, size, root = asked.source, asked.image_size, asked.root
@@ -94,10 +109,15 @@ def check(asked: Asked) -> None:
         raise UsageError(f"--image-size must be a whole number of pixels; got {size!r}.")
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise UsageError(f"--image-size must be between {SMALLEST_SIZE} and {LARGEST_SIZE} pixels; got {size}.")
+    for place in (source, root or ""):
+        if not is_utf8(place):
+            raise UsageError(
+                f"--data wants a path in UTF-8, since runs record it; got {shown(place)}: rename or link it."
+            )
     from_torchvision = torchvision_sets.is_torchvision(source)
     if root is not None and source not in ("rsscn7", "dtd") and not from_torchvision:
         raise UsageError(f"--data-root says where rsscn7 or dtd is; got it with --data {source}: leave it out.")
-    if asked.multi_label and source in (*EMBEDDED, "rsscn7"):
+    if asked.multi_label and (is_embedded(source) or source == "rsscn7"):
         raise UsageError(f"--task multi_label needs images with several labels, and '{source}' has one each; use dtd.")
     if asked.multi_label and (from_torchvision or arrays.is_arrays(source)):
         raise UsageError(f"--task multi_label reads DTD's annotations, which '{source}' has not; use dtd.")
@@ -153,6 +173,8 @@ def _recipe(asked: Asked) -> Recipe:
     if arrays.is_arrays(asked.source):
         return arrays.make_recipe(asked.source, asked.image_size, asked.resize)
     listing = list_images(_folder(asked.source, asked.root), rsscn7.CLASSES if asked.source == "rsscn7" else None)
+    if not asked.skip_bad_images:
+        refuse_left_out(listing)
     return _decoded_recipe(asked, listing)
 
 

@@ -137,6 +137,16 @@ def split_by_parts(source: str, part_of: dict[str, str], paths: Sequence[str], p
     return Split(**{part: np.array(indices, dtype=np.int64) for part, indices in chosen.items()})
 
 
+def check_trained(source: str, parts: Split, labels: Ints, classes: Sequence[str]) -> None:
+    """Raises UsageError for a class (C,) without training images. labels (N,); `source` begins the message."""
+    missing = np.setdiff1d(np.arange(len(classes)), labels[parts.train])
+    if len(missing):
+        raise UsageError(
+            f"{source} leaves no image of class '{classes[missing[0]]}' to train on ({len(missing)} of {len(classes)} "
+            f"classes are without); give each class some train rows, or take its images out of the data."
+        )
+
+
 def _read_rows(file: Path) -> dict[str, str]:
     """{image path: part} of the file's rows."""
     try:

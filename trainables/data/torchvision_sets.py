@@ -19,8 +19,9 @@ from PIL import Image
 from console.errors import UsageError
 from console.progress import say
 from trainables import pairing
-from trainables.data.cache import Item, Recipe, cache_folder, cache_place, put_in_place, temporary_folder, writing
+from trainables.data.cache import Recipe, cache_folder, cache_place, put_in_place, temporary_folder, writing
 from trainables.data.pictures import Resize, Unreadable, from_image
+from trainables.data.stored import Item
 
 PREFIX = "torchvision:"
 _PARTS = (("train", "train"), ("trainval", "train"), ("val", "val"), ("valid", "val"), ("test", "test"))

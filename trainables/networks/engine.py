@@ -20,6 +20,7 @@ from spaces.trial import TrialConfig
 from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
+from trainables.networks.alone import bearing_one
 from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed
 from trainables.networks.knn import knn_metric
 from trainables.networks.losses import mixed_each, mixed_loss, weighted
@@ -110,11 +111,12 @@ class Engine:
         # all of it on the device before the first update
         epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_views(views, cut)
         kept: list[torch.Tensor] = []
-        for index, weight, view, rate in zip(*epoch, rates.tolist(), strict=True):
-            loss, each, hits = self._update(index, rate, weight, view, manner)
-            total += loss.double() * len(index)
-            correct += hits
-            kept += [each] if manner.keeps_losses else []
+        with bearing_one(self.network, len(order)):
+            for index, weight, view, rate in zip(*epoch, rates.tolist(), strict=True):
+                loss, each, hits = self._update(index, rate, weight, view, manner)
+                total += loss.double() * len(index)
+                correct += hits
+                kept += [each] if manner.keeps_losses else []
         losses = torch.cat(kept).double().cpu().numpy() if kept else None
         return Trained(float(total), int(correct), len(order), len(cut), losses)
 
@@ -127,7 +129,7 @@ class Engine:
         self.network.train(mode == "train")
         size = self.config.batch_size if mode == "train" else EVALUATION_BATCH
         losses = []
-        with torch.no_grad():
+        with torch.no_grad(), bearing_one(self.network, len(order)):
             for index in self._cut(order, batches(order, size)):
                 losses.append(self.task.loss(self.network.head(self._features(index)).float(), index))
         return torch.cat(losses).double().cpu().numpy()

@@ -189,9 +189,30 @@ def read_state(path: Path) -> State:
         raise UsageError(
             f"The weights file {path} is no plain state dict, so it is not loaded ({_first(error)})."
         ) from None
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()) or not state:
+    named = isinstance(state, dict) and all(isinstance(k, str) for k in state)
+    if not named or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise UsageError(f"The weights file {path} holds no state dict (names and tensors); save model.state_dict().")
+    for name, tensor in state.items():
+        if why := _unusable(tensor):
+            raise UsageError(
+                f"The weights file {path} has {why} under {name}; pass one with finite numbers in plain tensors."
+            )
     return state
+
+
+def _unusable(tensor: torch.Tensor) -> str:
+    """Why a tensor cannot be a weight, in a few words; nothing where it can."""
+    kinds = {
+        "a quantized tensor": tensor.is_quantized,
+        "a sparse tensor": tensor.layout != torch.strided,
+        "a tensor without values": tensor.device.type != "cpu",
+        "complex numbers": tensor.is_complex(),
+    }
+    if found := next((kind for kind, so in kinds.items() if so), ""):
+        return found
+    # in the float32 of every network: what is too large for it is infinite there
+    finite = not tensor.is_floating_point() or bool(torch.isfinite(tensor.float()).all())
+    return "" if finite else "numbers that are not finite"
 
 
 def _torch_load(path: Path) -> State:

@@ -14,7 +14,9 @@ import pytest
 
 from console.errors import UsageError
 from trainables.data import cache as cache_module
-from trainables.data.cache import Item, Recipe, build_or_open, cache_folder
+from trainables.data import stored
+from trainables.data.cache import Recipe, build_or_open, cache_folder, discard_damaged
+from trainables.data.stored import Item
 
 COUNT, SIZE = 6, 4
 
@@ -109,6 +111,65 @@ def test_a_damaged_cache_is_built_anew(cache, damage):
     assert _entries(cache) == ["toy"]
 
 
+def _rewritten(meta, **changes):
+    """As somebody would who changes meta.json by hand, or a disk that returns another block."""
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | changes))
+
+
+def _reformatted(meta):
+    """As another version would write it: whole, and of another format."""
+    text = json.dumps({name: value for name, value in json.loads(meta.read_text()).items() if name != "seal"})
+    meta.write_text(stored._sealed(text.replace(f'"format": {stored.FORMAT}', '"format": 2')))
+
+
+HARMS = {
+    "zeroed pixels": lambda pixels, meta: pixels.write_bytes(bytes(pixels.stat().st_size)),
+    "a byte of the last image": lambda pixels, meta: pixels.write_bytes(pixels.read_bytes()[:-1] + b"x"),
+    "labels out of range": lambda pixels, meta: _rewritten(meta, labels=[0, 1, 2, 3, 4, 5]),
+    "labels below zero": lambda pixels, meta: _rewritten(meta, labels=[-1] * COUNT),
+    "other labels": lambda pixels, meta: _rewritten(meta, labels=[1, 0] * 3),
+    "other paths": lambda pixels, meta: _rewritten(meta, paths=["c/9"] * COUNT),
+    "fewer labels": lambda pixels, meta: _rewritten(meta, labels=[0, 1]),
+    "another digest": lambda pixels, meta: _rewritten(meta, digest="0" * 64),
+    "other values": lambda pixels, meta: meta.write_text(meta.read_text().replace("0.1", "0.9")),
+    "no seal": lambda pixels, meta: meta.write_text(meta.read_text().rpartition(", ")[0] + "}"),
+    "another format": lambda pixels, meta: _reformatted(meta),
+    "null": lambda pixels, meta: meta.write_text("null"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_what_was_changed_in_a_cache_is_noticed_when_it_is_opened(cache, harm):
+    digest, folder = build_or_open(_recipe()).digest, cache / "images" / "toy"
+    HARMS[harm](folder / "images.u8", folder / "meta.json")
+    built = []
+    rebuilt = build_or_open(_recipe(lambda: built.append(1) or _items()))
+    assert built and rebuilt.digest == digest and rebuilt.labels.tolist() == [0, 1] * 3
+    assert rebuilt.images[5, 0, 0, 0] == 5
+
+
+def _large(count=80):
+    for index in range(count):
+        yield Item(np.full((64, 64, 3), index, dtype=np.uint8), index % 2, f"c/{index}")
+
+
+def test_one_block_of_many_is_noticed_by_reading_all(cache, capsys):
+    recipe = _recipe(_large, size=64, count=80)
+    digest, pixels = build_or_open(recipe).digest, cache / "images" / "toy" / "images.u8"
+    discard_damaged("toy", "toy set")
+    assert pixels.exists() and capsys.readouterr().err == ""
+    with pixels.open("r+b") as file:
+        file.seek(stored.SAMPLE_BYTES + 8)  # behind the first piece that is looked at
+        file.write(b"xyz")
+    assert build_or_open(_recipe(_forbidden, size=64, count=80)).digest == digest  # what looking at a part leaves open
+    discard_damaged("toy", "toy set")
+    assert (
+        not pixels.exists() and "the image cache of 'toy set' is damaged and is built anew" in capsys.readouterr().err
+    )
+    assert build_or_open(recipe).images[0].max() == 0
+    discard_damaged("nothing", "toy set")
+
+
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_an_interrupted_build_leaves_nothing(cache, failure):
     def broken():
@@ -178,7 +239,7 @@ def test_a_disk_that_fills_up_while_writing(cache, monkeypatch):
     def full(file):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cache_module, "_flush", full)
+    monkeypatch.setattr(stored, "_flush", full)
     with pytest.raises(UsageError) as error:
         build_or_open(_recipe())
     assert str(error.value) == (
@@ -192,7 +253,7 @@ def test_other_failures_of_the_disk_keep_their_traceback(cache, monkeypatch):
     def broken(file):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(cache_module, "_flush", broken)
+    monkeypatch.setattr(stored, "_flush", broken)
     with pytest.raises(OSError, match="Input/output error"):
         build_or_open(_recipe())
     assert _entries(cache) == []

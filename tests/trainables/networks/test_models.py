@@ -253,3 +253,22 @@ def test_a_resnet18_has_512_features_before_its_head():
     with torch.no_grad():
         assert network.backbone(torch.zeros(2, 3, 32, 32)).shape == (2, 512)
         assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 7)
+
+
+def whole(state: dict) -> dict:
+    return {"backbone": torch.zeros(3), **state}
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (whole({"a": torch.eye(3).to_sparse()}), "has a sparse tensor under a"),
+    (whole({"a": torch.zeros(3, device="meta")}), "has a tensor without values under a"),
+    (whole({"a": torch.zeros(3, dtype=torch.complex64)}), "has complex numbers under a"),
+    (whole({"a": torch.tensor([0.0, float("nan")])}), "has numbers that are not finite under a"),
+    (whole({"a": torch.tensor([1e300], dtype=torch.float64)}), "has numbers that are not finite under a"),
+    (whole({3: torch.zeros(3)}), "holds no state dict (names and tensors)"),
+    ({0: torch.zeros(3)}, "holds no state dict (names and tensors)"),
+])  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_can_be_no_weights_are_refused(tmp_path, content, reason):
+    torch.save(content, tmp_path / "a.pt")
+    assert f"The weights file {tmp_path / 'a.pt'} {reason}" in said(read_state, tmp_path / "a.pt")

@@ -1,0 +1,51 @@
+"""Names of classes that would be formulas, code or markup are shown as they are."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from analysis import report
+from analysis.figures import images
+from analysis.figures.style import log_rates, styled
+from records.files import write_json
+from records.folder import read_run
+from search import run
+from tests import made_up
+
+NAMES = ("$x^$", r"a$\frac$", "100 % of $", r"\$", "<b>|`_")
+
+
+def renamed(folder):
+    """The run with other names of its three classes."""
+    about = read_run(folder)
+    about["data"]["classes"] = NAMES[:3]
+    write_json(folder / "run.json", about)
+    return folder
+
+
+@pytest.mark.parametrize("make", [
+    lambda place: made_up.write(place, "h", seeds=2),
+    lambda place: made_up.write_search(place, "s", trials=5, epochs=3),
+], ids=["head-to-head", "search"])  # fmt: skip
+def test_no_class_is_taken_for_a_formula(make, tmp_path):
+    folder = renamed(make(tmp_path))
+    assert report.main([str(folder), "--out", str(tmp_path / "report")]) == run.DONE
+    assert list((tmp_path / "report" / "figures").glob("*.png"))
+
+
+def test_captions_are_shown_letter_for_letter(tmp_path):
+    figure = images.image_sheet([np.zeros((8, 8, 3), np.uint8)] * len(NAMES), NAMES, "What $x^$ is")
+    figure.savefig(tmp_path / "a.png")
+    shown = [text for text in figure.findobj(Text) if text.get_text() in NAMES]
+    assert len(shown) == len(NAMES) and not any(text.get_parse_math() for text in shown)
+
+
+def test_rates_on_a_logarithmic_axis_are_plain_numbers(tmp_path):
+    with styled():
+        figure, axes = plt.subplots()
+    axes.plot([1, 2, 3], [1e-5, 3e-4, 1e-2])
+    log_rates(axes)
+    figure.savefig(tmp_path / "a.png")
+    said = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
+    assert "1e−03" in said and not any("$" in text for text in said)
