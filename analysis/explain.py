@@ -257,8 +257,8 @@ def explain_image(
     said, classes = predict(pixels[None])[0], network.data.classes
     return {
         "run": network.run.name, "trial": network.trial, "image": image, "path": network.data.paths[image],
-        "true": classes[network.data.labels[image]], "predicted": classes[int(said.argmax())], "confidence": float(said.max()),
-        "superpixels": len(np.unique(first.segments)), "fit": float(first.score),
+        "true": classes[network.data.labels[image]], "predicted": classes[int(said.argmax())],
+        "confidence": float(said.max()), "superpixels": len(np.unique(first.segments)), "fit": float(first.score),
         "agreement_sampling": agreement(by_sampling), "agreement_segmentation": agreement(by_segmentation),
         "seconds": time.perf_counter() - started, "explanations": 2 * repeats - 1, "mask": by_sampling[0],
     }  # fmt: skip

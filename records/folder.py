@@ -17,19 +17,12 @@ from pathlib import Path
 
 from console.errors import UsageError
 from console.plugins import require_plugins
+from records.about import check_about
 from records.boundary import LEDGER, RUN, read_plain, remove, remove_empty
 from records.epoch import Row
 from records.events import READ
 from records.files import Arrays, parse_json, read_arrays
 
-NEEDED: dict[str, tuple[str, ...]] = {  # of run.json: what is read of it without asking whether it is there
-    "command": (),
-    "options": ("name", "data", "space", "sampler", "seed", "samples", "epochs"),
-    "setting": ("strategy", "protocol", "seed", "image_size", "model", "weights"),
-    "data": ("name", "digest", "classes", "train", "validation", "test"),
-    "space": ("search", "anchors"),
-    "versions": (),
-}
 PREDICTIONS = re.compile(r"(\d+)\.(\w+)\.safetensors")
 
 
@@ -61,7 +54,7 @@ def read_run(folder: Path) -> Row:
         raise UsageError(f"{folder} has run format {run.get('format')}; this version reads the formats {known}.")
     # in format 1 a head-to-head is told by its options
     run.setdefault("kind", "head_to_head" if "compare" in run else "search")
-    _check_whole(folder / RUN, run)
+    check_about(folder / RUN, run)
     require_plugins(run["setting"].get("plugins") or (), str(folder))
     return run
 
@@ -82,16 +75,6 @@ def _run_json(folder: Path) -> Row:
     if not isinstance(run, dict):
         raise UsageError(f"{file} is damaged (it holds no JSON object).")
     return run
-
-
-def _check_whole(file: Path, run: Row) -> None:
-    """Raises UsageError naming the first key that is needed and not there."""
-    needed = NEEDED | ({"compare": ("strategies",)} if run["kind"] == "head_to_head" else {})
-    for part, names in needed.items():
-        if part not in run or (part != "command" and not isinstance(run[part], dict)):
-            raise UsageError(f"{file} is damaged (it lacks '{part}'); the run cannot be read without it.")
-        if lacking := [name for name in names if name not in run[part]]:
-            raise UsageError(f"{file} is damaged (it lacks '{part}.{lacking[0]}'); the run cannot be read without it.")
 
 
 def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:

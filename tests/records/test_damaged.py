@@ -6,13 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from analysis import comparison, report
 from console.arguments import WRONG_USAGE
 from console.errors import UsageError
 from records import boundary, ledger
+from records.about import About
 from records.files import parse_json, write_json
-from records.folder import NEEDED, ledger_file, predictions_file, read_predictions, read_run
+from records.folder import ledger_file, predictions_file, read_predictions, read_run
 from records.history import read_history
 from records.ledger import Ledger
 from search import export, run, status
@@ -116,7 +118,45 @@ def test_what_is_damaged_is_named_by_every_command(folder, capsys, command, spoi
     refused(command, folder, capsys, said)
 
 
-KEYS = [(part, name) for part, names in NEEDED.items() for name in (None, *names)]
+def needed(model: type[BaseModel]) -> list[str]:
+    return [name for name, info in model.model_fields.items() if info.is_required() and name != "kind"]
+
+
+PARTS = {part: getattr(About.model_fields[part].annotation, "model_fields", None) for part in needed(About)}
+KEYS = [(part, name) for part, inner in PARTS.items()
+        for name in (None, *(needed(About.model_fields[part].annotation) if inner else ()))]  # fmt: skip
+
+
+def test_keys_are_needed_at_all():
+    assert {("command", None), ("options", "name"), ("setting", "protocol"), ("data", "digest")} <= set(KEYS)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "said"),
+    [
+        ("options", "samples", "x", "'options.samples' must be a valid integer; got 'x'"),
+        ("options", "samples", None, "'options.samples' must be a valid integer; got None"),
+        ("options", "samples", 10**30, "'options.samples' must be"),
+        ("setting", "plugins", 5, "'setting.plugins' must be a valid list; got 5"),
+        ("setting", "protocol", "x", "'setting.protocol' must be"),
+        ("data", "classes", 5, "'data.classes' must be a valid list; got 5"),
+        ("space", "search", "x", "'space.search' must be"),
+        ("kind", None, "x", "'kind' must be 'search' or 'head_to_head'; got 'x'"),
+        ("asked", None, 7, "'asked' must be a valid list; got 7"),
+        ("machine", None, None, "'machine' must be"),
+        ("command", None, 5, "'command' must be a valid string; got 5"),
+    ],
+)
+def test_a_key_that_is_not_what_is_written_there_is_named(folder, part, name, value, said):
+    changed = about(3, 2)
+    if name is None:
+        changed[part] = value
+    else:
+        changed[part][name] = value
+    write_json(folder / "run.json", changed)
+    with pytest.raises(UsageError, match=r"run\.json is damaged") as error:
+        read_run(folder)
+    assert said in str(error.value)
 
 
 @pytest.mark.parametrize(("part", "name"), KEYS)
