@@ -15,7 +15,7 @@ from analysis.ranking import ranked
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, outcomes
 from analysis.rulebook.plan import ACCURACY, VerdictPlan, plan_of
-from analysis.runs import LoadedRun
+from analysis.runs import LoadedRun, without_folders
 from console.errors import UsageError
 from records.files import Arrays
 from records.folder import read_run
@@ -48,7 +48,8 @@ class Section:
 
     @property
     def data(self) -> str:
-        return str(self.runs[0].about["data"]["name"])
+        """Its name; of a folder of the user's, the last part of the path."""
+        return without_folders(str(self.runs[0].about["data"]["name"]))
 
     @property
     def image_size(self) -> int:

@@ -13,7 +13,7 @@ from analysis.document.markdown import as_markdown
 from analysis.rulebook.conditions import conditions, picked_by
 from analysis.rulebook.sentences import conclusion, sentence
 from analysis.rulebook.uneven import is_uneven, majority, recall_rows, recalls, title
-from analysis.runs import LoadedRun, load_with_epochs
+from analysis.runs import LoadedRun, load_with_epochs, without_folders
 from analysis.tables import arm_summary
 from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
@@ -46,7 +46,7 @@ def write_comparison(folder: Path) -> str:
     said = [f"- {sentence(pair)}" for pair in pairs if pair.planned]
     closing = conclusion(pairs, plan, conditions(run.about))
     shown = as_markdown(display.arms(table, section.measure)) + _by_class(section, run)
-    text = _heading(run) + shown + "\n" + "\n".join([*said, "", closing]) + "\n"
+    text = without_folders(_heading(run) + shown + "\n" + "\n".join([*said, "", closing]) + "\n")
     content = BytesIO()
     table.to_parquet(content)
     with written(folder):

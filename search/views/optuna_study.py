@@ -247,8 +247,8 @@ def note(run: Row) -> str:
     lines = [
         f"    {command}",
         "",
-        f"Started {run['started']}. {data['name']}: {data['train']:,} train, {data['validation']:,} validation and "
-        f"{data['test']:,} test images; protocol {setting['protocol']}, seed {setting['seed']}, up to "
+        f"Started {run.get('started', 'unknown')}. {data['name']}: {data['train']:,} train, {data['validation']:,} "
+        f"validation and {data['test']:,} test images; protocol {setting['protocol']}, seed {setting['seed']}, up to "
         f"{setting['epochs']} epochs, sampler {options.get('sampler', '-')}, scheduler {options.get('scheduler', '-')}.",
         "",
         f"Anchors: {', '.join(run['space']['anchors']) or 'none'}. Networks are kept of the best {options.get('keep', 3)} "

@@ -17,10 +17,11 @@ from analysis.chapters.contents import in_short, make_chapters
 from analysis.chapters.verdict import _families
 from analysis.comparable import initialisation, sections
 from analysis.document import display
-from analysis.document.markdown import as_markdown
+from analysis.document.markdown import as_markdown, write_markdown
 from analysis.document.parts import Sentences
 from analysis.figures import arms, errors
 from analysis.figures.differences import forest
+from analysis.figures.style import plt
 from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
@@ -277,14 +278,44 @@ def test_no_folder_of_the_machine_is_in_a_report(tmp_path):
     command_line = (
         "python -m search.compare --data-root /home/me/my-data/rsscn7 --weights /w/r.pth --out runs/a --lr 1/2"
     )
-    folder = made_up.write(tmp_path, "h", command=command_line)
+    data = made_up.about("h")["data"]
+    folders = [made_up.write(tmp_path, name, command=command_line,
+                             data=data | {"name": f"/home/me/data/{name}", "digest": name}) for name in "hi"]  # fmt: skip
+    folder = folders[0]
     shown_as = "python -m search.compare --data-root …/rsscn7 --weights …/r.pth --out runs/a --lr 1/2"
     assert load_run(folder).command == shown_as
-    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
-    for path in (tmp_path / "out").rglob("*"):
+    assert report.main([*map(str, folders), "--out", str(tmp_path / "out")]) == command.DONE
+    comparison.write_comparison(folder)
+    for path in (folder / "comparison.md", *(tmp_path / "out").rglob("*")):
         if path.is_file():
             content = path.read_bytes()
             assert b"/home/me" not in content and str(tmp_path).encode() not in content, path
+    assert "…/i" in (tmp_path / "out" / "report.md").read_text()
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "a|b\n\n# Heading",
+    "[click](http://evil.example)",
+    "\\|c",
+    "\x1b[2J",
+    "plain",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_shown_in_markdown_and_does_nothing_there(tmp_path, name):
+    data = made_up.about("h")["data"]
+    folder = made_up.write(tmp_path, "h", data=data | {"classes": [name, *data["classes"][1:]], "name": name})
+    found = [load_run(folder)]
+    said = write_markdown(name, make_chapters(sections(found)))
+    plt.close("all")
+    assert not re.search(r"(?<!\\)<img|(?<!\\)\]\(http|\x1b|^# Heading", said, re.MULTILINE)
+    widths = {re.sub(r"\\\\|\\\|", "", line).count("|") for line in said.splitlines() if line.startswith("| run |")
+              or "| head-to-head |" in line}  # fmt: skip
+    assert len(widths) == 1
+    table = as_markdown(pd.DataFrame({name: [name, "x"]})).splitlines()
+    assert len(table) == 4 and {re.sub(r"\\\\|\\\|", "", line).count("|") for line in table} == {2}
 
 
 def test_the_comparison_says_what_the_report_says(tmp_path):

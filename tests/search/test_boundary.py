@@ -11,12 +11,12 @@ from analysis import comparison, report
 from analysis.comparison import write_comparison
 from console.errors import UsageError
 from records import files
-from records.boundary import open_plain
+from records.boundary import open_plain, remove_run
 from records.folder import best_weights, last_checkpoint, ledger_file, remove_checkpoints
 from records.ledger import Ledger
 from records.locks import hold_as_worker
 from records.parquet import write_tables
-from search import dashboard, export, run, status
+from search import dashboard, export, run, running, status
 from tests import made_up
 
 TINY = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--samples", "2", "--epochs", "2",
@@ -227,3 +227,31 @@ def test_a_copied_ledger_is_recognised(copied, capsys, copies):
         said = capsys.readouterr().err
         assert "twice" in said and said.strip().endswith("the run cannot be trusted.")
     assert content(copied) == kept
+
+
+# A name that is taken
+
+
+@pytest.mark.parametrize("taken", ["a link to nothing", "another start"])
+def test_a_name_that_is_taken_is_one_sentence(tmp_path, capsys, monkeypatch, taken):
+    if taken == "a link to nothing":
+        (tmp_path / "r").symlink_to("nowhere")
+    else:  # made between the look and our own making it
+        original = running.make_folder
+        monkeypatch.setattr(running, "make_folder", lambda plan, about: plan.folder.mkdir() or original(plan, about))
+    assert run.main([*TINY, "--out", str(tmp_path), "--name", "r"]) == run.WRONG_USAGE
+    assert capsys.readouterr().err.strip() == (
+        f"Error: {tmp_path / 'r'} has just been made by another start, or is a link; pass another --name."
+    )
+
+
+def test_a_run_in_which_nothing_happened_goes_and_what_is_not_ours_stays(copied, mine):
+    (copied / "notes.txt").write_text("mine")
+    plant(copied / "checkpoints", mine)
+    before = content(mine)
+    remove_run(copied)
+    assert content(mine) == before and {path.name for path in copied.iterdir()} == {"notes.txt", "checkpoints"}
+    for path in copied.iterdir():
+        path.unlink()
+    remove_run(copied)
+    assert not copied.exists()

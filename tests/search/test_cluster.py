@@ -14,7 +14,6 @@ import pyarrow.parquet
 import pytest
 
 from console.errors import UsageError
-from records.events import FORMAT
 from records.files import write_json
 from records.ledger import read_lines
 from search import run
@@ -106,8 +105,7 @@ def test_a_share_that_ray_cannot_give_is_refused(gpus):
 def test_a_concurrency_that_was_not_asked_for_is_chosen_anew_on_resume(tmp_path):
     recorded = complete(SearchOptions(name="r")).model_dump() | {"concurrent": 7}
     for asked, expected in ((["name"], None), (["concurrent", "name"], 7)):
-        about = made_runs.about(1, 1) | {"format": FORMAT, "options": recorded, "asked": asked}
-        write_json(tmp_path / "r" / "run.json", about)
+        write_json(tmp_path / "r" / "run.json", made_runs.about(1, 1) | {"options": recorded, "asked": asked})
         again = options_of(SearchOptions, {"name": "r", "out": str(tmp_path)}, "search")
         assert again.concurrent == expected and ("concurrent" in again.model_fields_set) == bool(expected)
 

@@ -47,3 +47,18 @@ def test_a_division_that_may_have_been_corrected_is_not_overwritten(tmp_path, ca
     (tmp_path / "d.csv").write_text("by hand")
     assert divide.main([*TINY, "--out", str(tmp_path / "d.csv")]) == run.WRONG_USAGE
     assert "corrected by hand" in capsys.readouterr().err and (tmp_path / "d.csv").read_text() == "by hand"
+
+
+def test_a_spreadsheet_computes_nothing_of_a_path_and_a_search_finds_it_all_the_same(tmp_path):
+    generator = np.random.default_rng(0)
+    for name in ("=HYPERLINK(1)", "+plus", "plain"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = generator.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    words = ["--data", str(tmp_path / "data"), *TINY[2:], "--model", "small_cnn", "--weights", "none"]
+    assert divide.main([*words, "--difficulty", "head", "--out", str(tmp_path / "d.csv")]) == run.DONE
+    paths = [row["path"] for row in rows_of(tmp_path / "d.csv")]
+    assert len(paths) == 36 and {path[0] for path in paths} == {".", "p"}
+    words = [*words, "--space", "manual_division", "--difficulty", str(tmp_path / "d.csv"), "--executor", "local"]
+    assert run.main([*words, "--samples", "1", "--epochs", "3", "--out", str(tmp_path), "--name", "taken"]) == run.DONE

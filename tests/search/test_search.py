@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,8 +99,8 @@ def test_the_tables_are_derived_and_can_be_written_again(finished):
 
 
 def test_export_takes_the_best_of_several_runs(finished, tmp_path):
-    out = tmp_path / "best.parquet"
-    assert export.main([str(finished), str(finished), "--top", "3", "--out", str(out)]) == run.DONE
+    out, other = tmp_path / "best.parquet", shutil.copytree(finished, tmp_path / "other")
+    assert export.main([str(finished), str(other), "--top", "3", "--out", str(out)]) == run.DONE
     rows = pyarrow.parquet.read_table(out).to_pylist()
     assert len(rows) == 3 and rows[0]["trial"] == rows[1]["trial"]
 
