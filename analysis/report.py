@@ -1,5 +1,6 @@
 """python -m analysis.report RUN ... --out report/: tables, figures and verdict as one HTML page, Markdown and parquet."""
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from analysis.document.write import add_out, write_report
 from analysis.runs import load_with_epochs
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
+from console.given import read_given
 from console.progress import track
 from records.outputs import prepare_folder
 
@@ -55,9 +57,10 @@ def _misclassified() -> More:
 
 def read_reference(path: Path) -> pd.DataFrame:
     """A curve with the columns epoch, accuracy and loss. Raises UsageError."""
-    if not path.is_file():
-        raise UsageError(f"No reference curve at {path}.")
-    curve = pd.read_csv(path)
+    try:
+        curve = pd.read_csv(io.StringIO(read_given(path, "The reference curve")))
+    except ValueError as error:  # pandas' errors of parsing are such, that of an empty file too
+        raise UsageError(f"The reference curve {path} is no CSV ({str(error).strip()}).") from None
     missing = {"epoch", "accuracy", "loss"} - set(curve.columns)
     if missing:
         raise UsageError(f"{path} lacks the columns {', '.join(sorted(missing))}.")

@@ -81,7 +81,7 @@ def trial_table(
     table = finals.join(used, on="trial").assign(anchor=finals["trial"].map(anchors.where(anchors.notna(), None)))
     columns = COLUMNS | _further(finals, by)
     first = ("trial", "anchor", "state", f"selection_{by.metric}")
-    columns = {name: columns[name] for name in dict.fromkeys((*first, *columns))}
+    columns = {name: columns.get(name, name) for name in dict.fromkeys((*first, *columns))}
     return ranked(table, by)[list(columns)].rename(columns=columns).reset_index(drop=True)
 
 
