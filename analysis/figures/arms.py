@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.comparable import Section
+from analysis.figures import style
 from analysis.figures.drawing import Drawing
 from analysis.figures.style import COLOURS, DASHES, legend_below, log_rates, loss_axis, plt, styled, whole_epochs
 from analysis.runs import looked
@@ -137,6 +138,7 @@ def arm_curves(
     further: tuple[str, ...] = (),
 ) -> Figure:
     """Accuracy, loss, KNN and `further` metrics of these arms, per epoch or update. Reference (per epoch): dashed black."""
+    records = style.drawable(records)
     shown = [*_measures(split), *((f"eval_{name}", f"{split} {get_metric(name).title}") for name in further)]
     with styled():
         figure, places = plt.subplots(1, len(shown), figsize=(4 * len(shown), 4.2), layout="constrained")

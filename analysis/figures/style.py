@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator
@@ -18,6 +19,7 @@ __all__ = [
     "DASHES",
     "OTHERS",
     "STYLE",
+    "drawable",
     "legend_below",
     "log_rates",
     "loss_axis",
@@ -30,6 +32,7 @@ __all__ = [
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
 OTHERS = "#BBBBBB"
+LARGEST_LOSS = 1e6  # nats
 STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
     "figure.max_open_warning": 0,  # a report opens all of its figures before it writes them
@@ -64,6 +67,11 @@ def loss_axis(axes: Axes) -> None:
     """From zero, unless that would press the curves together; a loss far above chance would hide the others."""
     low, high = axes.get_ylim()
     axes.set_ylim(bottom=0 if low < high / 2 else low, top=min(high, 3.0) if low < 3 else high)
+
+
+def drawable(records: pd.DataFrame) -> pd.DataFrame:
+    """The same with losses of LARGEST_LOSS at most: what diverged may have some that no axis goes up to."""
+    return records.assign(eval_loss=records["eval_loss"].clip(upper=LARGEST_LOSS))
 
 
 def log_rates(axes: Axes) -> None:

@@ -12,6 +12,7 @@ from analysis.figures.style import (
     COLOURS,
     DASHES,
     OTHERS,
+    drawable,
     legend_below,
     log_rates,
     loss_axis,
@@ -58,6 +59,7 @@ def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, re
     """Accuracy and loss per epoch. `names` are the trials in colour; the others are grey. Reference: dashed black."""
     with styled():
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+        records = drawable(records)
         for axes, column in ((left, "eval_accuracy"), (right, "eval_loss")):
             _trials(axes, records, names, "epoch", column)
             axes.set(xlabel="epoch", ylabel=f"{split} {column.removeprefix('eval_')}")

@@ -1,4 +1,6 @@
-"""Names of classes that would be formulas, code or markup are shown as they are."""
+"""Figures of what nobody expects: names of classes that would be formulas or markup, losses that no axis goes up to."""
+
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,10 +26,13 @@ def renamed(folder):
     return folder
 
 
-@pytest.mark.parametrize("make", [
+both = pytest.mark.parametrize("make", [
     lambda place: made_up.write(place, "h", seeds=2),
     lambda place: made_up.write_search(place, "s", trials=5, epochs=3),
 ], ids=["head-to-head", "search"])  # fmt: skip
+
+
+@both
 def test_no_class_is_taken_for_a_formula(make, tmp_path):
     folder = renamed(make(tmp_path))
     assert report.main([str(folder), "--out", str(tmp_path / "report")]) == run.DONE
@@ -49,3 +54,12 @@ def test_rates_on_a_logarithmic_axis_are_plain_numbers(tmp_path):
     figure.savefig(tmp_path / "a.png")
     said = [label.get_text() for label in axes.get_yticklabels() if label.get_text()]
     assert "1e−03" in said and not any("$" in text for text in said)
+
+
+@both
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_losses_that_no_axis_goes_up_to_are_drawn_at_its_end(make, tmp_path):
+    ledger = (folder := make(tmp_path)) / "ledger.jsonl"
+    changed, count = re.subn(r'("eval_loss": )[0-9.e-]+', r"\g<1>1e308", ledger.read_text())
+    ledger.write_text(changed)
+    assert count > 10 and report.main([str(folder), "--out", str(tmp_path / "report")]) == run.DONE
