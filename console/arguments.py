@@ -12,14 +12,16 @@ from pydantic.fields import FieldInfo
 
 from console.errors import UsageError
 from console.plugins import load_plugins
+from console.signals import ended_by_signals
 
 DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Exit status of `work`; a mistake of the user's is one sentence on stderr."""
+    """Exit status of `work`; a mistake of the user's is one sentence on stderr, and so is an end by a signal."""
     try:
-        return work()
+        with ended_by_signals():
+            return work()
     except UsageError as error:
         print(f"Error: {error}", file=sys.stderr)
         return WRONG_USAGE

@@ -177,6 +177,13 @@ class Campaign:
         """A trial has lost its process, and is started again from its last checkpoint."""
         self._write(Lost(number, reason, failures, time=time.time()))
 
+    def lost_all(self, reason: str) -> None:
+        """Every trial that runs has lost its process, and is to be gone on with."""
+        for number, trial in self.trials.items():
+            if trial.runs:
+                self.lost(number, reason, 0)
+                self.reopen(number)
+
     def paused(self, number: int) -> None:
         """A trial waits to be promoted; its checkpoint is written, or will be made again by training as before."""
         trial = self.trials[number]

@@ -96,7 +96,11 @@ def run_on_ray(
             name="tune",
             storage_path=str(storage.absolute()),
             verbose=0,
-            callbacks=[LedgerCallback(campaign, options.max_failures, by_rule.referee if by_rule else None)],
+            callbacks=[
+                LedgerCallback(
+                    campaign, options.max_failures, by_rule.referee if by_rule else None, bool(options.address)
+                )
+            ],
             stop=CampaignStopper(campaign),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
             failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
@@ -195,7 +199,9 @@ class CampaignStopper(NotKept, tune.Stopper):
 class LedgerCallback(NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
-    def __init__(self, campaign: Campaign, max_failures: int, referee: Referee | None = None):
+    def __init__(self, campaign: Campaign, max_failures: int, referee: Referee | None = None, elsewhere: bool = False):
+        """`elsewhere`: whether there are nodes beside the one that is lost."""
+        self.elsewhere = elsewhere
         self.campaign, self.max_failures, self.referee = campaign, max_failures, referee
         self.where: dict[int, str] = {}  # the node of each trial, by its number
         self.failures: Counter[int] = Counter()  # workers that a trial has lost, by its number
@@ -232,7 +238,7 @@ class LedgerCallback(NotKept, tune.Callback):
         self.lost_nodes[number] += blameless
         self.failures[number] += not blameless
         self.campaign.lost(number, cause(said), self.failures[number])
-        if blameless:
+        if blameless and self.elsewhere:
             print(
                 f"The node of trial {number} is lost; the trial goes on elsewhere from its last checkpoint.", flush=True
             )
