@@ -85,8 +85,10 @@ class Campaign:
         for event in events:
             if isinstance(event, Asked) and event.setting:
                 event = replace(event, setting=event.setting.model_copy(update={"data_root": data_root}))
+            again = isinstance(event, Asked) and event.trial in self.trials
             self.history.apply(event)
-            self._tell_proposer(event)
+            if not again:
+                self._tell_proposer(event)
         for trial in self.trials.values():
             if trial.state == "interrupted":
                 trial.run_again()

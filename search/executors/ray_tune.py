@@ -3,6 +3,7 @@
 Import search.executors.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from ray.exceptions import RayError
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from console.errors import UsageError
 from records.epoch import Row
 from records.events import Ending
 from records.files import read_text
@@ -142,7 +144,9 @@ class CampaignSearcher(NotKept, Searcher):
         if asked is None:
             # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
             return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
-        member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
+        member = None
+        with contextlib.suppress(UsageError):  # a damaged checkpoint: the trial will begin again, and say so
+            member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
         now: Row = json.loads(member) if member else {"config": asked.config, "donor": None}
         return {
             "number": asked.trial,
