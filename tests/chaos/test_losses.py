@@ -1,4 +1,4 @@
-"""What is lost under a search: its private Ray, and the machine. CHAOS_COUNT=20 in the environment repeats each so often."""
+"""What is lost under a search: its private Ray, and the machine. CHAOS_COUNT=20 in the environment repeats each."""
 
 import os
 import random
@@ -29,7 +29,11 @@ from tests.chaos.test_kills import (
 
 COUNT = int(os.environ.get("CHAOS_COUNT", "3"))
 __all__ = ["straight"]
-WATCHED = "import pathlib, os\nfrom tests.chaos.machine import watch\nwatch(pathlib.Path(os.environ['NOTES']), 'ledger.jsonl')\n"
+WATCHED = """
+import pathlib, os
+from tests.chaos.machine import watch
+watch(pathlib.Path(os.environ["NOTES"]), "ledger.jsonl")
+"""
 
 
 @pytest.mark.ray

@@ -16,8 +16,8 @@ ENDLESS = """
 import sys, time
 from console.arguments import guarded
 def work():
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         time.sleep(30)
     finally:
         print("tidied", flush=True)
