@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from console.errors import UsageError
 from console.plugins import load_plugins
+from console.signals import ended_by_signals
 from console.wording import printable
 
 WITHOUT_VALUE = {
@@ -24,9 +25,9 @@ DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Exit status of `work`; a mistake of the user's is one sentence on stderr, and so is a full disk under stdout."""
+    """Exit status of `work`; one sentence on stderr for a mistake of the user's, a full disk under stdout, a signal."""
     try:
-        with contextlib.redirect_stdout(_Shown(sys.stdout)):
+        with ended_by_signals(), contextlib.redirect_stdout(_Shown(sys.stdout)):
             status = work()
             sys.stdout.flush()
         return status

@@ -85,8 +85,10 @@ class Campaign:
         for event in events:
             if isinstance(event, Asked) and event.setting:
                 event = replace(event, setting=event.setting.model_copy(update={"data_root": data_root}))
+            again = isinstance(event, Asked) and event.trial in self.trials
             self.history.apply(event)
-            self._tell_proposer(event)
+            if not again:
+                self._tell_proposer(event)
         for trial in self.trials.values():
             if trial.state == "interrupted":
                 trial.run_again()
@@ -176,6 +178,13 @@ class Campaign:
     def lost(self, number: int, reason: str, failures: int) -> None:
         """A trial has lost its process, and is started again from its last checkpoint."""
         self._write(Lost(number, reason, failures, time=time.time()))
+
+    def lost_all(self, reason: str) -> None:
+        """Every trial that runs has lost its process, and is to be gone on with."""
+        for number, trial in self.trials.items():
+            if trial.runs:
+                self.lost(number, reason, 0)
+                self.reopen(number)
 
     def paused(self, number: int) -> None:
         """A trial waits to be promoted; its checkpoint is written, or will be made again by training as before."""

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -16,6 +15,7 @@ from optuna.storages import BaseStorage
 
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
+from console.signals import ended_by_signals
 from records.follow import LedgerFollower
 from search.views import serving
 from search.views.optuna_study import StudyMirror
@@ -44,7 +44,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _show(folder: Path, port: int, stopped: threading.Event) -> int:
     try:
-        return show(folder, port, stopped)
+        with ended_by_signals(stopped.set):
+            return show(folder, port, stopped)
     except OSError as error:  # a disk that is full, a folder that is gone
         what = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         raise UsageError(
@@ -158,11 +159,8 @@ def own_place(folder: Path) -> Iterator[Path]:
 
 
 def _asked_to_stop(attached: bool) -> threading.Event:
-    """An event for Ctrl-C, SIGTERM and SIGHUP; when attached, for the end of the process that started us."""
+    """An event for whoever wants the pages closed; when attached, for the end of the process that started us."""
     stopped = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:  # nohup ignores one
-            signal.signal(getattr(signal, name), lambda *_: stopped.set())
     if attached:
 
         def wait() -> None:

@@ -1,14 +1,13 @@
 """Running a plan: its folder, its campaign, its executor, its tables. A search and a head-to-head both go through here."""
 
-import contextlib
+import itertools
 import shlex
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from console.errors import UsageError
 from console.progress import track
+from console.signals import ended_by_signals
 from console.wording import many
 from records.boundary import remove_run
 from records.epoch import Row
@@ -18,6 +17,8 @@ from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.executors import ray_environment
 from search.executors.local import run_local
+from search.executors.nodes import FORGIVEN
+from search.executors.private_ray import RayLost
 from search.planning.plan import Plan
 from search.planning.resume import check_same, note
 from search.racing.topk import TOP
@@ -82,12 +83,12 @@ def nothing_more() -> bool:
 
 
 def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_more) -> bool:
-    """Run the trials; True when Ctrl-C or SIGTERM ended it. Trials still open are closed as interrupted.
+    """Run the trials; True when a signal ended it. Trials still open are closed as interrupted.
 
     `more` is asked whenever all trials are over, and may add some.
     """
     pages = dashboards(plan.folder, plan.options.dashboard, campaign.watcher.say)
-    with _terminated_like_interrupted(), pages:
+    with ended_by_signals(), pages:
         try:
             if campaign.unfinished() or more():  # a finished run that is resumed has nothing to do
                 _executor(plan)(campaign, more)
@@ -129,16 +130,32 @@ def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
         options = plan.options
         at_once = options.concurrent or 1
         cpus, gpus = (options.cpus_per_trial or 1) * at_once, gpus_here() if options.gpus_per_trial else 0
-        # inside, because Ray takes SIGTERM for itself when it starts
         announce = campaign.watcher.say if options.dashboard else None
-        with ray_running(options.address, cpus, gpus, announce), _terminated_like_interrupted():
-            _in_rounds(
-                campaign,
-                lambda: run_on_ray(campaign, plan.space, plan.setting, options, plan.longest, len(plan.split.train)),
-                more,
-            )
+
+        def once() -> None:
+            run_on_ray(campaign, plan.space, plan.setting, options, plan.longest, len(plan.split.train))
+
+        def on_a_ray() -> None:
+            # inside, because Ray takes SIGTERM for itself when it starts
+            with ray_running(options.address, cpus, gpus, announce), ended_by_signals():
+                _in_rounds(campaign, once, more)
+
+        _again_when_lost(campaign, on_a_ray)
 
     return run
+
+
+def _again_when_lost(campaign: Campaign, run: Callable[[], None]) -> None:
+    """Run on another private Ray where one was lost; whoever outlives more than a few may be what takes them down."""
+    for lost in itertools.count(1):
+        try:
+            return run()
+        except RayLost:
+            if lost > FORGIVEN:
+                print(f"The private Ray was lost {lost} times; --executor local does without.", flush=True)
+                raise
+            print("The private Ray is lost; the trials go on from their last checkpoints on a new one.", flush=True)
+            campaign.lost_all("the private Ray was lost")
 
 
 def _referee(plan: Plan, campaign: Campaign) -> Referee:
@@ -147,22 +164,6 @@ def _referee(plan: Plan, campaign: Campaign) -> Referee:
                 past=campaign.past(), furthest=0, topk=options.topk or TOP)  # fmt: skip
     make_rule = get_scheduler(options.scheduler or NONE.name).rule
     return make_referee(campaign, make_rule and make_rule(race))
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends a search as Ctrl-C does: cleanly, also where Ctrl-C is ignored, as in what a script starts with `&`."""
-
-    def interrupt(number: int, frame: Any) -> None:
-        if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
-            raise KeyboardInterrupt
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def resume_line(module: str, plan: Plan) -> str:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import torch
 
+from console.errors import UsageError
+from console.progress import say
 from records.epoch import EpochRecord, Objective
 from records.files import Arrays, read_arrays, read_text, write_arrays
-from records.folder import best_weights, last_checkpoint, predictions_file
+from records.folder import best_weights, last_checkpoint, predictions_file, remove_checkpoints
 from records.history import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig, check_task
@@ -29,6 +31,7 @@ from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.strategies import make_curriculum
 
+DAMAGED = (ValueError, KeyError, TypeError, RuntimeError, AttributeError)  # what other tensors or texts end in
 CHECKPOINT_SECONDS = 30.0  # the most training that a lost process costs, about
 
 
@@ -44,11 +47,17 @@ class Trial:
         self.member = ""  # what a population's member is at, as JSON; part of every checkpoint
         self.saved_at = time.monotonic()
         self.data, self.split = load_data(setting)
+        self.config = config
+        self.state = self._beginning()
+
+    def _beginning(self) -> TrainState:
+        """The state before the first epoch."""
+        setting, config = self.setting, self.config
         engine, charged = make_engine(setting, config, self.data)
         facts, levels, scored = preparation.facts(setting)
         report = setting.protocol == "report"
         eval_index = self.split.test if report else self.split.validation
-        self.state = TrainState(
+        return TrainState(
             engine=engine,
             curriculum=make_curriculum(setting.strategy, facts, config, setting.sizes),
             rule=rate_rule(config),
@@ -57,7 +66,7 @@ class Trial:
             eval_index=eval_index,
             eval_split="test" if report else "validation",
             strategy=str(setting.contestant),
-            trial=number,
+            trial=self.number,
             seed=setting.seed,
             epochs=setting.epochs,
             budget=Budget(setting.max_updates, setting.max_seconds, setting.marks),
@@ -92,28 +101,58 @@ class Trial:
             return record
         self.state.best = first if first.better_than(best, by) else best
         self.state.last, self.state.totals = first, Totals.of(first)
+        if self.state.best is first and self._lacks_the_network_of(first):
+            self._keep_best()
         return first
 
+    def _lacks_the_network_of(self, record: EpochRecord) -> bool:
+        """Whether the best of the recorded epochs is this one, and its network is not kept: its file was lost."""
+        by = self.state.objective
+        if not self.folder or any(other.better_than(record, by) for other in self.recorded.values()):
+            return False
+        kept = read_text(best_weights(self.folder, self.number), "record")
+        return kept is None or json.loads(kept)["epoch"] != record.epoch
+
     def resume(self) -> list[EpochRecord]:
-        """Go on with a trial that was started before: from its last checkpoint, or from the start where it has none.
+        """Go on with a trial that was started before: from its last checkpoint, or from its beginning where it has none.
 
         Returns the checkpoint's own record, if any, to be told again: a worker can be one epoch ahead of the ledger.
+        One whose files are damaged begins again, which is said; its recorded epochs count as they were recorded first.
         """
         assert self.folder
         self.recorded = recorded_epochs(self.folder, self.number)
-        kept = read_text(best_weights(self.folder, self.number), "record")
+        try:
+            return self._taken_up(self.folder)
+        except (UsageError, *DAMAGED) as error:
+            why = str(error).rstrip(".") if isinstance(error, UsageError) else f"its checkpoint is damaged ({error!r})"
+            say(f"Trial {self.number} starts again from its beginning: {why}.")
+            remove_checkpoints(self.folder, self.number)
+            self.state = self._beginning()
+            return []
+
+    def _taken_up(self, folder: Path) -> list[EpochRecord]:
+        kept = read_text(best_weights(folder, self.number), "record")
         if kept:
             best = EpochRecord.from_row(json.loads(kept))
             self.recorded.setdefault(best.epoch, best)
             self._mend_predictions(best.epoch)
-        last = last_checkpoint(self.folder, self.number)
+        last = last_checkpoint(folder, self.number)
         saved = read_text(last)
         # a machine that went down may have taken epochs with it: a checkpoint from beyond them would leave a gap
         if saved is None or not self.recorded.keys() >= set(range(1, json.loads(saved)["epoch"])):
             return []
+        self._refuse_a_lost_network(json.loads(kept)["epoch"] if kept else None, json.loads(saved)["epoch"])
         self.restore(last)
         assert self.state.last
         return [self.recorded.setdefault(self.state.last.epoch, self.state.last)]
+
+    def _refuse_a_lost_network(self, kept: int | None, saved: int) -> None:
+        """Raises UsageError where the network of the best epoch is lost, and training on from here would not make it."""
+        best: EpochRecord | None = None
+        for epoch in sorted(self.recorded):
+            best = self.recorded[epoch] if self.recorded[epoch].better_than(best, self.state.objective) else best
+        if best and best.epoch != kept and best.epoch <= saved:
+            raise UsageError(f"the network of its best epoch, {best.epoch}, is lost")
 
     def _mend_predictions(self, epoch: int) -> None:
         """A process that was killed between the two files of the best epoch leaves the predictions of an earlier one."""

@@ -2,14 +2,19 @@
 
 import atexit
 import contextlib
+import errno
 import functools
 import os
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from console.errors import UsageError
 
 try:
     import fcntl
@@ -18,6 +23,7 @@ except ImportError:  # Windows, which keeps temporary folders to their user by i
 
 QUIET = {
     "RAY_AIR_NEW_OUTPUT": "0",  # our own terminal takes the place of Ray's boxes,
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # console.signals that of its way to end, which would swallow the first Ctrl-C,
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our ledger the place of its three log files per trial,
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # and log/ the place of its tracebacks
     "TUNE_GLOBAL_CHECKPOINT_S": "1e9",  # and the ledger that of its snapshots, which grow with every trial
@@ -29,6 +35,7 @@ LATE = {
     # a worker that is lost with its node is told apart from one that died of itself, which takes the head some seconds
     "RAY_timeout_ms_task_wait_for_death_info": "60000",
 }
+MARK, OURS = "private-ray-of-curriculum-tune", b"This folder goes with the process that made it.\n"
 PREFIX = "tune-"  # short: Ray's sockets lie below and their paths may have 107 characters
 
 
@@ -49,16 +56,34 @@ def prepare(address: str | None) -> None:
 
 @functools.cache
 def private_folder() -> Path:
-    """This process's folder for its own Ray, with a new token in it; closed to all others, gone when the process ends."""
+    """This process's folder for its own Ray, with a new token in it; closed to all others, gone when the process ends.
+
+    Raises UsageError where it cannot be made.
+    """
     above = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     _sweep(above)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=above))  # mode 0700
-    number = os.open(folder / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(number, secrets.token_hex(32).encode())
-    if fcntl:
-        fcntl.flock(number, fcntl.LOCK_EX)  # until this process ends, however it ends
-    atexit.register(_remove, folder, number, os.getpid())
+    folder, lock = None, None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=above))  # mode 0700
+        lock = os.open(folder / "token", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if fcntl:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until this process ends, however it ends
+        _write(lock, secrets.token_hex(32).encode())
+        mark = os.open(folder / MARK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        _write(mark, OURS)
+        os.close(mark)
+    except OSError as error:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise UsageError(f"The folder of a private Ray cannot be made in {above} ({error.strerror}); make room there, or "
+                         f"pass --executor local, which needs none.") from None  # fmt: skip
+    atexit.register(_remove, folder, lock, os.getpid())
     return folder
+
+
+def _write(number: int, content: bytes) -> None:
+    if os.write(number, content) != len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _remove(folder: Path, lock: int, owner: int) -> None:
@@ -71,16 +96,26 @@ def _sweep(above: Path) -> None:
     """Remove the folders of our own processes that were killed: nobody holds their tokens any more."""
     if fcntl is None:
         return
-    for token in above.glob(f"{PREFIX}*/token"):
-        with contextlib.suppress(OSError), token.open("rb") as file:
-            if os.fstat(file.fileno()).st_uid == os.getuid() and _let_go(file):
-                shutil.rmtree(token.parent, ignore_errors=True)
+    for folder in above.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if _is_ours_alone(folder.lstat(), stat.S_ISDIR) and _left_behind(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-def _let_go(file: BinaryIO) -> bool:
-    """Whether no process holds the lock on this file any more."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _left_behind(folder: Path) -> bool:
+    """Whether a process of ours made this folder, and lives no more. Raises OSError where one lives, and for links."""
+    with _opened(folder / MARK) as mark, _opened(folder / "token") as token:
+        if not all(_is_ours_alone(os.fstat(file.fileno()), stat.S_ISREG) for file in (mark, token)):
+            return False
+        fcntl.flock(token, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return mark.read(len(OURS) + 1) == OURS
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file that is neither a link nor waits for whoever writes."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+
+
+def _is_ours_alone(of: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+    """Whether it is of this kind, this user's, and closed to all others."""
+    return is_kind(of.st_mode) and of.st_uid == os.getuid() and not of.st_mode & 0o077

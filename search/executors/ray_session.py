@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, knock
+from search.executors.private_ray import start_node, watched
 
 OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory map, not through Ray
 JOIN_VARIABLE, JOIN_SECONDS = "RAY_gcs_server_port_wait_time_s", "4"  # in which a cluster that answers takes us in
@@ -40,18 +41,28 @@ def ray_running(
         finally:
             ray.shutdown()
         return
-    folder = ray_environment.private_folder() / secrets.token_hex(2)
-    try:
-        started = ray.init(address="local", num_cpus=cpus, num_gpus=gpus, log_to_driver=False,
-                           include_dashboard=announce is not None and _has_dashboard(), dashboard_host="127.0.0.1",
-                           logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
-                           _temp_dir=str(folder))  # fmt: skip
+    with _private(cpus, gpus, announce is not None and _has_dashboard()) as started:
         if announce:
             announce(_where(started.dashboard_url))
         yield
+
+
+@contextlib.contextmanager
+def _private(cpus: int, gpus: int, dashboard: bool) -> Iterator[Any]:
+    """What Ray says of a private node that was started and joined; raises RayLost in the block when it is gone."""
+    folder = ray_environment.private_folder() / secrets.token_hex(2)
+    try:
+        node = start_node(folder, num_cpus=cpus, num_gpus=gpus, include_dashboard=dashboard, dashboard_host="127.0.0.1",
+                          logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES)  # fmt: skip
+        try:
+            with watched(node):
+                yield ray.init(address=node.address, log_to_driver=False, logging_level=logging.ERROR)
+        finally:
+            ray.shutdown()
+            node.close()
     finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        for left in folder.parent.glob(f"{folder.name}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _has_dashboard() -> bool:

@@ -3,6 +3,7 @@
 Import search.executors.ray_environment and call `prepare` first: Ray reads those variables while it is imported.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from ray.exceptions import RayError
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from console.errors import UsageError
 from records.epoch import Row
 from records.events import Ending
 from records.files import read_text
@@ -96,7 +98,11 @@ def run_on_ray(
             name="tune",
             storage_path=str(storage.absolute()),
             verbose=0,
-            callbacks=[LedgerCallback(campaign, options.max_failures, by_rule.referee if by_rule else None)],
+            callbacks=[
+                LedgerCallback(
+                    campaign, options.max_failures, by_rule.referee if by_rule else None, bool(options.address)
+                )
+            ],
             stop=CampaignStopper(campaign),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False, checkpoint_frequency=0, num_to_keep=kept),
             failure_config=tune.FailureConfig(max_failures=-1),  # the recorder counts: a lost node is no failure
@@ -138,7 +144,9 @@ class CampaignSearcher(NotKept, Searcher):
         if asked is None:
             # None: ask again later; a trial that runs may lose its worker in a way that Ray does not start it again from
             return None if self.campaign.waiting() or self.campaign.running() else Searcher.FINISHED
-        member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
+        member = None
+        with contextlib.suppress(UsageError):  # a damaged checkpoint: the trial will begin again, and say so
+            member = read_text(last_checkpoint(self.campaign.folder, asked.trial), "member")
         now: Row = json.loads(member) if member else {"config": asked.config, "donor": None}
         return {
             "number": asked.trial,
@@ -195,7 +203,9 @@ class CampaignStopper(NotKept, tune.Stopper):
 class LedgerCallback(NotKept, tune.Callback):
     """Tells the campaign what Ray reports. Runs in the driver's loop."""
 
-    def __init__(self, campaign: Campaign, max_failures: int, referee: Referee | None = None):
+    def __init__(self, campaign: Campaign, max_failures: int, referee: Referee | None = None, elsewhere: bool = False):
+        """`elsewhere`: whether there are nodes beside the one that is lost."""
+        self.elsewhere = elsewhere
         self.campaign, self.max_failures, self.referee = campaign, max_failures, referee
         self.where: dict[int, str] = {}  # the node of each trial, by its number
         self.failures: Counter[int] = Counter()  # workers that a trial has lost, by its number
@@ -232,7 +242,7 @@ class LedgerCallback(NotKept, tune.Callback):
         self.lost_nodes[number] += blameless
         self.failures[number] += not blameless
         self.campaign.lost(number, cause(said), self.failures[number])
-        if blameless:
+        if blameless and self.elsewhere:
             print(
                 f"The node of trial {number} is lost; the trial goes on elsewhere from its last checkpoint.", flush=True
             )

@@ -89,8 +89,11 @@ class StudyProposer:
 
     def ask(self) -> Asked | None:
         """The next proposal, or None when all samples have been asked for."""
-        if self.asked == self.samples:
+        if self.asked >= self.samples:  # more where run.json, edited by hand, says less than was asked for already
             return None
+        return self._next()
+
+    def _next(self) -> Asked:
         number, self.asked = self.asked, self.asked + 1
         if number < len(self.space.anchors):
             return self._anchor(number)
@@ -108,8 +111,8 @@ class StudyProposer:
     def adopt(self, asked: Asked) -> None:
         """A trial that was asked for in an earlier process is the study's again, as if it had just been drawn."""
         if self.sampler.replayed:
-            drawn = self.ask()
-            assert drawn and drawn.config == asked.config, f"trial {asked.trial} was drawn otherwise before"
+            drawn = self._next()
+            assert drawn.config == asked.config, f"trial {asked.trial} was drawn otherwise before"
             return
         self.asked += 1
         if not asked.withheld:

@@ -61,6 +61,7 @@ def fuzzed(per_second: float, part: float):
     count = max(10, int(MINUTES * 60 * part * per_second))
     given = hypothesis.given(st.data())
     how = hypothesis.settings(max_examples=count, derandomize=SEED is None, deadline=None, database=None,
+                              phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
                               suppress_health_check=list(hypothesis.HealthCheck), report_multiple_bugs=False)  # fmt: skip
     seeded = hypothesis.seed(int(SEED)) if SEED else lambda test: test
     return lambda test: seeded(how(given(test)))
