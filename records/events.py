@@ -5,14 +5,16 @@ Times are in seconds since 1970; lines of format 1 can lack them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from records.epoch import OWN, EpochRecord, Row
+from records.typed import check_types
 from spaces.setting import Setting
 
 FORMAT = 2  # of the run folders that are written
 READ = (1, 2)  # formats that are read; the first has no `Started`, and arms as texts
 
+T = TypeVar("T")
 Kind = Literal["search", "head_to_head"]
 Ending = Literal["complete", "pruned", "failed", "interrupted"]
 
@@ -159,9 +161,16 @@ KINDS: dict[str, type[Event]] = {
     kind.name: kind for kind in (Started, Resumed, Round, Asked, Placed, Epoch, Lost, Paused, Ended, Enough, Tested)
 }
 NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.values()}
+
+
+def _checked(made: T) -> T:
+    check_types(made)
+    return made
+
+
 BUILT: dict[str, Callable[[Any], Any]] = {  # what a line holds otherwise than as plain values
-    "record": EpochRecord.from_row,
-    "member": lambda row: Member(row["fields"], row["donor"] and tuple(row["donor"])),
+    "record": lambda row: _checked(EpochRecord.from_row(row)),
+    "member": lambda row: _checked(Member(row["fields"], row["donor"] and tuple(row["donor"]))),
     "setting": lambda row: Setting(**row),
     "gpus": tuple,
     "seeds": tuple,
@@ -187,13 +196,6 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json") if isinstance(value, Setting) else value
 
 
-def _check_numbers(given: Row) -> None:
-    """Trials and epochs are counted; files are named by them. Raises ValueError."""
-    for name in ("trial", "epoch"):
-        if name in given and (type(given[name]) is not int or given[name] < 0):
-            raise ValueError(f"{name} must be a number that counts; got {given[name]!r}")
-
-
 def from_line(line: Any) -> Event | None:
     """The event of a line's JSON object; None for a kind that this version does not know.
 
@@ -204,9 +206,10 @@ def from_line(line: Any) -> Event | None:
     if kind is None:
         return None
     given = {name: line[name] for name in NAMES[kind] if name in line}
-    _check_numbers(given | given.get("record", {}))
     if kind is Tested and "map" in line:  # as format 1 has it
         given["metrics"] = {"map": line["map"]}
     for name in BUILT.keys() & given.keys():
         given[name] = given[name] if given[name] is None else BUILT[name](given[name])
-    return kind(**given)
+    event = kind(**given)
+    check_types(event)
+    return event
