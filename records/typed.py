@@ -64,8 +64,10 @@ def _wanted(hint: Any) -> Wanted:
         return Wanted(frozenset(map(type, arguments)), words=arguments)
     if origin in (UnionType, Union):
         each = [_wanted(one) for one in arguments]
-        types: frozenset[type] = frozenset().union(*(one.types for one in each))
-        return Wanted(types, min(one.low for one in each), (), next((one.inner for one in each if one.inner), None))
+        kinds: list[type] = [kind for one in each for kind in one.types]
+        return Wanted(
+            frozenset(kinds), min(one.low for one in each), (), next((one.inner for one in each if one.inner), None)
+        )
     if origin in (tuple, dict):
         return Wanted(frozenset({origin}), inner=_wanted(arguments[0 if origin is tuple else 1]))
     return Wanted(frozenset({hint}))

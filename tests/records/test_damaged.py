@@ -73,7 +73,7 @@ SPOILT = {
     "a number": (line_among(b"7"), "ledger.jsonl, line 4 is damaged"),
     "a deep line": (line_among(DEEP), "ledger.jsonl, line 4 is damaged (ValueError: it is nested too deep)"),
     "an event of no trial": (line_among(b'{"event": "ended", "trial": 9, "state": "complete"}'), "is damaged"),
-    "a trial that is a path": (changed(trial="../../x"), "line 3 is damaged (ValueError: trial must be a number that"),
+    "a trial that is a path": (changed(trial="../../x"), "line 3 is damaged (ValueError: trial is '../../x'"),
     "a trial below none": (
         changed(trial=-1),
         "line 3 is damaged (ValueError: trial is -1)",
