@@ -61,7 +61,7 @@ def _wanted(hint: Any) -> Wanted:
     if hint is float:
         return Wanted(frozenset({float, int}), -MOST)
     if origin is Literal:
-        return Wanted(frozenset(map(type, arguments)), words=arguments)
+        return Wanted(frozenset({str}), words=arguments)  # there are no others here
     if origin in (UnionType, Union):
         each = [_wanted(one) for one in arguments]
         kinds: list[type] = [kind for one in each for kind in one.types]
