@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 MOST = 2**53
-SCALARS = frozenset({str, int, float, bool, NoneType})
+SCALARS: frozenset[type] = frozenset({str, int, float, bool, NoneType})
 
 
 class Wanted(NamedTuple):
