@@ -35,6 +35,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def write_comparison(folder: Path) -> str:
     """comparison.md and comparison.parquet in the run folder; returns the Markdown."""
     run = load_with_epochs(folder)
+    if run.about["kind"] != "head_to_head":
+        raise UsageError(f"{folder} is a search, which has no arms to compare; python -m analysis.report shows it.")
     finals = run.finals[run.finals["state"] == "complete"]
     if finals.empty or finals["test_accuracy"].isna().any():
         raise UsageError(

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 from console.arguments import DONE, TOO_FEW, Parser, complaint_of, flag_of, guarded, refuse_nothing
 from console.errors import UsageError
 from console.plugins import require_plugins
-from console.wording import clock, many
+from console.wording import clock, many, printable
 from records.epoch import OWN, EpochRecord, Row
 from records.parquet import read_rows, row_of
 from records.tables import SETTING
@@ -77,7 +77,7 @@ def replay(asked: argparse.Namespace) -> int:
     epochs = min(asked.epochs or (setting.epochs if clocked else recorded.epochs), setting.epochs)
     length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
     what = f"{setting.strategy} on {setting.data}, {length}, seed {setting.seed}"
-    print(f"Trial {recorded.trial} of {recorded.run}: {what}{_fewer_threads(setting)}")
+    print(printable(f"Trial {recorded.trial} of {recorded.run}: {what}{_fewer_threads(setting)}"))
     trial = Trial(setting, config, recorded.trial)
     for record in trial.records():
         print(_line(record, setting.metric), flush=True)
@@ -93,7 +93,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
     first, (setting, config) = curve[0]
     setting = opened_here(setting, f"Trial {first.trial}")
     about = f"{many(len(curve), 'epoch')}, seed {setting.seed}"
-    print(f"Schedule of trial {first.trial} of {first.run}: {about}{_fewer_threads(setting)}")
+    print(printable(f"Schedule of trial {first.trial} of {first.run}: {about}{_fewer_threads(setting)}"))
     trial, other = Trial(setting, config, first.trial), []
     records = trial.records()
     for recorded, (_, now) in curve:

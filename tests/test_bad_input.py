@@ -139,6 +139,7 @@ ASKED = [
     (["analysis.report", "{run}", "--out", "{out}"], ["--reference", "{pipe}"], "is no plain file"),
     (["analysis.report", "{run}", "--out", "{out}"], ["--reference", "/nowhere"], "cannot be read (No such file"),
     (["analysis.report", "{run}", "--out", "{out}"], ["--reference", "{run}/best.parquet"], "cannot be read ('utf-8'"),
+    (["analysis.comparison"], ["{run}"], "is a search, which has no arms to compare"),
     (["search.replay"], ["/dev/zero"], "No table at /dev/zero"),
     (["search.replay"], ["{pipe}"], "No table at"),
     (["search.replay"], ["{run}/run.json"], "is no parquet table"),
