@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from console.errors import UsageError
 from console.plugins import load_plugins
 from console.signals import ended_by_signals
-from console.wording import printable
+from console.wording import on_one_line
 
 WITHOUT_VALUE = {
     "missing": "is missing",
@@ -74,7 +74,7 @@ class _Shown:
 
 
 def _refused(sentence: str) -> int:
-    print(printable(f"Error: {sentence}"), file=sys.stderr)
+    print(on_one_line(f"Error: {sentence}"), file=sys.stderr)
     return WRONG_USAGE
 
 
@@ -147,7 +147,8 @@ class Parser(argparse.ArgumentParser):
         return given
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message[0].upper()}{message[1:].rstrip('.')}. See --help.\n")
+        said = on_one_line(f"{message[0].upper()}{message[1:].rstrip('.')}")
+        self.exit(2, f"{self.prog}: {said}. See --help.\n")
 
 
 def parser(model: type[BaseModel], prog: str, description: str) -> Parser:

@@ -12,6 +12,11 @@ def printable(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def on_one_line(text: str) -> str:
+    """As printable, with line breaks spelt too: a sentence that quotes what was given stays one."""
+    return printable(text).replace("\n", "\\n")
+
+
 def clock(seconds: float) -> str:
     """3.2 -> '3.2 s', 95 -> '1:35', 7300 -> '2:01:40'."""
     if seconds < 60:
