@@ -13,10 +13,12 @@ import pandas as pd
 from analysis.rulebook.measure import Measure
 from console.errors import UsageError
 from console.wording import many
+from records.about import PACKAGE, other_version
 from records.events import Asked
 from records.files import Arrays
-from records.folder import ledger_file, read_predictions
-from records.history import PACKAGE, RunHistory, other_version, read_history
+from records.folder import ledger_file
+from records.history import RunHistory, read_history
+from records.predictions import read_predictions
 from records.tables import final_rows, record_rows
 from spaces.setting import Setting
 
@@ -79,7 +81,7 @@ class LoadedRun:
     @cached_property
     def predictions(self) -> dict[tuple[int, str], Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
-        return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder)}
+        return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder, self.history)}
 
 
 def without_folders(text: str) -> str:

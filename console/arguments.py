@@ -21,6 +21,7 @@ WITHOUT_VALUE = {
     "missing": "is missing",
     "extra_forbidden": "is nothing that this version knows",
 }  # by pydantic's types
+LONGEST_PART, LONGEST_PATH = 255, 4000  # bytes
 DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
@@ -112,13 +113,25 @@ def load_named_plugins(words: Sequence[str] | None) -> None:
         early.exit(WRONG_USAGE, f"Error: {error}\n")
 
 
+def can_be_a_path(given: str | None) -> str | None:
+    """A path, or a name that may stand for one, as it came. Raises ValueError for one that no file system takes."""
+    longest = max((len(part.encode(errors="replace")) for part in (given or "").split("/")), default=0)
+    if longest > LONGEST_PART or len((given or "").encode(errors="replace")) > LONGEST_PATH:
+        raise ValueError(
+            f"is too long for a path: a name in it may have {LONGEST_PART} bytes, all of it {LONGEST_PATH:,}"
+        )
+    return given
+
+
 def _not_elsewhere(given: str | None) -> str | None:
     """A path as it came; raises ValueError for an address, of which a path would make a folder called 's3:'."""
+    can_be_a_path(given)
     if given is not None and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", given):
         raise ValueError("must be a place on this machine, since nothing is read from or written to an address")
     return given
 
 
+PATH = AfterValidator(can_be_a_path)  # marks a text that may be a path, among other things
 HERE = AfterValidator(_not_elsewhere)  # marks a text that is a path: `Annotated[str, HERE]`
 
 

@@ -3,6 +3,8 @@
 Versions add fields and leave them out, so everything that is not in every run.json since format 1 has a default here.
 """
 
+import contextlib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +14,7 @@ from console.arguments import complaint_of
 from console.errors import UsageError
 from records.epoch import Row
 
+PACKAGE = "curriculum-tune"
 Count = Field(ge=0, le=10**12)
 
 
@@ -93,3 +96,11 @@ def check_about(file: Path, run: Row) -> None:
         raise UsageError(f"{file} is damaged ({why}); the run cannot be read without it.") from None
     if run["kind"] == "head_to_head" and "compare" not in run:
         raise UsageError(f"{file} is damaged (it lacks 'compare'); the run cannot be read without it.")
+
+
+def other_version(run: Row) -> str | None:
+    """The version of this package that made the run, where that is not the one that reads it."""
+    made = run.get("versions", {}).get(PACKAGE)
+    with contextlib.suppress(PackageNotFoundError):
+        return None if made in (None, version(PACKAGE)) else str(made)
+    return None

@@ -3,6 +3,7 @@
 Times are in seconds since 1970; lines of format 1 can lack them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeVar
@@ -14,6 +15,11 @@ from spaces.setting import Setting
 FORMAT = 2  # of the run folders that are written
 READ = (1, 2)  # formats that are read; the first has no `Started`, and arms as texts
 
+LIMITS = {  # of figures, (least, most)
+    **dict.fromkeys(("train_accuracy", "eval_accuracy", "eval_knn", "accuracy", "knn"), (0.0, 1.0)),
+    **dict.fromkeys(("learning_rate", "share", "eval_loss", "loss", "train_seconds", "score_seconds", "eval_seconds"),
+                    (0.0, math.inf)),
+}  # fmt: skip
 T = TypeVar("T")
 Kind = Literal["search", "head_to_head"]
 Ending = Literal["complete", "pruned", "failed", "interrupted"]
@@ -164,7 +170,11 @@ NAMES = {kind: tuple(each.name for each in fields(kind)) for kind in KINDS.value
 
 
 def _checked(made: T) -> T:
+    """Raises ValueError naming the first field that is not of its type, or not within its limits."""
     check_types(made)
+    for name, value in vars(made).items():
+        if name in LIMITS and not LIMITS[name][0] <= value <= LIMITS[name][1]:
+            raise ValueError(f"{name} is {value!r:.60}")
     return made
 
 
@@ -210,6 +220,4 @@ def from_line(line: Any) -> Event | None:
         given["metrics"] = {"map": line["map"]}
     for name in BUILT.keys() & given.keys():
         given[name] = given[name] if given[name] is None else BUILT[name](given[name])
-    event = kind(**given)
-    check_types(event)
-    return event
+    return _checked(kind(**given))

@@ -58,6 +58,7 @@ def write_arrays(path: Path, arrays: Arrays, text: str, **more: str) -> None:
 
 def read_arrays(path: Path) -> tuple[Arrays, str]:
     """The arrays and the JSON text of a file of ours. Raises UsageError naming a damaged or missing file."""
+    _refuse_endless(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()["state"]  # noqa: SIM118
@@ -65,10 +66,17 @@ def read_arrays(path: Path) -> tuple[Arrays, str]:
         raise UsageError(f"{path} cannot be read as a checkpoint of ours ({error}).") from None
 
 
+def _refuse_endless(path: Path) -> None:
+    """Raises UsageError for a pipe or a device, which is opened for ever."""
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} cannot be read as a checkpoint of ours (it is no plain file).")
+
+
 def read_text(path: Path, name: str = "state") -> str | None:
     """One text of a file of ours without its arrays; None where there is no such file or text."""
     if not path.exists():
         return None
+    _refuse_endless(path)
     try:
         with safe_open(path, framework="numpy") as file:
             return (file.metadata() or {}).get(name)

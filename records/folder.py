@@ -21,7 +21,7 @@ from records.about import check_about
 from records.boundary import LEDGER, RUN, read_plain, remove, remove_empty
 from records.epoch import Row
 from records.events import READ
-from records.files import Arrays, parse_json, read_arrays
+from records.files import parse_json
 
 PREDICTIONS = re.compile(r"(\d+)\.(\w+)\.safetensors")
 
@@ -77,20 +77,7 @@ def _run_json(folder: Path) -> Row:
     return run
 
 
-def read_predictions(folder: Path) -> Iterator[tuple[int, str, int, Arrays]]:
-    """(trial, split, epoch, arrays) of every kept prediction. Raises UsageError naming a damaged file."""
-    for path, found in _prediction_files(folder):
-        arrays, text = read_arrays(path)
-        try:
-            epoch = parse_json(text)["epoch"]
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(
-                f"{path} cannot be read as predictions of ours (it does not say of which epoch)."
-            ) from None
-        yield int(found[1]), found[2], epoch, arrays
-
-
-def _prediction_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
+def prediction_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
     """Those whose name is one of ours, with what it says."""
     for path in sorted((folder / "predictions").glob("*.safetensors")):
         if found := PREDICTIONS.fullmatch(path.name):
@@ -99,7 +86,7 @@ def _prediction_files(folder: Path) -> Iterator[tuple[Path, re.Match[str]]]:
 
 def trained(folder: Path) -> set[int]:
     """The trials that have left files: networks, predictions, or the log of a failure."""
-    numbers = {int(found[1]) for _, found in _prediction_files(folder)}
+    numbers = {int(found[1]) for _, found in prediction_files(folder)}
     words = [path.parent.name for path in folder.glob("checkpoints/*/*.safetensors")]
     words += [path.stem.removeprefix("trial-") for path in folder.glob("log/trial-*.txt")]
     return numbers | {int(word) for word in words if word.isdecimal()}

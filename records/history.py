@@ -1,14 +1,13 @@
 """What a run's events add up to. The one reader: resume, status, dashboards, tables and analysis all ask a RunHistory."""
 
-import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from console.errors import UsageError
+from records.about import PACKAGE, other_version
 from records.epoch import ACCURACY, EpochRecord, Objective, Row
 from records.events import Asked, Ended, Ending, Enough, Epoch, Event, Kind, Paused, Resumed, Round, Started, Tested
 from records.folder import ledger_file, read_run, trained
@@ -16,7 +15,6 @@ from records.ledger import read_events
 from spaces.arm import Arm
 from spaces.setting import Setting
 
-PACKAGE = "curriculum-tune"
 LOST = "its search is no longer running"
 RANKED = ("complete", "pruned")  # states of trials that have a result
 SAID = ("complete", "pruned", "failed")  # states that a trial does not leave again
@@ -78,6 +76,10 @@ class TrialHistory:
             if record in self.records:
                 raise ValueError(f"epoch {record.epoch} of trial {self.number} stands there twice")
             return False
+        if record.epoch != len(self.records) + 1:
+            raise ValueError(
+                f"epoch {len(self.records) + 1} of trial {self.number} is missing before epoch {record.epoch}"
+            )
         self.records.append(record)
         self.waits = False
         if record.better_than(self.best, self.objective):
@@ -89,8 +91,19 @@ class TrialHistory:
         return True
 
     def end(self, event: Ended) -> None:
+        """Raises ValueError for a trial that is over already: only an interrupted one ends once more."""
+        if self.state not in ("running", "interrupted"):
+            raise ValueError(f"trial {self.number} ends there twice")
+        if event.state == "complete" and not self.records:
+            raise ValueError(f"trial {self.number} is complete there without an epoch")
         self.state, self.reason, self.over = event.state, event.reason, event.time
         self.peak_memory_mb = event.peak_memory_mb
+
+    def open_test(self, event: Tested) -> None:
+        """Raises ValueError where test has been opened for the trial before: that is done once."""
+        if self.test:
+            raise ValueError(f"test is opened twice for trial {self.number}")
+        self.test = event
 
     def run_again(self) -> None:
         """An interrupted trial is gone on with."""
@@ -150,7 +163,7 @@ class RunHistory:
         elif isinstance(event, Ended):
             self._of(event.trial).end(event)
         elif isinstance(event, Tested):
-            self._of(event.trial).test = event
+            self._of(event.trial).open_test(event)
         elif isinstance(event, Round):
             self.rounds.append(event)
         elif isinstance(event, Enough):
@@ -219,6 +232,9 @@ class RunHistory:
 
     def _enter(self, event: Epoch) -> None:
         trial = self._of(event.record.trial)
+        seed = trial.setting.seed if trial.setting else self.run.get("setting", {}).get("seed", event.record.seed)
+        if event.record.seed != seed:
+            raise ValueError(f"an epoch of trial {trial.number} has seed {event.record.seed}, where the run has {seed}")
         if trial.enter(event) and trial.state == "interrupted":
             trial.run_again()
 
@@ -269,14 +285,6 @@ def refuse_lost(folder: Path, history: RunHistory) -> None:
         raise UsageError(f"The ledger {ledger_file(folder)} was lost, in whole or in part: {folder} holds {what}, and the "
                          f"ledger knows nothing of that; put a copy of it back, since without it nothing that this run "
                          f"says can be trusted.")  # fmt: skip
-
-
-def other_version(run: Row) -> str | None:
-    """The version of this package that made the run, where that is not the one that reads it."""
-    made = run.get("versions", {}).get(PACKAGE)
-    with contextlib.suppress(PackageNotFoundError):
-        return None if made in (None, version(PACKAGE)) else str(made)
-    return None
 
 
 def recorded_epochs(folder: Path, number: int) -> dict[int, EpochRecord]:

@@ -75,7 +75,7 @@ def write_tables(folder: Path) -> None:
 
         write("records", record_rows(history))
         write("finals", final_rows(history))
-        write("predictions", list(prediction_rows(folder)))
+        write("predictions", list(prediction_rows(folder, history)))
         best = write("best", best_rows(history, confirmed_trials(folder)))
         if schedule := schedule_rows(history, best):
             write("schedule", schedule)

@@ -11,8 +11,8 @@ from pathlib import Path
 from records.confirmed import NOT_CONFIRMED, Confirmed
 from records.epoch import EVALUATED, EpochRecord, Final, Row
 from records.events import Tested
-from records.folder import read_predictions
 from records.history import RunHistory, TrialHistory
+from records.predictions import read_predictions
 from spaces.arm import Arm
 from spaces.setting import Setting
 
@@ -88,9 +88,9 @@ def arm_columns(arm: Arm) -> Row:
     return {f"{ARM}{name}": value for name, value in asdict(arm).items() if name != "run"}
 
 
-def prediction_rows(folder: Path) -> Iterator[Row]:
+def prediction_rows(folder: Path, history: RunHistory) -> Iterator[Row]:
     """One row per trial and image: what the best epoch's network says."""
-    for trial, split, epoch, arrays in read_predictions(folder):
+    for trial, split, epoch, arrays in read_predictions(folder, history):
         for i in range(len(arrays["image"])):
             yield {
                 "trial": trial,

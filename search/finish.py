@@ -7,8 +7,8 @@ from analysis.rulebook.measure import Measure
 from analysis.rulebook.uneven import is_uneven, recalls, uneven_lines
 from console.wording import clock, columns
 from records.epoch import ACCURACY, OWN, Objective
-from records.files import read_arrays
 from records.folder import predictions_file
+from records.predictions import read_prediction
 from search.campaign import Campaign
 from search.confirm import Confirmation, confirmed_lines
 from search.planning.plan import Plan
@@ -95,7 +95,7 @@ def _uneven(campaign: Campaign, judged: list[Judged]) -> list[str]:
     on = "test" if said else best.best.eval_split
     if not said:
         files = {number: predictions_file(campaign.folder, number, on) for number in shown}
-        said = {number: read_arrays(path)[0] for number, path in files.items() if path.exists()}
+        said = {number: read_prediction(path)[1] for number, path in files.items() if path.exists()}
     classes = len(run["data"]["classes"])
     of = {f"trial {n}{called(shown[n])}": recalls([said[n]], classes) for n in shown if n in said}
     return uneven_lines(run, on, of)

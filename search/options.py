@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from console.arguments import HERE, OneOf
+from console.arguments import HERE, PATH, OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
 from spaces.setting import MOST_EPOCHS, MOST_MARKS
@@ -19,7 +19,7 @@ class RunOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    data: str = Field(
+    data: Annotated[str, PATH] = Field(
         "scenes",
         description="scenes, textures (drawn here), rsscn7, dtd, torchvision:NAME, an .npz file of images and labels, or "
         "a folder of class folders (in train/, val/ and test/ or not)",
@@ -27,7 +27,7 @@ class RunOptions(BaseModel):
     data_root: Annotated[str | None, HERE] = Field(
         None, description="folder that holds rsscn7, dtd or a set of torchvision's"
     )
-    split: str | None = Field(
+    split: Annotated[str | None, PATH] = Field(
         None,
         description="CSV with columns path,split; official[:1 to 10] for dtd; folders: the data's own train/, val/ and "
         "test/; seed: stratified by --seed (folders where there are such, else seed)",
@@ -54,7 +54,7 @@ class RunOptions(BaseModel):
         description="small_cnn, vit_tiny, vit_s_14, a classifier of torchvision by its name, or timm:NAME (small_cnn for "
         "drawn data, else resnet18)",
     )
-    weights: str | None = Field(
+    weights: Annotated[str | None, PATH] = Field(
         None,
         description="imagenet (the network's own), textures, none or a state-dict file (imagenet; for drawn data none or "
         "textures)",
@@ -64,7 +64,7 @@ class RunOptions(BaseModel):
         description="what is trained of the network, by any strategy (all; of transfer the head); head: on features that "
         "are computed once, unless --set augment=flips",
     )
-    difficulty: str | None = Field(
+    difficulty: Annotated[str | None, PATH] = Field(
         None,
         description="of paced and manual_division: true, head, confusion, reference, a CSV path,difficulty, or a folder "
         "with easy/, medium/ and hard/ (true for drawn data, else head)",
@@ -101,10 +101,10 @@ class SearchOptions(RunOptions):
     anchors: str | None = Field(
         None, description="anchors tried first: names with commas, or none (all of the space's)"
     )
-    configs: str | None = Field(
+    configs: Annotated[str | None, PATH] = Field(
         None, description="best.parquet of an earlier run: its configs of this strategy are tried first, as anchors are"
     )
-    after: str | None = Field(
+    after: Annotated[str | None, PATH] = Field(
         None,
         description="earlier searches of this strategy, run folders with commas: how their trials stood informs the "
         "sampler, and nothing else",
@@ -176,7 +176,9 @@ class CompareOptions(RunOptions):
     max_seeds: int = Field(60, ge=1, le=1000, description="until-decided: seeds at most")
     time_budget: str | None = Field(None, description="start no trial after this long: 90s, 30m, 2h")
     anchors: str = Field(AS_RUN, description="anchor of each strategy, or its first one where it has none so named")
-    configs: str | None = Field(None, description="best.parquet: the best row of each strategy instead of an anchor")
+    configs: Annotated[str | None, PATH] = Field(
+        None, description="best.parquet: the best row of each strategy instead of an anchor"
+    )
     budget: str | None = Field(
         None,
         description="updates=N for every full-network arm, or seconds=S for every arm by its own clock (the updates of "

@@ -11,9 +11,9 @@ from console.errors import UsageError
 from records.confirmed import confirmed_trials
 from records.epoch import ACCURACY
 from records.events import Enough
-from records.files import read_arrays
 from records.folder import predictions_file
 from records.history import SAID, RunHistory, TrialHistory
+from records.predictions import read_prediction
 from search.gain import FEWEST, difference_sd, possible_gain, spread_between
 from search.options import SearchOptions
 from search.proposers.samplers import get_sampler, start_up
@@ -109,5 +109,5 @@ def _from_predictions(folder: Path, history: RunHistory, ranked: list[TrialHisto
     files = [predictions_file(folder, trial.number, ranked[0].best.eval_split) for trial in ranked[:2]]
     if not all(path.exists() for path in files):
         return math.nan
-    (first, _), (second, _) = (read_arrays(path) for path in files)
+    (_, first), (_, second) = (read_prediction(path) for path in files)
     return jackknife_sd(Measure(history.objective).metric, first, second)

@@ -10,9 +10,10 @@ from analysis.rulebook.resampling import jackknife_sd
 from console.progress import track
 from records.epoch import ACCURACY
 from records.events import Tested
-from records.files import Arrays, read_arrays
+from records.files import Arrays
 from records.folder import best_weights, predictions_file, remove_checkpoints
 from records.history import RunHistory, TrialHistory
+from records.predictions import check_prediction, read_prediction
 from search.campaign import Campaign
 from search.planning.plan import Plan
 from trainables.metrics import get_metric
@@ -53,7 +54,9 @@ def judge(plan: Plan, campaign: Campaign, trial: TrialHistory) -> Judged:
     if trial.test is None:
         _open(plan, campaign, trial)
     assert trial.test
-    said, _ = read_arrays(predictions_file(campaign.folder, trial.number, "test"))
+    path = predictions_file(campaign.folder, trial.number, "test")
+    _, said = read_prediction(path)
+    check_prediction(path, said, trial.test)
     return Judged(trial, trial.test, said)
 
 

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from console.arguments import PATH
 from spaces.arm import Arm
 
 MOST_EPOCHS = 1_000_000
@@ -39,9 +40,9 @@ class Setting(BaseModel):
 
     strategy: str
     arm: Annotated[Arm | None, BeforeValidator(_arm)] = Field(None, description="of a head-to-head: who competes")
-    data: str = "scenes"
-    data_root: str | None = None
-    split: str | None = Field(
+    data: Annotated[str, PATH] = "scenes"
+    data_root: Annotated[str | None, PATH] = None
+    split: Annotated[str | None, PATH] = Field(
         None,
         description="CSV file with columns path,split, official:K of DTD, or folders: the data's own train/, val/ and "
         "test/; None: stratified by seed",
@@ -59,8 +60,8 @@ class Setting(BaseModel):
     image_size: int = Field(64, ge=8, le=1024)
     resize: Literal["squash", "crop", "pad"] = Field("squash", description="how a picture becomes a square")
     model: str = "resnet18"
-    weights: str = Field("none", description="imagenet, textures, none, or the path of a state dict")
-    difficulty: str = Field(
+    weights: Annotated[str, PATH] = Field("none", description="imagenet, textures, none, or the path of a state dict")
+    difficulty: Annotated[str, PATH] = Field(
         "head",
         description="where it is needed beforehand: true, head, confusion, reference, a CSV or a division's folder",
     )

@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from records.epoch import EpochRecord, Row
 from records.events import Tested
-from records.files import Arrays, read_arrays
+from records.files import Arrays
 from records.folder import predictions_file
 from records.history import RunHistory, TrialHistory
+from records.predictions import read_prediction
 from spaces.arm import Arm
 from trainables.metrics import chance
 
@@ -82,6 +83,6 @@ def kept_predictions(folder: Path) -> Predictions:
 
     def of(number: int) -> Arrays | None:
         path = predictions_file(folder, number, "test")
-        return read_arrays(path)[0] if path.exists() else None
+        return read_prediction(path)[1] if path.exists() else None
 
     return of

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from console.errors import UsageError
 from records import boundary, ledger
 from records.about import About
 from records.files import parse_json, write_json
-from records.folder import ledger_file, predictions_file, read_predictions, read_run
+from records.folder import ledger_file, predictions_file, read_run
 from records.history import read_history
 from records.ledger import Ledger
+from records.predictions import read_predictions
 from search import export, run, status
 from tests import made_runs
 from tests.made_runs import about
@@ -67,6 +69,23 @@ def changed(**fields):
     return spoil
 
 
+def without(kind: str) -> Callable[[Path], None]:
+    """The first event of this kind taken out."""
+    return lambda folder: _repeat(folder, kind, 0)
+
+
+def twice(kind: str) -> Callable[[Path], None]:
+    """The first event of this kind copied."""
+    return lambda folder: _repeat(folder, kind, 2)
+
+
+def _repeat(folder: Path, kind: str, times: int) -> None:
+    lines = ledger_file(folder).read_text().splitlines()
+    place = next(i for i, line in enumerate(lines) if json.loads(line)["event"] == kind)
+    lines[place : place + 1] = [lines[place]] * times
+    ledger_file(folder).write_text("\n".join(lines) + "\n")
+
+
 SPOILT = {
     "null": (line_among(b"null"), "ledger.jsonl, line 4 is damaged"),
     "an empty object": (line_among(b"{}"), "ledger.jsonl, line 4 is damaged"),
@@ -78,8 +97,13 @@ SPOILT = {
         changed(trial=-1),
         "line 3 is damaged (ValueError: trial is -1)",
     ),
+    "an accuracy above one": (changed(eval_accuracy=3.0), "line 3 is damaged (ValueError: eval_accuracy is 3.0)"),
+    "a loss below zero": (changed(eval_loss=-5.0), "line 3 is damaged (ValueError: eval_loss is -5.0)"),
+    "another seed": (changed(seed=77), "an epoch of trial 0 has seed 77, where the run has 0"),
     "half an epoch": (changed(epoch=0.5), "is damaged"),
     "an accuracy that is none": (changed(eval_accuracy="much"), "is damaged"),
+    "an epoch that is missing": (without("epoch"), "epoch 1 of trial 0 is missing before epoch 2"),
+    "a trial that ends twice": (twice("ended"), "trial 0 ends there twice"),
     "a ledger that is a folder": (instead("ledger.jsonl", None), "cannot be read (it is no plain file)"),
     "a deep run.json": (instead("run.json", DEEP), "run.json is damaged (it is nested too deep)"),
     "a run.json that is a list": (instead("run.json", b"[]"), "run.json is damaged (it holds no JSON object)"),
@@ -215,10 +239,10 @@ def test_predictions_under_a_strange_name_are_none_of_ours_and_empty_ones_are_na
     for name in ("x.safetensors", "0000.safetensors", "a.test.safetensors", "0000.te/st.safetensors"):
         (folder / "predictions" / name).parent.mkdir(exist_ok=True)
         (folder / "predictions" / name).write_bytes(b"x")
-    assert list(read_predictions(folder)) == []
+    assert list(read_predictions(folder, read_history(folder))) == []
     predictions_file(folder, 0, "test").write_bytes(b"x")
     with pytest.raises(UsageError, match="cannot be read"):
-        list(read_predictions(folder))
+        list(read_predictions(folder, read_history(folder)))
 
 
 def test_json_that_is_too_deep_is_a_value_error():

@@ -27,7 +27,7 @@ from spaces.arm import Arm
 from spaces.setting import Setting
 from tests.analysis.test_runs_and_tables import record
 
-SETTING = Setting(strategy="self_paced", arm=Arm("self_paced", "best", "random"), seed=3, sizes=(4, 5), max_updates=7)
+SETTING = Setting(strategy="self_paced", arm=Arm("self_paced", "best", "random"), seed=0, sizes=(4, 5), max_updates=7)
 EVENTS = [
     Started("head_to_head", time=1.0),
     Asked(0, {"gate": 0.1 + 0.2}, {"gate": 0.3}, "as_run", True, SETTING, 2.0),

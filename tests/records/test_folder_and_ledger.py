@@ -19,14 +19,16 @@ from records.folder import (
     last_checkpoint,
     ledger_file,
     predictions_file,
-    read_predictions,
     read_run,
     remove_checkpoints,
     trial_folder,
 )
+from records.history import RunHistory
 from records.ledger import Ledger, read_events
+from records.predictions import read_predictions
 from tests import made_runs
 from tests.analysis.test_runs_and_tables import record
+from tests.made_runs import about
 from tests.toy import make_trial
 from tests.trainables.networks.test_models import Code, said
 
@@ -257,9 +259,15 @@ def test_a_file_given_for_a_run_folder_is_refused(tmp_path):
 
 def test_predictions_are_read_back_with_trial_split_and_epoch(tmp_path):
     for trial, split, epoch in ((3, "test", 7), (0, "validation", 2)):
-        arrays = {"image": np.arange(trial + 1)}
+        images = np.arange(trial + 1)
+        even = np.full((trial + 1, 4), 0.25, np.float32)
+        arrays = {"image": images, "true": images, "predicted": images, "probabilities": even}
         write_arrays(predictions_file(tmp_path, trial, split), arrays, json.dumps({"epoch": epoch}))
-    read = [(trial, split, epoch, len(arrays["image"])) for trial, split, epoch, arrays in read_predictions(tmp_path)]
+    nothing = RunHistory(about(0, 1))  # of whose trials nothing is known
+    read = [
+        (trial, split, epoch, len(arrays["image"]))
+        for trial, split, epoch, arrays in read_predictions(tmp_path, nothing)
+    ]
     assert read == [(0, "validation", 2, 1), (3, "test", 7, 4)]
 
 

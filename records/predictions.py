@@ -1,0 +1,94 @@
+"""What a trial's selected network says of each image, as it is kept: read, and held against what the ledger says of it.
+
+n = images of a split, C = classes. A file of another trial, or of another run, has other figures than its trial.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from console.errors import UsageError
+from records.epoch import EpochRecord
+from records.events import Tested
+from records.files import Arrays, parse_json, read_arrays
+from records.folder import prediction_files
+from records.history import RunHistory, TrialHistory
+
+TOLERANCE = 1e-6  # of an accuracy
+
+
+def read_predictions(folder: Path, history: RunHistory) -> Iterator[tuple[int, str, int, Arrays]]:
+    """(trial, split, epoch, arrays) of every kept prediction. Raises UsageError for a file that is none, or another's."""
+    for path, found in prediction_files(folder):
+        number, split = int(found[1]), found[2]
+        epoch, arrays = read_prediction(path)
+        if number in history.trials:
+            check_prediction(path, arrays, _recorded(history.trials[number], split, epoch))
+        yield number, split, epoch, arrays
+
+
+def _recorded(trial: TrialHistory, split: str, epoch: int) -> EpochRecord | Tested | None:
+    """Where the ledger has the figures of such a prediction; None where it has none (yet), or a population's."""
+    if trial.fields:  # a member's best network can be another member's
+        return None
+    if split == "test" and trial.test:
+        return trial.test
+    best = trial.best
+    return best if best and best.eval_split == split and best.epoch == epoch else None
+
+
+def read_prediction(path: Path) -> tuple[int, Arrays]:
+    """(epoch, arrays) of one file. Raises UsageError for what is not as it was written."""
+    arrays, text = read_arrays(path)
+    try:
+        epoch = parse_json(text)["epoch"]
+    except (ValueError, KeyError, TypeError):
+        epoch = None
+    wrong = "it does not say of which epoch" if type(epoch) is not int or epoch < 1 else _wrong(arrays)
+    if wrong:
+        raise UsageError(f"{path} cannot be read as predictions of ours ({wrong}).")
+    return epoch, arrays
+
+
+def _wrong(arrays: Arrays) -> str:
+    """What the arrays lack of being n predictions; '' where they are."""
+    lacking = [name for name in ("image", "true", "predicted", "probabilities") if name not in arrays]
+    if lacking:
+        return f"it lacks '{lacking[0]}'"
+    count, chances = len(np.atleast_1d(arrays["image"])), arrays["probabilities"]
+    if chances.ndim != 2 or len(chances) != count or not count:
+        return f"of {count} images there are no probabilities"
+    for name in ("image", "true", "predicted"):
+        if arrays[name].shape != (count,) or arrays[name].dtype.kind != "i" or arrays[name].min() < 0:
+            return f"'{name}' is no list of {count} numbers that count"
+    if max(arrays["true"].max(), arrays["predicted"].max()) >= chances.shape[1]:
+        return f"a class is beyond the {chances.shape[1]} that there are"
+    if not np.all((chances >= 0) & (chances <= 1 + TOLERANCE)):
+        return "a probability does not lie in [0, 1]"
+    return _wrong_of_one_label(arrays) if "targets" not in arrays else ""
+
+
+def _wrong_of_one_label(arrays: Arrays) -> str:
+    if not np.allclose(arrays["probabilities"].sum(axis=1), 1, atol=1e-2):
+        return "the probabilities of an image do not add up to 1"
+    right = arrays["true"] == arrays["predicted"]
+    if not np.array_equal(arrays.get("correct", right), right):
+        return "'correct' is not whether the prediction is true"
+    return ""
+
+
+def check_prediction(path: Path, arrays: Arrays, recorded: EpochRecord | Tested | None) -> None:
+    """Raises UsageError where the ledger has another accuracy for the trial's selected network on this split.
+
+    `recorded`: its figures there; None where the ledger has none (yet).
+    """
+    if recorded is None or "targets" in arrays:
+        return
+    said = float(np.mean(arrays["true"] == arrays["predicted"]))
+    ledger = recorded.accuracy if isinstance(recorded, Tested) else recorded.eval_accuracy
+    if abs(said - ledger) > TOLERANCE:
+        raise UsageError(
+            f"{path} has an accuracy of {said:.4f} where the ledger has {ledger:.4f}: it is of another trial or run; put "
+            f"the trial's own back."
+        )
