@@ -7,6 +7,7 @@ count lie in [0, 2^53), which every reader of JSON and parquet can hold.
 from collections.abc import Iterable
 from dataclasses import fields
 from functools import cache
+from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -36,8 +37,10 @@ def _fits(value: Any, wanted: Wanted) -> bool:
     kind = type(value)
     if kind not in wanted.types:
         return False
-    if kind is float or kind is int:
-        return bool(wanted.low <= value < MOST)  # false of a NaN
+    if kind is float:
+        return isfinite(value)  # a loss that diverges is as large as it likes
+    if kind is int:
+        return bool(wanted.low <= value < MOST)
     if wanted.words:
         return value in wanted.words
     return wanted.inner is None or kind not in (tuple, list, dict) or _all_fit(value, wanted.inner)
