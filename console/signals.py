@@ -58,5 +58,17 @@ def ended_by_signals(end: Callable[[], None] = _interrupt) -> Iterator[None]:
             _Heard.at = None
 
 
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Whatever the block does to the handlers of these signals is undone: a library may take them for good."""
+    before = {number: signal.getsignal(number) for number in ENDING}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
+
+
 def _under_nohup(number: int) -> bool:
     return signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN

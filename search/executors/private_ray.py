@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from console.errors import UsageError
+from search.executors.ray_environment import OF_A_PRIVATE_ONE
 
 START_SECONDS = 150.0  # Ray's own patience is 60 s at each of its steps; after this a start is given up
 STARTS = 2  # a machine that was starved at the first may not be at the second
@@ -42,7 +43,7 @@ class Node:
             # -P: the folder of the script is none to import from; a session of its own: Ctrl-C is for the search
             self.process = subprocess.Popen(
                 [sys.executable, "-P", str(script), json.dumps(wanted | {"_temp_dir": str(folder)})],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True, env=os.environ | QUIET,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True, env=_environment(),
             )  # fmt: skip
         try:
             self.address = self._address()
@@ -79,6 +80,11 @@ class Node:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process.stdout.close()
+
+
+def _environment() -> dict[str, str]:
+    """Of the node, whose workers are not to outlive its head."""
+    return {name: value for name, value in os.environ.items() if name not in OF_A_PRIVATE_ONE} | QUIET
 
 
 def start_node(folder: Path, **wanted: Any) -> Node:

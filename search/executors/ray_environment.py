@@ -35,6 +35,10 @@ LATE = {
     # a worker that is lost with its node is told apart from one that died of itself, which takes the head some seconds
     "RAY_timeout_ms_task_wait_for_death_info": "60000",
 }
+OF_A_PRIVATE_ONE = {  # of the process that has joined it: when its head is gone,
+    "RAY_gcs_server_request_timeout_seconds": "20",  # what is asked of it comes back, as an error,
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "300",  # long before Ray's C++ ends the process that asks
+}
 MARK, OURS = "private-ray-of-curriculum-tune", b"This folder goes with the process that made it.\n"
 PREFIX = "tune-"  # short: Ray's sockets lie below and their paths may have 107 characters
 
@@ -49,6 +53,8 @@ def prepare(address: str | None) -> None:
         os.environ.setdefault(name, value)
     # without a token any user of this machine could run code as us; a Ray that is loaded already keeps its own ways
     if address is None and "ray" not in sys.modules:
+        for name, value in OF_A_PRIVATE_ONE.items():
+            os.environ.setdefault(name, value)
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.pop("RAY_AUTH_TOKEN", None)  # it would win over the file
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(private_folder() / "token")

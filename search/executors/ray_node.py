@@ -8,6 +8,7 @@ it takes the rest with it: then its end is the news. Run as a script that knows 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from ray._private import worker
 
 NEEDED = ("gcs_server", "raylet")  # without these two no trial goes on
 LOST = 3  # exit status
-leaving = threading.Event()
+ready, leaving = threading.Event(), threading.Event()
 
 
 def processes() -> dict[str, list[Any]]:
@@ -37,15 +38,24 @@ def end_with(process: subprocess.Popen[bytes]) -> None:
     os._exit(LOST)
 
 
+def hear_the_end() -> None:
+    """The end of the search. While Ray is still starting, which may take it for ever, all goes at once."""
+    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns when the other end is closed
+    leaving.set()
+    if not ready.is_set():
+        os.killpg(0, signal.SIGKILL)
+
+
 def main() -> None:
-    """Argument: what `ray.init` is to be told, as JSON."""
+    """Argument: what `ray.init` is to be told, as JSON. Leads a session of its own."""
+    threading.Thread(target=hear_the_end, daemon=True).start()
     ray.init(address="local", log_to_driver=False, **json.loads(sys.argv[1]))
     for name in NEEDED:
         for each in processes()[name]:
             threading.Thread(target=end_with, args=(each.process,), daemon=True).start()
     print(json.dumps({"address": ray.get_runtime_context().gcs_address}), flush=True)
-    os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns when the other end is closed
-    leaving.set()
+    ready.set()
+    leaving.wait()
     ray.shutdown()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from console import signals
 from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, knock
@@ -56,9 +57,12 @@ def _private(cpus: int, gpus: int, dashboard: bool) -> Iterator[Any]:
                           logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES)  # fmt: skip
         try:
             with watched(node):
-                yield ray.init(address=node.address, log_to_driver=False, logging_level=logging.ERROR)
+                with signals.kept():  # a second Ray is started under our handlers, should this one be lost
+                    joined = ray.init(address=node.address, log_to_driver=False, logging_level=logging.ERROR)
+                yield joined
         finally:
-            ray.shutdown()
+            with signals.kept():
+                ray.shutdown()
             node.close()
     finally:
         for left in folder.parent.glob(f"{folder.name}*"):

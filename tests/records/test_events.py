@@ -102,3 +102,8 @@ def test_what_the_events_add_up_to():
 def test_an_event_of_a_trial_that_was_never_asked_for_is_an_error():
     with pytest.raises(ValueError, match="trial 4 was never asked for"):
         RunHistory.of({"kind": "search"}, [Ended(4, "complete")])
+
+
+def test_a_loss_that_diverged_is_no_damage():
+    wild = Epoch(replace(record(0, 1, 0.5, 0.7), eval_loss=9.4e18), None, 4.0)
+    assert from_line(json.loads(json.dumps(to_line(wild)))) == wild
