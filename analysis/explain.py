@@ -25,7 +25,7 @@ from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.ranking import ranked
 from analysis.rulebook.outcomes import right
-from analysis.runs import LoadedRun, load_with_epochs
+from analysis.runs import LoadedRun, check_kept, load_with_epochs
 from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
@@ -112,13 +112,14 @@ class SelectedNetwork:
 def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     """Rebuild the network of a trial; frozen transfer keeps its head only, so the backbone comes from its weights.
 
-    Raises UsageError naming a missing or damaged checkpoint.
+    Raises UsageError naming a missing or damaged checkpoint, or one of another trial.
     """
     trial = best_kept(run) if trial is None else trial
     path = best_weights(run.folder, trial)
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
+    check_kept(run, trial, path)
     setting = opened_here(run.settings[trial], f"Trial {trial} of {run.name}")
     use_threads(setting.threads)
     data, _ = load_data(setting)
@@ -229,8 +230,7 @@ def one_explanation(
 def top_mask(explanation: ImageExplanation) -> Mask:
     """The superpixels that speak most for the predicted class, TOP at most, positive ones only."""
     _, mask = explanation.get_image_and_mask(explanation.top_labels[0], positive_only=True, num_features=TOP)
-    found: Mask = mask.astype(bool)
-    return found
+    return np.asarray(mask, dtype=np.bool_)
 
 
 def agreement(masks: list[Mask]) -> float:
@@ -290,7 +290,7 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict[str, Any]], sample
 def _cell(network: SelectedNetwork, row: dict[str, Any]) -> dict[str, Any]:
     right = row["true"] == row["predicted"]
     caption = f"{row['true']}" + ("" if right else f"\nas {row['predicted']}") + f", {row['confidence']:.0%}"
-    agreed = [row["agreement_sampling"], row["agreement_segmentation"]]
+    agreed = row["agreement_sampling"], row["agreement_segmentation"]
     if not np.isnan(agreed).any():  # one repetition has nothing to agree with
         caption += f"\nagreement {agreed[0]:.2f} / {agreed[1]:.2f}"
     return {"image": np.asarray(network.data.images[row["image"]]), "mask": row["mask"], "caption": caption}

@@ -1,10 +1,16 @@
 """The tables of a report: the arms of a section, the trials of a search and its space. Runs in, data frames out."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    json_to_distribution,
+)
 
 from analysis.comparable import COSTS, MEASURES, Section
 from analysis.original import published
@@ -98,12 +104,21 @@ def space_table(run: LoadedRun) -> pd.DataFrame:
     best = ranked(run.finals.dropna(subset="best_epoch"), run.measure.objective).iloc[0]["trial"]
     rows = []
     for name, text in run.about["space"]["search"].items():
-        facts = json.loads(text)["attributes"]
-        allowed = ", ".join(map(str, facts["choices"])) if "choices" in facts else (
-            f"{facts['low']:g} to {facts['high']:g}" + (" (log)" if facts["log"] else "")
-        )  # fmt: skip
-        rows.append({"field": name, "allowed": allowed, "best": _short(run.asked[best].values.get(name, "–"))})
+        rows.append(
+            {
+                "field": name,
+                "allowed": _allowed(json_to_distribution(text)),
+                "best": _short(run.asked[best].values.get(name, "–")),
+            }
+        )
     return pd.DataFrame(rows)
+
+
+def _allowed(values: BaseDistribution) -> str:
+    if isinstance(values, CategoricalDistribution):
+        return ", ".join(map(str, values.choices))
+    assert isinstance(values, (FloatDistribution, IntDistribution))  # Optuna has no others
+    return f"{values.low:g} to {values.high:g}" + (" (log)" if values.log else "")
 
 
 def _short(value: object) -> str:

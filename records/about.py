@@ -6,13 +6,14 @@ Versions add fields and leave them out, so everything that is not in every run.j
 import contextlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from console.arguments import complaint_of
 from console.errors import UsageError
 from records.epoch import Row
+from spaces.ranges import check_distribution
 
 PACKAGE = "curriculum-tune"
 Count = Field(ge=0, le=10**12)
@@ -57,9 +58,17 @@ class _Data(_Part):
     test: int = Count
     class_counts: dict[str, list[int]] = {}
 
+    @field_validator("class_counts")
+    @classmethod
+    def _of_every_class(cls, counts: dict[str, list[int]], info: ValidationInfo) -> dict[str, list[int]]:
+        classes = info.data.get("classes")  # not there where it is itself damaged
+        if classes is not None and any(len(of_split) != len(classes) for of_split in counts.values()):
+            raise ValueError(f"must have a number for each of the {len(classes)} classes")
+        return counts
+
 
 class _Space(_Part):
-    search: dict[str, str]
+    search: dict[str, Annotated[str, AfterValidator(check_distribution)]]
     anchors: dict[str, dict[str, Any]]
 
 

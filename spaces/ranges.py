@@ -1,6 +1,6 @@
 """What every full-network strategy searches of the learning rate, so that none is tuned harder than another."""
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, json_to_distribution
 
 RATES: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(3e-5, 3e-3, log=True),
@@ -15,3 +15,12 @@ RATES: dict[str, BaseDistribution] = {
 }
 
 FLIPS: dict[str, BaseDistribution] = {"augment": CategoricalDistribution(("none", "flips"))}
+
+
+def check_distribution(text: str) -> str:
+    """The text, which is a distribution as Optuna writes it. Raises ValueError for what is none."""
+    try:
+        json_to_distribution(text)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise ValueError("must be a distribution") from None
+    return text

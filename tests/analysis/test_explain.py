@@ -1,5 +1,8 @@
 """LIME on tiny runs: the selected network is the one that was judged, seeds are seeds, and damage is one sentence."""
 
+import json
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from analysis import explain
 from analysis.runs import load_run
 from console.errors import UsageError
-from records.files import write_json
+from records.files import read_text, write_json
 from records.folder import best_weights, read_run, remove_checkpoints
 from search import compare, run
 
@@ -117,8 +120,6 @@ def test_images_can_be_chosen(searched):
 
 
 def test_a_missing_network_is_named_with_those_that_were_kept(searched, tmp_path):
-    import shutil
-
     shutil.copytree(searched / "whole", tmp_path / "whole")
     with pytest.raises(UsageError, match=r"no network of trial 7 .*kept: 0"):
         explain.open_network(load_run(tmp_path / "whole"), 7)
@@ -128,13 +129,41 @@ def test_a_missing_network_is_named_with_those_that_were_kept(searched, tmp_path
 
 
 def test_a_damaged_network_is_named(searched, tmp_path):
-    import shutil
-
     shutil.copytree(searched / "whole", tmp_path / "whole")
     path = best_weights(tmp_path / "whole", 0)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UsageError, match=r"best.safetensors cannot be read"):
         explain.open_network(load_run(tmp_path / "whole"), None)
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({"trial": 3}, r"best.safetensors is of trial 3 with seed 0, not of trial 0 with seed 0; "),
+    ({"seed": 5}, r"best.safetensors is of trial 0 with seed 5, not of trial 0 with seed 0; "),
+    ({"epoch": None}, r"is not of the best epoch of trial 0 of whole \(\d\): it is of its epoch \d, or of another run"),
+    ({"eval_loss": 9.5}, r"is not of the best epoch of trial 0 of whole "),
+    ({"strategy": "transfer"}, r"is not of the best epoch of trial 0 of whole "),
+    (None, r"does not say whose network it is"),
+    (7, r"does not say whose network it is"),
+    ({"unknown": 1}, r"does not say whose network it is"),
+])  # fmt: skip
+def test_a_network_of_another_trial_epoch_or_run_is_refused(searched, tmp_path, changed, said):
+    shutil.copytree(searched / "whole", tmp_path / "whole")
+    loaded, path = load_run(tmp_path / "whole"), best_weights(tmp_path / "whole", 0)
+    record = json.loads(read_text(path, "record"))
+    if changed == {"epoch": None}:  # the other one of the two
+        changed = {"epoch": 3 - record["epoch"]}
+    written = record | changed if isinstance(changed, dict) else changed
+    save_file(load_file(path), path, None if written is None else {"record": json.dumps(written)})
+    with pytest.raises(UsageError, match=said):
+        explain.open_network(loaded, None)
+
+
+def test_a_network_that_is_ahead_of_the_ledger_is_explained(searched, tmp_path):
+    shutil.copytree(searched / "whole", tmp_path / "whole")
+    path = best_weights(tmp_path / "whole", 0)
+    ahead = json.loads(read_text(path, "record")) | {"epoch": 3}
+    save_file(load_file(path), path, {"record": json.dumps(ahead)})
+    assert explain.open_network(load_run(tmp_path / "whole"), 0).trial == 0
 
 
 def test_what_makes_no_sense_is_one_sentence(searched, capsys):
@@ -166,8 +195,6 @@ def test_a_head_to_head_is_explained_where_its_networks_were_kept(tmp_path):
 
 
 def test_a_network_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(searched, tmp_path, monkeypatch, capsys):
-    import shutil
-
     monkeypatch.setattr("trainables.preparation.gpus_here", lambda: 0)
     shutil.copytree(searched / "whole", tmp_path / "whole")
     run_json = read_run(tmp_path / "whole")
@@ -179,10 +206,9 @@ def test_a_network_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(searched, t
 
 
 def test_a_kept_network_that_holds_no_numbers_is_named(searched, tmp_path):
-    import shutil
-
     shutil.copytree(searched / "whole", tmp_path / "whole")
     path = best_weights(tmp_path / "whole", 0)
-    save_file({name: value * float("nan") for name, value in load_file(path).items()}, path)
+    whose = {"record": read_text(path, "record")}
+    save_file({name: value * float("nan") for name, value in load_file(path).items()}, path, whose)
     with pytest.raises(UsageError, match=r"best.safetensors has numbers that are not finite under "):
         explain.open_network(load_run(tmp_path / "whole"), None)

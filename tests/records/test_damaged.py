@@ -142,6 +142,9 @@ def test_what_is_damaged_is_named_by_every_command(folder, capsys, command, spoi
     refused(command, folder, capsys, said)
 
 
+WITHOUT_STEPS = '{"name": "IntDistribution", "attributes": {"log": false, "step": 0, "low": 1, "high": 9}}'
+
+
 def needed(model: type[BaseModel]) -> list[str]:
     return [name for name, info in model.model_fields.items() if info.is_required() and name != "kind"]
 
@@ -165,6 +168,14 @@ def test_keys_are_needed_at_all():
         ("setting", "protocol", "x", "'setting.protocol' must be"),
         ("data", "classes", 5, "'data.classes' must be a valid list; got 5"),
         ("space", "search", "x", "'space.search' must be"),
+        ("space", "search", {"gate": "nonsense"}, "'space.search.gate' must be a distribution; got 'nonsense'"),
+        ("space", "search", {"gate": '{"name": "FloatDistribution"}'}, "'space.search.gate' must be a distribution"),
+        ("space", "search", {"gate": "[1]"}, "'space.search.gate' must be a distribution"),
+        ("space", "search", {"gate": "1"}, "'space.search.gate' must be a distribution"),
+        ("space", "search", {"gate": WITHOUT_STEPS}, "'space.search.gate' must be a distribution"),
+        ("space", "search", {"gate": WITHOUT_STEPS.replace("9", "Infinity")}, "must be a distribution"),
+        ("space", "search", {"gate": DEEP.decode()}, "'space.search.gate' must be a distribution"),
+        ("data", "class_counts", {"test": [1, 2]}, "'data.class_counts' must have a number for each of the 3 classes"),
         ("kind", None, "x", "'kind' must be 'search' or 'head_to_head'; got 'x'"),
         ("asked", None, 7, "'asked' must be a valid list; got 7"),
         ("machine", None, None, "'machine' must be"),
