@@ -123,11 +123,13 @@ HERE = AfterValidator(_not_elsewhere)  # marks a text that is a path: `Annotated
 
 
 def path_here(text: str) -> Path:
-    """The type of an argument that is a path."""
+    """The type of an argument that is a path. Raises ArgumentTypeError for what is the path of nothing here."""
     try:
+        if not text.strip() or "\0" in text:
+            raise ValueError("must be a path: a text that is not empty and has no null byte")
         return Path(_not_elsewhere(text) or "")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; got '{text}'") from None
+        raise argparse.ArgumentTypeError(f"{error}; got '{shortened(text)}'") from None
 
 
 class Parser(argparse.ArgumentParser):
