@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from console.errors import UsageError
 from console.plugins import load_plugins
 from console.signals import ended_by_signals
-from console.wording import on_one_line
+from console.wording import on_one_line, printable
 
 WITHOUT_VALUE = {
     "missing": "is missing",
@@ -26,9 +26,14 @@ DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
 def guarded(work: Callable[[], int]) -> int:
-    """Exit status of `work`; one sentence on stderr for a mistake of the user's, a full disk under stdout, a signal."""
+    """Exit status of `work`; one sentence on stderr for a mistake of the user's, a full disk under stdout, a signal.
+
+    What is written to stdout meanwhile does nothing to a terminal, and spells what its encoding lacks.
+    """
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream that encodes, or one that is closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        with ended_by_signals(), contextlib.redirect_stdout(_Shown(sys.stdout)):
+        with ended_by_signals(), contextlib.redirect_stdout(_Shown(sys.stdout or open(os.devnull, "w"))):
             status = work()
             sys.stdout.flush()
         return status
@@ -51,16 +56,20 @@ class _NotShownError(Exception):
 
 
 class _Shown:
-    """Standard output, whose failures can be told from those of other files."""
+    """Standard output, whose failures can be told from those of other files, and of which no text moves a cursor."""
 
-    def __init__(self, stream: Any):
-        self._stream = stream
+    def __init__(self, stream: Any, clean: Callable[[str], str] = printable):
+        self._stream, self._clean = stream, clean
+
+    def to_draw(self) -> "_Shown":
+        """The same for escape codes of our own."""
+        return _Shown(self._stream, clean=str)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        return int(self._asked(self._stream.write, text))
+        return int(self._asked(self._stream.write, self._clean(text)))
 
     def flush(self) -> None:
         self._asked(self._stream.flush)
@@ -72,6 +81,11 @@ class _Shown:
             raise
         except OSError as error:
             raise _NotShownError(error.strerror or str(error)) from None
+
+
+def stdout_to_draw() -> Any:
+    """Standard output for whoever draws on a terminal; what others have written must be `printable` before."""
+    return sys.stdout.to_draw() if isinstance(sys.stdout, _Shown) else sys.stdout
 
 
 def _refused(sentence: str) -> int:
@@ -136,11 +150,13 @@ HERE = AfterValidator(_not_elsewhere)  # marks a text that is a path: `Annotated
 
 
 def path_here(text: str) -> Path:
-    """The type of an argument that is a path."""
+    """The type of an argument that is a path. Raises ArgumentTypeError for what is the path of nothing here."""
     try:
+        if not text.strip() or "\0" in text:
+            raise ValueError("must be a path: a text that is not empty and has no null byte")
         return Path(_not_elsewhere(text) or "")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; got '{text}'") from None
+        raise argparse.ArgumentTypeError(f"{error}; got '{shortened(text)}'") from None
 
 
 class Parser(argparse.ArgumentParser):

@@ -15,7 +15,7 @@ from records.boundary import OWN, run_folders
 GENERATOR = '<meta name="generator" content="curriculum-tune">'  # in the page of every report
 TITLE = "<title>Report on "  # how the pages from before that begin
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet computes
-IN_A_REPORT = ("index.html", "report.md", "data", "figures")
+PAGES, FOLDERS = ("index.html", "report.md"), ("data", "figures")  # of a report
 
 
 def check_file(path: Path, overwrite: bool = False) -> None:
@@ -23,7 +23,7 @@ def check_file(path: Path, overwrite: bool = False) -> None:
 
     Also where no file can be made there: better now than after an hour's work.
     """
-    _check_not_of_a_run(path)
+    check_not_of_a_run(path)
     if not os.path.lexists(path):
         return _check_place(path)
     if path.is_symlink() or not path.is_file():
@@ -33,13 +33,17 @@ def check_file(path: Path, overwrite: bool = False) -> None:
 
 
 def prepare_folder(path: Path, overwrite: bool = False) -> None:
-    """Make the folder of a report, or take the one that is there. Raises UsageError where it holds what is not ours."""
-    _check_not_of_a_run(path)
-    taken = [name for name in IN_A_REPORT if os.path.lexists(path / name)]
+    """Make the folder of a report, or take the one that is there. Raises UsageError where it holds what is not ours.
+
+    Also where a link in it would have the report written elsewhere, which `overwrite` does not allow either.
+    """
+    check_not_of_a_run(path)
+    _check_no_links(path)
+    taken = [name for name in (*PAGES, *FOLDERS) if os.path.lexists(path / name)]
     if taken and not overwrite and not _is_report(path):
         raise UsageError(f"{path} has a {taken[0]} that is of no report of ours; choose another --out, or pass --overwrite "
                          f"to have it replaced.")  # fmt: skip
-    _check_place(path / IN_A_REPORT[0])
+    _check_place(path / PAGES[0])
     with written(path):
         path.mkdir(parents=True, exist_ok=True)
 
@@ -63,7 +67,16 @@ def _check_place(path: Path) -> None:
             raise OSError(number, os.strerror(number), str(there))
 
 
-def _check_not_of_a_run(path: Path) -> None:
+def _check_no_links(report: Path) -> None:
+    for name in (*PAGES, *FOLDERS):
+        place, wanted = report / name, "folder" if name in FOLDERS else "file"
+        plain = place.is_dir() if name in FOLDERS else place.is_file()
+        if os.path.lexists(place) and (place.is_symlink() or not plain):
+            raise UsageError(f"{place} is no plain {wanted}; choose another --out, or move it away.")
+
+
+def check_not_of_a_run(path: Path) -> None:
+    """Raises UsageError where `path` is, or lies in, what a run folder keeps for itself."""
     real = Path(os.path.realpath(path))
     for run in run_folders(real)[:1]:
         own = real.relative_to(run).parts[:1]

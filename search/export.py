@@ -11,6 +11,7 @@ from typing import Any
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
 from console.progress import track
+from console.wording import printable
 from records.epoch import Objective, Row
 from records.files import write_bytes, write_json
 from records.folder import read_run
@@ -159,7 +160,8 @@ def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
 def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
     """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets show as the text alone.
+    A text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets show as the text alone, and
+    what would move the cursor of a terminal is spelt.
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
@@ -169,8 +171,8 @@ def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 
 def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(FORMULAS):
-        return f"'{value}"
+    if isinstance(value, str):
+        return printable(f"'{value}" if value.startswith(FORMULAS) else value)
     return json.dumps(value) if isinstance(value, list | tuple) else value
 
 

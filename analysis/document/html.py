@@ -1,11 +1,12 @@
 """A report as one HTML page: pictures inlined, light and dark, printable, every number linked to its parquet file."""
 
 import base64
-from html import escape
+import html
 from pathlib import Path
 
 from analysis.document.markdown import looks_numeric
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table, data_file, picture_file
+from console.wording import printable
 from records.outputs import GENERATOR
 
 CSS = """
@@ -50,6 +51,11 @@ def write_page(title: str, chapters: list[Chapter], out: Path) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{CSS}</style>\n</head>\n<body>\n'
         f"<h1>{escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n</body>\n</html>\n"
     )
+
+
+def escape(text: str) -> str:
+    """The text as it stands in a page, which may be shown by a terminal too."""
+    return html.escape(printable(text))
 
 
 def _chapter(chapter: Chapter, out: Path) -> str:

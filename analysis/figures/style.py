@@ -9,10 +9,23 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter, MaxNLocator
+
+from console.wording import printable
 
 matplotlib.use("Agg")
 matplotlib.rcParams["text.parse_math"] = False  # a class may be called $x^$, and no label here is a formula
+
+_set_text = Text.set_text
+
+
+def _set_printable(self: Text, s: Any) -> None:
+    """No font has a control character, which a class or a run may have in its name."""
+    _set_text(self, None if s is None else printable(str(s)))
+
+
+Text.set_text = _set_printable  # type: ignore[method-assign]  # what every title, label, tick and legend goes through
 
 __all__ = [
     "COLOURS",

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from console.arguments import shortened
 from console.errors import UsageError
 from console.plugins import load_plugins
 from records.epoch import SCORED_PER_TRAINED
+from records.outputs import check_not_of_a_run
 from search.options import SearchOptions
 from search.planning.checks import check_data, check_installed, check_weights_of
 from search.planning.defaults import complete
@@ -134,16 +136,25 @@ def _with_data(draft: Draft, setting: Setting, data: Dataset, split: Split, netw
 def run_folder(options: SearchOptions) -> Path:
     """Where the run will be; UsageError if it is there already or cannot be made. Nothing is made yet."""
     folder = Path(options.out).absolute() / (options.name or "")
-    if folder.exists():
+    try:
+        taken = folder.exists()
+    except OSError as error:
+        raise _not_there(options, error.strerror) from None
+    if taken:
         raise UsageError(
             f"A run '{options.name}' is in {options.out} already; nothing is overwritten. Choose another --name, or pass "
             f"--resume to go on with it."
         )
+    check_not_of_a_run(folder)
     there = next(place for place in folder.parents if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         reason = "Permission denied" if there.is_dir() else f"{there} is no folder"
-        raise UsageError(f"The output folder {options.out} cannot be written ({reason}); pass another --out.")
+        raise _not_there(options, reason)
     return folder
+
+
+def _not_there(options: SearchOptions, reason: str | None) -> UsageError:
+    return UsageError(f"The output folder {shortened(options.out)} cannot be written ({reason}); pass another --out.")
 
 
 def make_setting(options: SearchOptions) -> Setting:

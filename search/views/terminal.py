@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
+from console.arguments import stdout_to_draw
 from console.wording import clock, printable, value
 from records.epoch import ACCURACY
 from records.events import Asked
@@ -131,7 +132,7 @@ def _live(terminal: Terminal) -> Any:
         from rich.progress_bar import ProgressBar
         from rich.text import Text
 
-        console = Console()
+        console = Console(file=stdout_to_draw())
         if not console.is_terminal:
             return None
 

@@ -25,6 +25,7 @@ from analysis.figures.style import plt
 from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
+from console.wording import CONTROL
 from records.files import read_arrays, write_arrays
 from records.folder import best_weights, predictions_file
 from records.ledger import Ledger
@@ -301,6 +302,17 @@ HOSTILE = [
     "\x1b[2J",
     "plain",
 ]
+
+
+@pytest.mark.filterwarnings("error")  # matplotlib warns of what its font lacks
+def test_nothing_of_a_report_moves_the_cursor_of_a_terminal(tmp_path):
+    name = "\x1b[31m<b>|x\x07\x9b2J"
+    data = made_up.about("h")["data"]
+    folder = made_up.write(tmp_path, "h", data=data | {"classes": [name, *data["classes"][1:]], "name": name})
+    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    for page in ("index.html", "report.md", *(tmp_path / "out" / "figures").glob("*.svg")):
+        assert CONTROL.search((tmp_path / "out" / page).read_text()) is None, page
+    assert "\\x1b[31m&lt;b&gt;|x\\x07\\x9b2J" in (tmp_path / "out" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -8,6 +8,7 @@ import pyarrow.parquet
 import pytest
 
 from console.errors import UsageError
+from console.wording import printable
 from records.files import write_json
 from records.folder import read_run
 from records.parquet import read_row
@@ -119,8 +120,8 @@ def test_a_run_that_is_named_twice_is_refused(searched, tmp_path, capsys):
     assert not (tmp_path / "best.csv").exists()
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+2", "@SUM(A1)", "\t=1"])
-def test_a_spreadsheet_computes_nothing_of_a_name(searched, tmp_path, name):
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+2", "@SUM(A1)", "\t=1", "=\x1b[2J"])
+def test_a_spreadsheet_computes_nothing_of_a_name_nor_does_a_terminal(searched, tmp_path, name):
     import shutil
 
     shutil.copytree(searched / "a", tmp_path / "a")
@@ -129,4 +130,4 @@ def test_a_spreadsheet_computes_nothing_of_a_name(searched, tmp_path, name):
     write_json(tmp_path / "a" / "run.json", about)
     assert export.main([str(tmp_path / "a"), "--out", str(tmp_path / "best.csv")]) == run.DONE
     rows = list(csv.DictReader((tmp_path / "best.csv").open(newline="")))
-    assert {row["run"] for row in rows} == {f"'{name}"} and float(rows[0]["selection_loss"]) > 0
+    assert {row["run"] for row in rows} == {printable(f"'{name}")} and float(rows[0]["selection_loss"]) > 0

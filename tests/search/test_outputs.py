@@ -1,5 +1,6 @@
 """--out: nothing is replaced that the command did not write, and nothing of a run's own; a full disk is one sentence."""
 
+import contextlib
 import errno
 import os
 import shutil
@@ -12,6 +13,7 @@ import analysis.difficulty
 import analysis.explain
 import analysis.report
 from records import files
+from records.outputs import GENERATOR
 from search import divide, export, run, status
 
 DATA = ["--data", "scenes:count=70", "--image-size", "16", "--cpus-per-trial", "1", "--precision", "fp32"]
@@ -102,6 +104,54 @@ def test_a_report_is_written_again_over_itself_and_over_nothing_else(folder, tmp
         assert COMMANDS[command](folder, tmp_path / "out", *more) == run.DONE
     assert b"<title>Report on r</title>" in (tmp_path / "out" / "index.html").read_bytes()
     assert content(tmp_path / "out")["data/mine.csv"] == b"mine"
+
+
+@pytest.mark.parametrize("name", ["data", "figures", "index.html", "report.md"])
+@pytest.mark.parametrize("command", REPORTS)
+def test_a_report_goes_nowhere_through_a_link_even_when_asked_to(folder, tmp_path, capsys, command, name):
+    files.write_bytes(tmp_path / "mine" / "loss.png", b"mine")
+    files.write_bytes(tmp_path / "mine.txt", GENERATOR.encode())
+    files.write_bytes(tmp_path / "out" / "index.html", GENERATOR.encode())
+    place = tmp_path / "out" / name
+    for target in ("mine", "mine.txt", "nowhere"):
+        place.unlink(missing_ok=True)
+        place.symlink_to(tmp_path / target)
+        for more in ([], ["--overwrite"]):
+            assert COMMANDS[command](folder, tmp_path / "out", *more) == run.WRONG_USAGE
+            refused(capsys, f"{place} is no plain f")
+    assert content(tmp_path / "mine") == {"loss.png": b"mine"} and not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["data", "figures"])
+def test_a_report_wants_folders_where_it_has_folders(folder, tmp_path, capsys, name):
+    files.write_bytes(tmp_path / "out" / name, b"mine")
+    assert COMMANDS["report"](folder, tmp_path / "out", "--overwrite") == run.WRONG_USAGE
+    refused(capsys, f"{tmp_path / 'out' / name} is no plain folder; choose another --out, or move it away.")
+
+
+@pytest.mark.parametrize("place", ["checkpoints/9", "log/9", "promoted", "confirm", "link/9"])
+def test_no_run_is_made_in_what_another_keeps_for_itself(folder, tmp_path, capsys, place):
+    (folder / "link").symlink_to(folder / "predictions")
+    words = ["--space", "self_paced", *DATA, "--samples", "2", "--epochs", "1", "--executor", "local"]
+    out, name = (folder / place).parent, (folder / place).name
+    assert run.main([*words, "--out", str(out), "--name", name]) == run.WRONG_USAGE
+    refused(capsys, f"of the run {folder}; choose another --out.")
+    assert not (folder / place).exists()
+
+
+@pytest.mark.parametrize("text", ["", " ", "a\0b"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_text_that_is_no_path_is_refused(folder, capsys, command, text):
+    with contextlib.suppress(SystemExit):  # of argparse
+        assert COMMANDS[command](folder, text) == run.WRONG_USAGE
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert "--out" in said and "\0" not in said
+
+
+def test_a_run_folder_with_too_long_a_name_is_one_sentence(capsys):
+    words = ["--space", "self_paced", *DATA, "--samples", "2", "--epochs", "1", "--executor", "local"]
+    assert run.main([*words, "--out", "x" * 300, "--name", "n"]) == run.WRONG_USAGE
+    refused(capsys, "cannot be written (File name too long); pass another --out.")
 
 
 def test_a_report_from_before_is_known_by_its_title_and_one_inside_its_run_is_fine(folder):

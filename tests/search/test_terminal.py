@@ -1,9 +1,11 @@
 """What is said while a search runs, from books made by hand."""
 
+import io
 import time
 
 import pytest
 
+from console.arguments import DONE, guarded
 from console.wording import clock, columns
 from records.events import Asked
 from records.history import TrialHistory
@@ -47,6 +49,25 @@ def test_the_status_counts_trials_and_names_the_best_and_the_time_left(terminal)
     assert terminal.fraction() == pytest.approx((10 + 10 + 5) / 40)
     assert counts.startswith("1 complete · 1 pruned · running: trial 2 epoch 5/10 · 1:40 so far, about 1:00 left")
     assert best.startswith("best 0.700 in trial 1: learning_rate 0.0001, ")
+
+
+def test_the_bar_moves_the_cursor_and_a_reason_does_not(monkeypatch):
+    pytest.importorskip("rich")
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", screen)
+
+    def work() -> int:
+        with Terminal(samples=1, epochs=1) as terminal:
+            terminal.say("\x1b[2Jgone")
+            print("said", flush=True)
+        return DONE
+
+    assert guarded(work) == DONE
+    shown = screen.getvalue()
+    assert "\\x1b[2Jgone" in shown and "said" in shown and "\x1b[2J" not in shown
+    assert "\x1b[?25l" in shown and "\\x1b[?25l" not in shown  # the cursor is hidden
 
 
 def test_before_the_first_epoch_nothing_is_promised(terminal):
