@@ -287,12 +287,6 @@ def refuse_lost(folder: Path, history: RunHistory) -> None:
                          f"says can be trusted.")  # fmt: skip
 
 
-def recorded_epochs(folder: Path, number: int) -> dict[int, EpochRecord]:
-    """{epoch: record} of one trial, as first recorded."""
-    trial = RunHistory.of({}, read_events(folder)).trials.get(number)
-    return {record.epoch: record for record in trial.records} if trial else {}
-
-
 def best_first(trials: Iterable[TrialHistory]) -> list[TrialHistory]:
     """Those with a result, in the one order in which trials are ranked."""
     return sorted((trial for trial in trials if trial.best and trial.state in RANKED), key=rank)

@@ -12,6 +12,7 @@ from records.confirmed import NOT_CONFIRMED, Confirmed
 from records.epoch import EVALUATED, EpochRecord, Final, Row
 from records.events import Tested
 from records.history import RunHistory, TrialHistory
+from records.ledger import read_events
 from records.predictions import read_predictions
 from spaces.arm import Arm
 from spaces.setting import Setting
@@ -185,3 +186,9 @@ def _line(history: RunHistory, number: int, epochs: int) -> list[EpochRecord]:
         line.append(trial.records[epoch - 1])
         number = trial.donors.get(epoch, number)
     return line[::-1]
+
+
+def recorded_epochs(folder: Path, number: int) -> dict[int, EpochRecord]:
+    """{epoch: record} of one trial, as first recorded."""
+    trial = RunHistory.of({}, read_events(folder)).trials.get(number)
+    return {record.epoch: record for record in trial.records} if trial else {}

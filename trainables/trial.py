@@ -17,7 +17,7 @@ from console.progress import say
 from records.epoch import EpochRecord, Objective
 from records.files import Arrays, read_arrays, read_text, write_arrays
 from records.folder import best_weights, last_checkpoint, predictions_file, remove_checkpoints
-from records.history import recorded_epochs
+from records.tables import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig, check_task
 from trainables import checkpoint, loop, preparation
