@@ -82,16 +82,22 @@ def said_by_resume(folder: Path) -> None:
     assert run.main(["--resume", "--out", str(folder.parent), "--name", folder.name]) == run.DONE
 
 
-@pytest.mark.parametrize("changed", ["less", "twice"])
+@pytest.mark.parametrize("changed", ["less", "again", "twice"])
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_no_ledger_makes_a_search_endless(tmp_path, sampler, changed):
-    """Fewer samples in run.json than were asked for, and every line of the ledger twice."""
+    """Fewer samples in run.json than were asked for, a trial that is asked for again, and every line twice."""
     words = [*WORDS, "--samples", "3", "--epochs", "1", "--sampler", sampler, "--out", str(tmp_path), "--name", "r"]
     assert run.main(words) == run.DONE
     ledger, about = tmp_path / "r" / "ledger.jsonl", tmp_path / "r" / "run.json"
     if changed == "less":
         about.write_text(about.read_text().replace('"samples": 3', '"samples": 1'))
+    elif changed == "again":  # as where a search is gone on with
+        lines = ledger.read_bytes().splitlines(keepends=True)
+        place = next(i for i, line in enumerate(lines) if json.loads(line)["event"] == "asked")
+        ledger.write_bytes(b"".join([*lines[: place + 1], lines[place], *lines[place + 1 :]]))
     else:
         ledger.write_bytes(ledger.read_bytes() * 2)
+        assert run.main(["--resume", "--out", str(tmp_path), "--name", "r"]) == run.WRONG_USAGE
+        return
     said_by_resume(tmp_path / "r")
     assert {e["trial"] for e in read_lines(tmp_path / "r") if e["event"] == "asked"} == {0, 1, 2}
