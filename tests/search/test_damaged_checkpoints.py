@@ -1,5 +1,6 @@
 """A trial that was cut short and whose files are damaged begins again; what was recorded of it counts once."""
 
+import json
 from pathlib import Path
 
 import numpy as np
