@@ -83,7 +83,7 @@ class LoadedRun:
     @cached_property
     def predictions(self) -> dict[tuple[int, str], Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
-        return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder, self.history)}
+        return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder)}
 
 
 def without_folders(text: str) -> str:

@@ -91,11 +91,6 @@ class TrialHistory:
         return True
 
     def end(self, event: Ended) -> None:
-        """Raises ValueError for a trial that is over already: only an interrupted one ends once more."""
-        if self.state not in ("running", "interrupted"):
-            raise ValueError(f"trial {self.number} ends there twice")
-        if event.state == "complete" and not self.records:
-            raise ValueError(f"trial {self.number} is complete there without an epoch")
         self.state, self.reason, self.over = event.state, event.reason, event.time
         self.peak_memory_mb = event.peak_memory_mb
 
@@ -161,7 +156,7 @@ class RunHistory:
         elif isinstance(event, Paused):
             self._of(event.trial).waits = True
         elif isinstance(event, Ended):
-            self._of(event.trial).end(event)
+            self._end(event)
         elif isinstance(event, Tested):
             self._of(event.trial).open_test(event)
         elif isinstance(event, Round):
@@ -232,11 +227,17 @@ class RunHistory:
 
     def _enter(self, event: Epoch) -> None:
         trial = self._of(event.record.trial)
-        seed = trial.setting.seed if trial.setting else self.run.get("setting", {}).get("seed", event.record.seed)
-        if event.record.seed != seed:
+        seed = self.run.get("setting", {}).get("seed", event.record.seed)
+        if trial.setting is None and event.record.seed != seed:
             raise ValueError(f"an epoch of trial {trial.number} has seed {event.record.seed}, where the run has {seed}")
         if trial.enter(event) and trial.state == "interrupted":
             trial.run_again()
+
+    def _end(self, event: Ended) -> None:
+        trial = self._of(event.trial)
+        if trial.state not in ("running", "interrupted"):  # an interrupted one may end once more
+            raise ValueError(f"trial {trial.number} ends there twice")
+        trial.end(event)
 
     def _of(self, number: int) -> TrialHistory:
         """The trial that something has happened to."""

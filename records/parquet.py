@@ -32,13 +32,24 @@ from records.tables import (
 
 def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = ()) -> None:
     """One parquet file, columns typed by their values, written all or not at all; `more`: other runs it has rows of."""
-    table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
+    try:
+        table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
+    except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        raise _fits_no_table(path, error) from None
     runs = [identity(one) for one in (run, *more)]
     notes = {"about": runs[0], "runs": runs, "versions": run["versions"], "units": UNITS}
     table = table.replace_schema_metadata({"curriculum_tune": json.dumps(notes)})
     sink = pyarrow.BufferOutputStream()
-    pyarrow.parquet.write_table(table, sink)
+    try:
+        pyarrow.parquet.write_table(table, sink)
+    except pyarrow.ArrowException as error:
+        raise _fits_no_table(path, error) from None
     write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def _fits_no_table(path: Path, error: Exception) -> UsageError:
+    """What was recorded was changed by somebody else: values of one column are of different kinds, or of none."""
+    return UsageError(f"{path} cannot be written, as what was recorded fits no table ({str(error).splitlines()[0]}).")
 
 
 def _schema(rows: list[Row]) -> pyarrow.Schema:

@@ -18,12 +18,15 @@ from records.history import RunHistory, TrialHistory
 TOLERANCE = 1e-6  # of an accuracy
 
 
-def read_predictions(folder: Path, history: RunHistory) -> Iterator[tuple[int, str, int, Arrays]]:
-    """(trial, split, epoch, arrays) of every kept prediction. Raises UsageError for a file that is none, or another's."""
+def read_predictions(folder: Path, history: RunHistory | None = None) -> Iterator[tuple[int, str, int, Arrays]]:
+    """(trial, split, epoch, arrays) of every kept prediction, held against the history where one is given.
+
+    Raises UsageError for a file that is none, or another trial's.
+    """
     for path, found in prediction_files(folder):
         number, split = int(found[1]), found[2]
         epoch, arrays = read_prediction(path)
-        if number in history.trials:
+        if history and number in history.trials:
             check_prediction(path, arrays, _recorded(history.trials[number], split, epoch))
         yield number, split, epoch, arrays
 

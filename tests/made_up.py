@@ -100,7 +100,7 @@ def put_epochs(ledger: Ledger, trial: int, setting: dict, final: float, epochs: 
         put(ledger, "epoch", record=record(
             trial, epoch, max(0.1, final + 0.02 - 0.05 * (epochs - epoch)), 0.5, strategy=setting["arm"], seed=seed,
             share=share, images=int(100 * share), class_counts=(4, 3, 3), updates=10 * epoch, train_seconds=pace * epoch,
-            eval_knn=0.6 if strategy == "transfer" else 0.5 + 0.1 * epoch, score_seconds=0.0, eval_split=split,
+            eval_knn=0.6 if strategy == "transfer" else min(1.0, 0.5 + 0.1 * epoch), score_seconds=0.0, eval_split=split,
             finished=epoch == epochs).row())  # fmt: skip
 
 
@@ -109,7 +109,8 @@ def write_predictions(path: Path, trial: int, arm: str, copies: int = 1) -> None
     true = np.array([0, 0, 1, 1, 2, 2])
     predicted = np.array([0, 1 if arm == "finetune" else 0, 1, 1, 0, 0])
     probabilities = np.full((6, 3), 0.1, np.float32)
-    probabilities[np.arange(6), predicted] = [0.8, 0.8, 0.8, 0.8, 0.8, 0.75]
+    probabilities[np.arange(6), predicted] = 0.8
+    probabilities[5] = [0.75, 0.125, 0.125]  # the least sure
     arrays = {"true": true, "predicted": predicted, "probabilities": probabilities}
     repeated = {name: np.concatenate([values] * copies) for name, values in arrays.items()}
     image = {"image": np.arange(10, 10 + 6 * copies)}

@@ -149,7 +149,9 @@ class StudyProposer:
         if self.two:
             return self._tell_point(told, trial)
         state = STATES["failed"] if trial.state == "pruned" and not trial.best else STATES[trial.state]
-        self.study.tell(told, values_of(trial, self.two) if trial.state == "complete" else None, state=state)
+        values = values_of(trial, self.two) if trial.state == "complete" else None
+        state = TrialState.FAIL if trial.state == "complete" and values is None else state  # without an epoch
+        self.study.tell(told, values, state=state)
 
     def paused(self, trial: TrialHistory) -> None:
         """A trial waits, perhaps for good: the sampler learns from it as from a pruned one until more is known."""

@@ -267,7 +267,7 @@ def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
     folder = made_up.write(tmp_path, "h", setting=made["setting"] | {"task": "multi_label"})
     for path in (folder / "predictions").iterdir():
         arrays, text = read_arrays(path)
-        write_arrays(path, arrays | {"correct": np.ones(6, bool)}, text)
+        write_arrays(path, arrays | {"correct": np.ones(6, bool), "targets": np.ones((6, 3), bool)}, text)
     section = sections([load_run(folder)])[0]
     assert (errors.errors_by_class(section, ["self_paced"])["misclassified"] == 0).all()
     assert section.title.endswith("multi-label, protocol holdout")

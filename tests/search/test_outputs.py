@@ -151,7 +151,7 @@ def test_a_text_that_is_no_path_is_refused(folder, capsys, command, text):
 def test_a_run_folder_with_too_long_a_name_is_one_sentence(capsys):
     words = ["--space", "self_paced", *DATA, "--samples", "2", "--epochs", "1", "--executor", "local"]
     assert run.main([*words, "--out", "x" * 300, "--name", "n"]) == run.WRONG_USAGE
-    refused(capsys, "cannot be written (File name too long); pass another --out.")
+    refused(capsys, "--out is too long for a path")
 
 
 def test_a_report_from_before_is_known_by_its_title_and_one_inside_its_run_is_fine(folder):

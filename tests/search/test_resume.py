@@ -8,6 +8,7 @@ import shutil
 
 import pyarrow.parquet
 import pytest
+from optuna.distributions import FloatDistribution, distribution_to_json
 
 from records import files
 from records.ledger import Ledger, read_lines
@@ -170,11 +171,15 @@ def changed(folder, **parts):
     (folder / "run.json").write_text(json.dumps(about))
 
 
+GATE = distribution_to_json(FloatDistribution(0.1, 0.2))
+
+
 @pytest.mark.parametrize(("parts", "said"), [
     ({"versions__torch": "2.0"}, "versions.torch was 2.0 and is 2."),
     ({"code": "abc"}, "code was abc and is"),
     ({"data__digest": "abc"}, "data.digest was abc and is"),
-    ({"space__search__gate": "{}"}, "space.search.gate was {} and is"),
+    ({"space__search__gate": "{}"}, "'space.search.gate' must be a distribution; got '{}'"),
+    ({"space__search__gate": GATE}, f"space.search.gate was {GATE} and is"),
     ({"format": 99}, "has run format 99; this version reads the formats 1 and 2"),
 ])  # fmt: skip
 def test_another_space_data_code_or_version_is_refused_with_the_difference(straight, tmp_path, capsys, parts, said):

@@ -40,7 +40,7 @@ def frozen_features(engine: Engine, data_digest: str) -> Features:
     started = time.perf_counter()
     values = engine.features(np.arange(len(engine.inputs)))
     cost = (time.perf_counter() - started) / len(values)
-    _write(path, values, {workplace(engine.device): [cost]})
+    _keep(path, values, {workplace(engine.device): [cost]})
     return Features(values, cost)
 
 
@@ -52,8 +52,7 @@ def _cost(path: Path, values: Floats32, engine: Engine) -> float:
         measured = _measured(engine)
         costs = _costs(path)  # another process may have written meanwhile
         known = [*costs.get(here, []), measured]
-        with suppress(OSError):  # a cache that is full or read-only still serves; the next process measures again
-            _write(path, values, costs | {here: known})
+        _keep(path, values, costs | {here: known})
     return min(known)
 
 
@@ -72,9 +71,10 @@ def _costs(path: Path) -> dict[str, list[float]]:
     return costs
 
 
-def _write(path: Path, values: Floats32, costs: dict[str, list[float]]) -> None:
+def _keep(path: Path, values: Floats32, costs: dict[str, list[float]]) -> None:
     """The whole file anew and renamed into its place: who has the old one open goes on reading it."""
-    files.write_arrays(path, {"features": values}, json.dumps({"measured": costs}))
+    with suppress(OSError):  # a cache that is full or read-only still serves; the next process measures again
+        files.write_arrays(path, {"features": values}, json.dumps({"measured": costs}))
 
 
 def backbone_digest(network: Network) -> str:
