@@ -27,23 +27,12 @@ from console.errors import UsageError
 from search.options import CompareOptions, SearchOptions
 from spaces.self_paced import SelfPacedConfig
 from tests.fuzz.mutations import TEXTS, changed, damaged, scalars
+from tests.test_bad_input import SMALL
 from trainables.data.sources import load
 from trainables.networks.models import read_state
 
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "2"))
 SEED = os.environ.get("FUZZ_SEED")
-SMALL = [
-    "--data",
-    "scenes:count=70",
-    "--image-size",
-    "16",
-    "--epochs",
-    "1",
-    "--cpus-per-trial",
-    "1",
-    "--executor",
-    "local",
-]
 LONGEST = 60.0  # seconds that one case may take on a busy machine
 done: Counter[str] = Counter()
 
