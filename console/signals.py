@@ -17,6 +17,8 @@ class _Heard:
 
     blocks = 0  # that are open, one inside another
     at: float | None = None  # seconds of time.monotonic, of the first signal
+    holds = 0  # blocks of the main thread that must not be cut short
+    late: Callable[[], None] | None = None  # what is to be called when the last of them is over
 
 
 def _interrupt() -> None:
@@ -39,7 +41,10 @@ def ended_by_signals(end: Callable[[], None] = _interrupt) -> Iterator[None]:
         now = time.monotonic()
         if _Heard.at is None:
             _Heard.at = now
-            end()
+            if _Heard.holds:
+                _Heard.late = end
+            else:
+                end()
         elif now - _Heard.at >= ONE_ACT_SECONDS:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -68,6 +73,23 @@ def kept() -> Iterator[None]:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
                 signal.signal(number, handler or signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """A first signal that comes while the block runs is heard when that is over: all of it is done, or nothing."""
+    if threading.current_thread() is not threading.main_thread():  # signals are heard in the main thread alone
+        yield
+        return
+    _Heard.holds += 1
+    try:
+        yield
+    finally:
+        _Heard.holds -= 1
+        late = _Heard.late
+        if late and not _Heard.holds:
+            _Heard.late = None
+            late()
 
 
 def _under_nohup(number: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from console.signals import held
 from records import folder as paths
 from records.epoch import EpochRecord, Row
 from records.events import (
@@ -134,8 +135,7 @@ class Campaign:
         if self.reopened:
             return self.trials[self.reopened.pop(0)].asked
         self._judge()
-        proposal = self.proposer.ask()
-        if proposal is None:
+        if (proposal := self.proposer.ask()) is None:
             return None
         asked = replace(proposal, time=time.time())
         self._write(asked)
@@ -238,6 +238,7 @@ class Campaign:
         self.ended(number, "interrupted", self.stopped)
         self.broken = self.stopped
 
+    @held()  # an end that only the ledger knew of would be written a second time
     def _write(self, event: Event) -> bool:
         """Into ledger and history; a disk that is full, or read-only by now, ends the run and not the process."""
         if self.broken:
@@ -275,8 +276,7 @@ class Campaign:
 
     def unfinished(self) -> bool:
         """Whether trials still run, or are still to be asked for."""
-        running = any(trial.state == "running" for trial in self.trials.values())
-        return running or len(self.trials) < self.proposer.samples
+        return len(self.trials) < self.proposer.samples or any(t.state == "running" for t in self.trials.values())
 
     def close_open_trials(self, reason: str) -> None:
         """What still runs when the executor has stopped is interrupted."""

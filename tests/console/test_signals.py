@@ -10,7 +10,7 @@ import time
 import pytest
 
 from console.arguments import INTERRUPTED, guarded
-from console.signals import ENDING, ended_by_signals
+from console.signals import ENDING, ended_by_signals, held
 
 ENDLESS = """
 import sys, time
@@ -97,3 +97,19 @@ def test_nothing_is_taken_over_outside_the_main_thread():
     thread.start()
     thread.join()
     assert came == [before, 7]
+
+
+def test_what_is_held_is_done_before_the_signal_is_heard():
+    done = []
+
+    def work() -> int:
+        with held(), held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+            done.append("wholly")
+        done.append("further")
+        return 0
+
+    assert guarded(work) == INTERRUPTED and done == ["wholly"]
+    done.clear()
+    assert guarded(lambda: done.append("again") or 0) == 0 and done == ["again"]

@@ -173,7 +173,7 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
         processes = family(process)
         os.killpg(process.pid, number)  # as Ctrl-C in a terminal: the whole group is told
         rest = process.stdout.read()
-        assert process.wait(60) == run.INTERRUPTED
+        assert process.wait(60) == run.INTERRUPTED, rest
         assert gone(processes)
     assert "`python -m search.dashboard " in rest and "Interrupted" in rest
     backend = JournalFileBackend(str(tmp_path / "runs" / "live" / "study.journal"))

@@ -4,7 +4,9 @@ Death is an exception at the n-th write, after which this process writes nothing
 """
 
 import json
+import os
 import shutil
+import signal
 
 import pyarrow.parquet
 import pytest
@@ -218,6 +220,28 @@ def test_a_search_whose_trials_all_fail_alike_stops_early(tmp_path, monkeypatch,
     said = capsys.readouterr().out
     assert "Stopped early: the first 3 trials all failed the same way (ZeroDivisionError: by design)" in said
     assert sum(e["event"] == "asked" for e in read_lines(tmp_path / "r")) == 3
+
+
+@pytest.mark.parametrize("kind", ["asked", "epoch", "ended"])
+def test_ctrl_c_while_a_line_is_written_leaves_no_line_twice(tmp_path, capsys, monkeypatch, kind):
+    put, cut = Ledger._put, []
+
+    def with_a_signal(ledger, line, flush) -> None:
+        put(ledger, line, flush)
+        if f'"event": "{kind}"'.encode() in line and not cut:
+            cut.append(line)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Ledger, "_put", with_a_signal)
+    place = ["--out", str(tmp_path), "--name", "r"]
+    assert run.main([*SEARCH, *place]) == run.INTERRUPTED and cut
+    said = capsys.readouterr()
+    assert "what was finished is kept" in said.out and not said.err.strip().endswith("cannot be trusted.")
+    assert run.main(["--resume", *place]) == run.DONE
+    ended = [
+        line["trial"] for line in read_lines(tmp_path / "r") if line["event"] == "ended" and line["state"] == "complete"
+    ]
+    assert sorted(ended) == [0, 1, 2]
 
 
 def test_a_trial_that_ray_gives_up_too_early_is_given_out_again(tmp_path):
