@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 
 from analysis.chapters.contents import More, make_chapters, nothing_more
@@ -28,6 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
                         help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
     asked = parser.parse_args(words)
+    matplotlib.use("Agg")  # Optuna draws through pyplot, and this process needs no window
     return guarded(lambda: report(asked.runs, asked.out, asked.reference, asked.images, asked.overwrite))
 
 
