@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -200,6 +201,11 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
     except ValidationError as error:
         name, complaint = complaint_of(error)
         raise UsageError(f"{flag_of(name)} {complaint}.") from None
+
+
+def command_line(module: str, words: Sequence[str]) -> str:
+    """What to type to run a module of ours with these words."""
+    return "python -m " + shlex.join([module, *words])
 
 
 def flag_of(name: str) -> str:

@@ -36,8 +36,11 @@ from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
 
 
-def compare(options: CompareOptions, resumes: bool = False) -> int:
-    """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
+def compare(options: CompareOptions, resumes: bool = False, command: str = "") -> int:
+    """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts.
+
+    `command`: what repeats it; else that of this process.
+    """
     started, limit = time.monotonic(), parse_duration(options.time_budget)
     asked_budget = parse_budget(options.budget)
     configs = _configs(options.configs)
@@ -56,7 +59,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
     print(_headline(plan, queue, verdict, seeds), flush=True)
-    about = describe(plan, "search.compare", "head_to_head")
+    about = describe(plan, command, "head_to_head")
     about |= {"compare": options.model_dump(), "verdict": verdict.row(), "budget": budget.row()}
     keep = len(contestants) * most_seeds(options)  # every network, until test has been opened for it
     terminal = Terminal(queue.samples, options.epochs)
@@ -182,9 +185,14 @@ def _as_search(options: CompareOptions, contestants: list[Contestant]) -> Search
     samples = len(contestants) * options.seeds
     shared = options.model_dump(exclude=set(CompareOptions.model_fields) - set(RunOptions.model_fields))
     shared["keep"] = samples  # every network of a round is kept until test has been opened for it
-    shared["name"] = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
+    shared["name"] = options.name or default_name()
     space = (pretrained or contestants)[0].arm.strategy
     return SearchOptions(**shared, space=space, samples=samples, anchors="none", scheduler="none")
+
+
+def default_name() -> str:
+    """Of a head-to-head that was given none."""
+    return f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _check_weights(contestants: list[Contestant]) -> None:

@@ -73,7 +73,8 @@ def promote(plan: Plan, searched: Campaign) -> Promotion:
     chosen = choose(searched, plan.options.promote)
     print(f"\nPromoting {many(len(chosen), 'config')} from {plan.setting.image_size} to {own.setting.image_size} px.",
           flush=True)  # fmt: skip
-    campaign, interrupted = train_again(own, plan, chosen, [own.setting.seed], searched.deadline, {})
+    campaign, interrupted = train_again(own, plan, chosen, [own.setting.seed], searched.deadline,
+                                        {"command": searched.history.run["command"]})  # fmt: skip
     ready = not (interrupted or campaign.broken)
     judged = open_test(own, campaign) if ready and own.setting.protocol == "holdout" else []
     campaign.ledger.close()

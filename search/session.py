@@ -27,8 +27,11 @@ from trainables.metrics import get_metric
 from trainables.networks.engine import bf16_is_fast, gpus_here
 
 
-def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
-    """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
+def search(options: SearchOptions, dry: bool = False, resumes: bool = False, command: str = "") -> int:
+    """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts.
+
+    `command`: what repeats it; else that of this process.
+    """
     budget = parse_duration(options.time_budget)
     check_confirm(options)
     check_promote(options)
@@ -52,7 +55,7 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     )
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
-    about = describe(plan) | earlier.row()
+    about = describe(plan, command) | earlier.row()
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )

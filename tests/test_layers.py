@@ -89,7 +89,8 @@ def test_no_modules_import_each_other_in_a_circle():
 
 @each("file", files("console"))
 def test_the_console_knows_pydantic_and_rich_only(file):
-    named = {"?"} if file == "console/plugins.py" else set()  # what the user names is imported there
+    # what the user names is imported there; and a notebook has IPython
+    named = {"console/plugins.py": {"?"}, "console/notebook.py": {"IPython"}}.get(file, set())
     assert tops(imports_of(file)) - STDLIB <= {"console", "pydantic", "rich"} | named
 
 
@@ -167,6 +168,8 @@ def test_analysis_starts_no_ray_and_runs_no_network_but_to_explain(file):
     if file not in EXPLAINING:
         assert not tops(names) & {"torch", "torchvision", "lime"}
         own = {name for name in names if name.startswith("trainables.")}
+        if file == "analysis/run.py":  # whose `model` hands out the network that another room loads
+            own -= {"trainables.load_model", "trainables.portable.model", "trainables.portable.model.PortableModel"}
         assert all(name.startswith("trainables.metrics") for name in own)
 
 

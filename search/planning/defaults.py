@@ -51,7 +51,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "gpus_per_trial": gpus,
         "cpus_per_trial": cpus,
         "configs": options.configs and str(Path(options.configs).absolute()),
-        "name": options.name or _default_name(options),
+        "name": options.name or default_name(options),
     }
     done = options.model_copy(update=chosen)
     _check(done, here)
@@ -92,7 +92,8 @@ def _nodes(options: SearchOptions, here: int) -> list[Node]:
     return survey(options.address)
 
 
-def _default_name(options: SearchOptions) -> str:
+def default_name(options: SearchOptions) -> str:
+    """Of a search that was given none: its space, data and time."""
     data = re.sub(r"\W+", "-", Path(options.data).name).strip("-")
     return f"{options.space}-{data}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 

@@ -3,28 +3,32 @@
 import datetime
 import os
 import platform
-import shlex
 import sys
 
 import numpy as np
 import torch
 from optuna.distributions import distribution_to_json
 
+from console.arguments import command_line
 from records.epoch import Row
 from records.events import FORMAT, Kind
 from search.planning.plan import Plan
+from search.planning.resume import MODULES
 from search.provenance import DESCRIBED, code_digest, versions
 from trainables.data.dataset import Dataset, Ints
 from trainables.machine import processor
 
 
-def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> Row:
-    """run.json: everything needed to know what ran, and to run it again."""
+def describe(plan: Plan, command: str = "", kind: Kind = "search") -> Row:
+    """run.json: everything needed to know what ran, and to run it again.
+
+    `command`: what repeats it; else that of this process.
+    """
     data, split, space = plan.data, plan.split, plan.space
     return {
         "format": FORMAT,
         "kind": kind,
-        "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
+        "command": command or command_line(MODULES[kind], sys.argv[1:]),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": plan.options.model_dump(),
         "asked": sorted(plan.asked),
