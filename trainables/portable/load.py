@@ -31,16 +31,23 @@ def load_model(path: str | Path, trial: int | None = None, device: str = "cpu") 
     Raises UsageError for what is no such file, has another network in it than it says, or lacks its backbone.
     """
     _check_device(device)
-    place = Path(path)
+    return open_model(*find_model(Path(path), trial)).to(device)
+
+
+def find_model(place: Path, trial: int | None) -> tuple[Path, ModelAbout]:
+    """The file of the network, and what it is. Raises UsageError."""
     if place.is_dir():
-        file, about = find_kept(place, trial)
-    elif trial is not None:
+        return find_kept(place, trial)
+    if trial is not None:
         raise UsageError(
-            f"trial={trial} is one of a run folder, and {place} is none; pass the folder, or the file alone."
+            f"Trial {trial} is one of a run folder, and {place} is none; pass the folder, or the file alone."
         )
-    else:
-        file, about = place, _about_file(place)
-    return PortableModel(make_whole(file, about), about).to(device)
+    return place, _about_file(place)
+
+
+def open_model(file: Path, about: ModelAbout) -> PortableModel:
+    """The network of a file that was found. Raises UsageError."""
+    return PortableModel(make_whole(file, about), about)
 
 
 def _check_device(device: str) -> None:
@@ -117,7 +124,7 @@ def _check_architecture(file: Path, about: ModelAbout) -> None:
 
 def _backbone_of(file: Path, about: ModelAbout) -> Network:
     """The network that a lone head was trained on, made again from the setting in its file. Raises UsageError."""
-    setting = _setting_in(file)
+    setting = setting_in(file)
     kept = TrialConfig(blocks=about.kept.blocks, read_out=about.kept.read_out)
     try:
         network, _ = make_network(on_this_machine(setting), len(about.classes), kept)
@@ -129,7 +136,8 @@ def _backbone_of(file: Path, about: ModelAbout) -> Network:
     return network
 
 
-def _setting_in(file: Path) -> Setting:
+def setting_in(file: Path) -> Setting:
+    """What the trial ran with, by what is written in its file. Raises UsageError."""
     try:
         return Setting.model_validate_json(read_text(file) or "{}")
     except ValidationError as error:
