@@ -23,6 +23,7 @@ from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
 from search.views.terminal import Terminal
+from search.whole import complete_kept
 from trainables.metrics import get_metric
 from trainables.networks.engine import bf16_is_fast, gpus_here
 
@@ -74,6 +75,8 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     judged = open_test(plan, campaign) if holdout and whole and not (interrupted or promoted) else []
     campaign.ledger.close()
     tables = not campaign.broken and write_tables(plan)
+    if whole and not interrupted:
+        complete_kept(campaign)
     print(summary(plan, campaign, judged, time.monotonic() - started, found))
     if promoted:
         print("\n".join(promoted_lines(campaign, promoted)))

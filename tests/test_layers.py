@@ -79,9 +79,14 @@ def test_arrows_go_one_way(file):
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    """Imports inside functions count: a circle that is hidden is one all the same."""
+    """Imports inside functions count: a circle that is hidden is one all the same.
+
+    `from trainables import loop` is of the loop: what the package exports lazily is not loaded by it.
+    """
     modules = {file.removesuffix(".py").removesuffix("/__init__").replace("/", "."): file for file in files(*ROOMS)}
     knows = {module: imports_of(file) & (modules.keys() - {module}) for module, file in modules.items()}
+    knows = {module: {n for n in known if not any(other.startswith(f"{n}.") for other in known)}
+             for module, known in knows.items()}  # fmt: skip
     while leaves := {module for module, known in knows.items() if not known & knows.keys()}:
         knows = {module: known for module, known in knows.items() if module not in leaves}
     assert not knows, f"in a circle, or above one: {sorted(knows)}"

@@ -27,6 +27,7 @@ from trainables.loop import TrainState
 from trainables.machine import use_threads
 from trainables.networks.architecture import State
 from trainables.networks.outcomes import Evaluation
+from trainables.portable.describe import about_kept
 from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.strategies import make_curriculum
@@ -209,9 +210,12 @@ class Trial:
     def _keep_best(self) -> None:
         assert self.folder and self.state.best
         weights = _arrays(self.state.engine.weights() if self.state.kept is None else self.state.kept)
-        best, about = best_weights(self.folder, self.number), self.setting.model_dump_json()
-        write_arrays(best, weights, about, record=json.dumps(self.state.best.row()))
-        write_predictions(self.folder, self, self.state.eval_split, self.state.best.epoch)
+        best, setting, record = best_weights(self.folder, self.number), self.setting, self.state.best
+        about = about_kept(
+            self.folder, self.number, setting, self.state.config, self.data, self.state.engine, record
+        )  # whoever has the file alone can use it
+        write_arrays(best, weights, setting.model_dump_json(), record=json.dumps(record.row()), model=about.text())
+        write_predictions(self.folder, self, self.state.eval_split, record.epoch)
 
 
 def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None) -> None:
