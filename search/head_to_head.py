@@ -17,7 +17,6 @@ from search.options import CompareOptions, RunOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
-from search.planning.names import check_weights
 from search.planning.plan import Plan, make_plan
 from search.planning.run_json import describe
 from search.planning.seen_images import refuse_seen_images
@@ -30,6 +29,7 @@ from search.views.terminal import Terminal
 from spaces.arm import Arm
 from spaces.setting import MOST_MARKS, MOST_SECONDS, MOST_UPDATES, Setting
 from spaces.trial import check_task
+from trainables.checks import check_weights
 from trainables.curricula.batches import updates_of
 from trainables.networks.sides import check_sides
 from trainables.preparation import facts, make_network

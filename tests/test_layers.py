@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("console", "spaces", "records", "trainables", "analysis", "search")  # each may know those before it
 STDLIB = sys.stdlib_module_names
 RAY = {
+    "spaces/ray_domains.py",  # when one of its functions is called: whoever has no Ray has no use for them
     "trainables/tune.py",
     "search/executors/ray_tune.py",
     "search/executors/ray_session.py",
@@ -101,7 +102,16 @@ def test_the_console_knows_pydantic_and_rich_only(file):
 
 @each("file", files("spaces"))
 def test_spaces_know_only_pydantic_and_optuna(file):
-    assert tops(imports_of(file)) - STDLIB <= {"console", "spaces", "pydantic", "optuna"}
+    known = {"console", "spaces", "pydantic", "optuna"}
+    assert tops(imports_of(file)) - STDLIB <= known | ({"ray"} if file == "spaces/ray_domains.py" else set())
+
+
+def test_spaces_and_the_names_of_trainables_load_neither_torch_nor_ray():
+    check = (
+        "import sys, spaces, trainables; from spaces import self_paced; assert not {'ray', 'torch'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @each("file", files("trainables/curricula", "trainables/rates.py", "trainables/metrics.py"))

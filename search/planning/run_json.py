@@ -5,7 +5,6 @@ import os
 import platform
 import sys
 
-import numpy as np
 import torch
 from optuna.distributions import distribution_to_json
 
@@ -15,7 +14,7 @@ from records.events import FORMAT, Kind
 from search.planning.plan import Plan
 from search.planning.resume import MODULES
 from search.provenance import DESCRIBED, code_digest, versions
-from trainables.data.dataset import Dataset, Ints
+from trainables.data.about import about_data
 from trainables.machine import processor
 
 
@@ -39,20 +38,7 @@ def describe(plan: Plan, command: str = "", kind: Kind = "search") -> Row:
             "fixed": space.fixed,
             "anchors": {anchor.name: space.anchor_values(anchor) for anchor in space.anchors},
         },
-        "data": {
-            "name": data.name,
-            "digest": data.digest,
-            "images": data.count,
-            "classes": list(data.classes),
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "class_counts": {
-                "train": class_counts(data, split.train),
-                "validation": class_counts(data, split.validation),
-                "test": class_counts(data, split.test),
-            },
-        },
+        "data": about_data(data, split),
         "code": code_digest(),
         "versions": {"python": platform.python_version(), **versions(DESCRIBED)},
         "machine": {
@@ -62,10 +48,3 @@ def describe(plan: Plan, command: str = "", kind: Kind = "search") -> Row:
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
     }
-
-
-def class_counts(data: Dataset, images: Ints) -> list[int]:
-    """How many of these images have each class; of several labels, every one that applies."""
-    if data.targets is not None:
-        return [int(count) for count in data.targets[images].sum(axis=0)]
-    return [int(count) for count in np.bincount(data.labels[images], minlength=len(data.classes))]
