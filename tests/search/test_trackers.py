@@ -236,16 +236,23 @@ def wandb_rows(monkeypatch, tmp_path) -> Callable[[Path], dict[str, list[int]]]:
 
 
 def _wandb_steps(path: Path) -> list[int]:
+    """The steps in a transaction log: LevelDB's format (blocks, parts with checksum, length and kind) after 7 bytes."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
-    store, steps = DataStore(), []
-    store.open_for_scan(str(path))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            steps.append(record.history.step.num)
+    content, at, whole, steps = path.read_bytes(), 7, b"", []
+    while at + 7 <= len(content):
+        if (left := 32768 - at % 32768) < 7:  # no room for a part before the next block
+            at += left
+            continue
+        length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        whole += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # all of a record, or its last part
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(whole)
+            whole = b""
+            if record.WhichOneof("record_type") == "history":
+                steps.append(record.history.step.num)
     return steps
 
 
