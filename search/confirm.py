@@ -125,7 +125,7 @@ def _plan_of_confirmation(plan: Plan) -> Plan:
     """The same data, network and machine; nothing is stopped early, and other images are tested."""
     spared = None if plan.setting.split else plan.setting.seed
     options = plan.options.model_copy(
-        update={"scheduler": NONE.name, "dashboard": False, "name": f"{plan.options.name}-{CONFIRM}"}
+        update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": f"{plan.options.name}-{CONFIRM}"}
     )
     setting = plan.setting.model_copy(update={"spared_seed": spared})
     return replace(plan, options=options, setting=setting, folder=plan.folder / CONFIRM)

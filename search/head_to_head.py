@@ -25,6 +25,7 @@ from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
+from search.views.attached import trackers
 from search.views.terminal import Terminal
 from spaces.arm import Arm
 from spaces.setting import MOST_MARKS, MOST_SECONDS, MOST_UPDATES, Setting
@@ -76,9 +77,10 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
         plan.options.concurrent or 1,
         lambda: open_tests(plan, campaign),
     )
-    with terminal:
-        interrupted = execute(plan, campaign, rounds.more)
-    return _finish(plan, campaign, queue, verdict, interrupted, started)
+    with trackers(plan.folder, options.track, terminal.say):
+        with terminal:
+            interrupted = execute(plan, campaign, rounds.more)
+        return _finish(plan, campaign, queue, verdict, interrupted, started)
 
 
 def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:

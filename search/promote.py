@@ -89,7 +89,7 @@ def _plan_of_promotion(plan: Plan) -> Plan:
     assert plan.options.promote_size
     name = f"{plan.options.name}-{PROMOTED}"
     own = at_size(plan, plan.options.promote_size)
-    options = own.options.model_copy(update={"scheduler": NONE.name, "dashboard": False, "name": name})
+    options = own.options.model_copy(update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": name})
     return replace(own, options=options, folder=plan.folder / PROMOTED)
 
 

@@ -22,6 +22,7 @@ from search.running import execute, open_campaign, resume_line, write_tables
 from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
+from search.views.attached import trackers
 from search.views.terminal import Terminal
 from search.whole import complete_kept
 from trainables.metrics import get_metric
@@ -62,9 +63,10 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False, com
     )
     campaign.prunes = get_scheduler(plan.options.scheduler or NONE.name).of_front
     campaign.stop = NoiseStop(plan.folder, plan.options.samples) if options.stop_when == "noise" else None
-    with terminal:
-        interrupted = execute(plan, campaign)
-    return _finish(plan, campaign, interrupted, started)
+    with trackers(plan.folder, options.track, terminal.say):
+        with terminal:
+            interrupted = execute(plan, campaign)
+        return _finish(plan, campaign, interrupted, started)
 
 
 def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -> int:
