@@ -104,7 +104,8 @@ def _strategies() -> str:
     common = set(TrialConfig.model_fields)
     lines = []
     for name, space in SPACES.items():
-        lines += [f"## {name}", "", " ".join((space.config.__doc__ or "").split()), ""]
+        about = sys.modules[space.config.__module__].__doc__ or ""
+        lines += [f"## {name}", "", about.splitlines()[0], "", " ".join((space.config.__doc__ or "").split()), ""]
         lines += [f"- anchor `{anchor.name}`: {anchor.says}" for anchor in space.anchors]
         own = [field for field in space.config.model_fields if field not in common or field in space.search]
         lines += ["", *_fields(space.config, own, space.search), ""]
