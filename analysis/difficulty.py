@@ -100,7 +100,7 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", caption, images.correlations(table, "Do they agree on what is hard?")),
+        Picture("agreement", caption, lambda: images.correlations(table, "Do they agree on what is hard?")),
     ]
 
 
@@ -139,9 +139,8 @@ def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
     """The sheet that search.divide draws, for one scorer."""
     name = "division" if "division" in scores else scores.columns[0]
     drawn = np.asarray(sheet(data, scores[name].to_numpy()))
-    figure = images.whole_image(drawn)
     caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
-    return Chapter("Easiest and hardest", [Picture("sheet", caption, figure)])
+    return Chapter("Easiest and hardest", [Picture("sheet", caption, lambda: images.whole_image(drawn))])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 
 from analysis.chapters.contents import More, make_chapters, nothing_more
@@ -15,20 +16,22 @@ from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.given import read_given
 from console.progress import track
+from records.found_runs import find_runs
 from records.outputs import prepare_folder
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m analysis.report", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder, of a search or a head-to-head")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run folder, a folder of runs, or a pattern: 'runs/*'")
     add_out(parser, "report")
     parser.add_argument("--images", action="store_true",
                         help="also show the misclassified images; needs the data set at hand")  # fmt: skip
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
                         help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
     asked = parser.parse_args(words)
-    return guarded(lambda: report(asked.runs, asked.out, asked.reference, asked.images, asked.overwrite))
+    matplotlib.use("Agg")  # Optuna draws through pyplot, and this process needs no window
+    return guarded(lambda: report(find_runs(asked.runs), asked.out, asked.reference, asked.images, asked.overwrite))
 
 
 def report(

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.rulebook.measure import Measure
 from console.arguments import shortened
 from console.errors import UsageError
-from console.wording import many
+from console.wording import many, printable
 from records.about import PACKAGE, other_version
 from records.epoch import EpochRecord
 from records.events import Asked
@@ -74,7 +74,8 @@ class LoadedRun:
 
     @property
     def classes(self) -> list[str]:
-        return list(self.about["data"]["classes"])
+        """Their names as they may be shown."""
+        return [printable(name) for name in self.about["data"]["classes"]]
 
     def on_test(self, trial: int) -> Arrays | None:
         """What the trial's selected network says of the test images; None where that was not kept."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from console.errors import UsageError
 
-RUN, LEDGER = "run.json", "ledger.jsonl"
+RUN, LEDGER, IMAGES = "run.json", "ledger.jsonl", "images.json"
 TABLES = tuple(f"{name}.parquet" for name in ("records", "finals", "predictions", "best", "schedule", "comparison"))
-FILES = (RUN, LEDGER, ".reserve", ".workers", "study.journal", "comparison.md", *TABLES)
+FILES = (RUN, LEDGER, IMAGES, ".reserve", ".workers", "study.journal", "comparison.md", *TABLES)
 DEEP = ("checkpoints", "predictions", "log")  # folders in which everything is ours
 FOLDERS = (*DEEP, ".ray", "tensorboard", "confirm", "promoted")
 OWN = frozenset((*FILES, *FOLDERS))

@@ -12,6 +12,7 @@ from records.confirmed import NOT_CONFIRMED, Confirmed
 from records.epoch import EVALUATED, EpochRecord, Final, Row
 from records.events import Tested
 from records.history import RunHistory, TrialHistory
+from records.images import read_image_paths
 from records.ledger import read_events
 from records.predictions import read_predictions
 from spaces.arm import Arm
@@ -90,14 +91,17 @@ def arm_columns(arm: Arm) -> Row:
 
 
 def prediction_rows(folder: Path, history: RunHistory) -> Iterator[Row]:
-    """One row per trial and image: what the best epoch's network says."""
+    """One row per trial and image: what the best epoch's network says. Raises UsageError."""
+    paths = read_image_paths(folder)
     for trial, split, epoch, arrays in read_predictions(folder, history):
         for i in range(len(arrays["image"])):
+            image = int(arrays["image"][i])
             yield {
                 "trial": trial,
                 "split": split,
                 "epoch": epoch,
-                "image": int(arrays["image"][i]),
+                "image": image,
+                **({"path": paths[image]} if image < len(paths) else {}),
                 "true": int(arrays["true"][i]),
                 "predicted": int(arrays["predicted"][i]),
                 "probabilities": arrays["probabilities"][i].tolist(),

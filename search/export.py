@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from console.wording import printable
 from records.epoch import Objective, Row
 from records.files import write_bytes, write_json
 from records.folder import read_run
+from records.found_runs import find_runs
 from records.history import read_history
 from records.outputs import FORMULAS, check_file, written
 from records.tables import SETTING, UNITS, best_rows, identity
@@ -25,7 +27,7 @@ FORMATS = ("parquet", "csv", "json")
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m search.export", description=__doc__)
-    parser.add_argument("runs", metavar="RUN", nargs="+", type=Path, help="a run folder")
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="a run folder, a folder of runs, or a pattern: 'runs/*'")
     parser.add_argument("--top", type=int, metavar="K", help="only the best K (all)")
     parser.add_argument("--per-strategy", action="store_true", help="the best K of each strategy")
     parser.add_argument(
@@ -41,7 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(words)
     return guarded(
         lambda: export(
-            asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite
+            named_once(asked.runs),
+            asked.top,
+            asked.per_strategy,
+            asked.out,
+            asked.pareto,
+            asked.format,
+            asked.overwrite,
         )
     )
 
@@ -61,7 +69,6 @@ def export(
     if top is not None and top < 1:
         raise UsageError(f"--top must be at least 1; got {top}.")
     kind = _format(kind, out)
-    _refuse_twice(runs)
     if out is None:
         if pareto or per_strategy or top is not None:
             raise UsageError("--top, --per-strategy and --pareto choose configs for --out FILE; name one.")
@@ -82,13 +89,15 @@ def export(
     return DONE
 
 
-def _refuse_twice(runs: list[Path]) -> None:
-    """Raises UsageError where a run is named more than once: its trials would stand there twice."""
-    known: set[Path] = set()
-    for folder in runs:
-        if folder.resolve() in known:
-            raise UsageError(f"{folder} is named twice; name each run once.")
-        known.add(folder.resolve())
+def named_once(words: list[str]) -> list[Path]:
+    """The run folders that were named. Raises UsageError where one is named twice: a run was to be another, perhaps."""
+    found, known = find_runs(words), set[str]()
+    for word in words:
+        real = os.path.realpath(word)
+        if real in known:
+            raise UsageError(f"{word} is named twice; name each run once.")
+        known.add(real)
+    return found
 
 
 def _format(kind: str | None, out: Path | None) -> str:

@@ -13,6 +13,7 @@ from records.boundary import remove_run
 from records.epoch import Row
 from records.files import write_json
 from records.history import SAID, check_ledger
+from records.images import write_image_paths
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.executors import ray_environment
@@ -75,6 +76,7 @@ def make_folder(plan: Plan, about: Row) -> None:
             f"The run folder {plan.folder} cannot be made ({error.strerror}); pass another --out."
         ) from None
     write_json(plan.folder / "run.json", about)
+    write_image_paths(plan.folder, plan.data.paths)
 
 
 def nothing_more() -> bool:

@@ -1,5 +1,7 @@
 """The images that a section's network gets wrong, as a sheet and as a table; needs the data set at hand."""
 
+from functools import partial
+
 import pandas as pd
 
 from analysis.comparable import Section
@@ -31,12 +33,12 @@ def misclassified(section: Section, suffix: str) -> list[Part]:
 def _sheet(table: pd.DataFrame, arm: str, data: Dataset, suffix: str) -> Picture:
     shown = table.head(SHOWN)
     captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
-    figure = image_sheet([data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}")
+    draw = partial(image_sheet, [data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}")
     caption = (
         f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {shown['seed'].iloc[0]}) gets wrong: "
         f"true class, predicted class, confidence."
     )
-    return Picture(f"misclassified{suffix}", caption, figure)
+    return Picture(f"misclassified{suffix}", caption, draw)
 
 
 def _table(table: pd.DataFrame, data: Dataset, suffix: str) -> Table:

@@ -1,6 +1,7 @@
 """The verdict's chapter: pairs in words and as tables, where a gain comes from, what the pick promised, image by image."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -36,7 +37,7 @@ def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
     if len(planned):
         parts.append(Sentences(planned["sentence"].tolist(), f"verdict{suffix}", listed=True))
         margin = planned["margin"].iloc[0]
-        drawn = forest(planned, lambda row: f"{row['a']} − {row['b']}", "Planned pairs", margin, section.measure)
+        drawn = partial(forest, planned, _asked, "Planned pairs", margin, section.measure)
         caption = f"Paired differences: dot the mean, line the {HOLDS}, band the margin of a tie."
         parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
     shown = display.verdicts(table, section.measure)
@@ -45,6 +46,14 @@ def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
     )
     summary = planned["sentence"].tolist() or [NOTHING_PLANNED]
     return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=summary)]
+
+
+def _asked(pair: pd.Series) -> str:
+    return f"{pair['a']} − {pair['b']}"
+
+
+def _part_of(row: pd.Series) -> str:
+    return f"{row['curriculum']}: {row['part']}"
 
 
 def _conditions(section: Section) -> list[str]:
@@ -85,7 +94,7 @@ def _gain(section: Section, suffix: str) -> list[Part]:
         f"Where a curriculum's gain over plain fine-tuning comes from, {measure.unit}{measure.of}: set size (its random "
         "twin minus the baseline) and order (the curriculum minus its random twin)."
     )
-    drawn = forest(split, lambda row: f"{row['curriculum']}: {row['part']}", "Set size and order", measure=measure)
+    drawn = partial(forest, split, _part_of, "Set size and order", measure=measure)
     styles = styles_of(list(section.who.values()))
     parts: list[Part] = [
         Table(f"gain{suffix}", caption, split, display.parts(split, measure)),
@@ -93,7 +102,7 @@ def _gain(section: Section, suffix: str) -> list[Part]:
     ]
     families = _families(section, split)
     if families:
-        curves = twin_curves(section.records, families, styles, section.eval_split)
+        curves = partial(twin_curves, section.records, families, styles, section.eval_split)
         parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", curves))
     return parts
 

@@ -1,6 +1,8 @@
 """What a report consists of: chapters of sentences, tables and pictures. Writing them is for the modules beside this."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -28,11 +30,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as drawn; the name is its files' without an ending."""
+    """A figure, drawn when it is first asked for; the name is its files' without an ending."""
 
     name: str
     caption: str
-    figure: Figure
+    draw: Callable[[], Figure]
+
+    @cached_property
+    def figure(self) -> Figure:
+        """Always the same one."""
+        return self.draw()
 
 
 Part = Sentences | Table | Picture

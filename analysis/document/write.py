@@ -11,7 +11,6 @@ import pyarrow.parquet
 from analysis.document.html import write_page
 from analysis.document.markdown import write_markdown
 from analysis.document.parts import Chapter, Picture, Table, data_file, picture_file
-from analysis.figures.style import plt
 from analysis.runs import LoadedRun
 from console.arguments import Parser, path_here
 from console.progress import track
@@ -58,7 +57,7 @@ def write_tables(chapters: list[Chapter], out: Path, about: dict[str, Any]) -> l
 
 
 def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
-    """Every picture as PNG and SVG; frees them."""
+    """Every picture as PNG and SVG."""
     made = []
     pictures = [part for chapter in chapters for part in chapter.parts if isinstance(part, Picture)]
     for picture in track(pictures, "drawing", unit="figures"):
@@ -68,5 +67,4 @@ def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
             made.append(out / picture_file(picture.name, ending))
             files.write_bytes(made[-1], content.getvalue())
             picture.figure.set_layout_engine("none")  # it stays as laid out for the first file
-        plt.close(picture.figure)
     return made

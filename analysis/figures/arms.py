@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from analysis.comparable import Section
 from analysis.figures import style
 from analysis.figures.drawing import Drawing
-from analysis.figures.style import COLOURS, DASHES, legend_below, log_rates, loss_axis, plt, styled, whole_epochs
+from analysis.figures.style import COLOURS, DASHES, legend_below, log_rates, loss_axis, panels, styled, whole_epochs
 from analysis.runs import looked
 from analysis.statistics import Floats
 from console.wording import many
@@ -141,7 +141,7 @@ def arm_curves(
     records = style.drawable(records)
     shown = [*_measures(split), *((f"eval_{name}", f"{split} {get_metric(name).title}") for name in further)]
     with styled():
-        figure, places = plt.subplots(1, len(shown), figsize=(4 * len(shown), 4.2), layout="constrained")
+        figure, places = panels(1, len(shown), figsize=(4 * len(shown), 4.2), layout="constrained")
         for axes, (column, label) in zip(places, shown, strict=True):
             for arm in arms:
                 draw(axes, curve(records[records["arm"] == arm], x, column), arm, styles[arm])
@@ -191,7 +191,7 @@ def far_apart(axes: Axes) -> None:
 def arm_seconds(records: pd.DataFrame, arms: list[str], styles: Styles, split: str) -> Figure:
     """Best accuracy so far against seconds; the vertical line is the same budget for all (`common_seconds`)."""
     with styled():
-        figure, axes = plt.subplots(figsize=(8, 4.8), layout="constrained")
+        figure, axes = panels(figsize=(8, 4.8), layout="constrained")
         for arm in arms:
             draw(axes, best_so_far(records[records["arm"] == arm], "seconds"), arm, styles[arm])
         budget = common_seconds(records, arms)
@@ -218,7 +218,7 @@ def common_seconds(records: pd.DataFrame, arms: list[str]) -> float:
 def schedules(records: pd.DataFrame, arms: list[str], styles: Styles) -> Figure:
     """What the arms did per epoch: share, learning rate, images; seeds averaged."""
     with styled():
-        figure, places = plt.subplots(1, 3, figsize=(12, 3.9), layout="constrained")
+        figure, places = panels(1, 3, figsize=(12, 3.9), layout="constrained")
         columns = (
             ("share", "share of the training set"),
             ("learning_rate", "learning rate"),
@@ -243,7 +243,7 @@ def class_counts(records: pd.DataFrame, arms: list[str], classes: list[str]) -> 
     """Images of each class per epoch, one panel per curriculum, first seed: a class that vanishes is seen here."""
     with styled():
         size = (max(6.0, 4.4 * len(arms)), 3.9)
-        figure, places = plt.subplots(1, len(arms), figsize=size, layout="constrained", squeeze=False)
+        figure, places = panels(1, len(arms), figsize=size, layout="constrained", squeeze=False)
         for axes, arm in zip(places[0], arms, strict=True):
             rows = records[records["arm"] == arm]
             rows = rows[rows["seed"] == rows["seed"].min()].sort_values("epoch")

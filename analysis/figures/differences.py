@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.arms import Styles, curve, draw, titled
-from analysis.figures.style import COLOURS, plt, styled
+from analysis.figures.style import COLOURS, panels, styled
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.plan import ACCURACY
 
@@ -17,7 +17,7 @@ def forest(
 ) -> Figure:
     """Differences in the measure's unit with their intervals; the band is the margin of a tie. No interval: a dot."""
     with styled():
-        figure, axes = plt.subplots(figsize=(8, 0.9 + 0.38 * len(rows)), layout="constrained")
+        figure, axes = panels(figsize=(8, 0.9 + 0.38 * len(rows)), layout="constrained")
         scaled = measure.scaled
         if margin:
             axes.axvspan(-scaled(margin), scaled(margin), color="#EEEEEE", zorder=0)
@@ -42,7 +42,7 @@ def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: S
     """Accuracy per update: one panel per curriculum, with its twins and the baseline."""
     with styled():
         size = (max(6.0, 5.2 * len(families)), 4.2)
-        figure, places = plt.subplots(1, len(families), figsize=size, layout="constrained", squeeze=False, sharey=True)
+        figure, places = panels(1, len(families), figsize=size, layout="constrained", squeeze=False, sharey=True)
         for axes, (name, members) in zip(places[0], families.items(), strict=True):
             for arm in members:
                 draw(axes, curve(records[records["arm"] == arm], "updates", "eval_accuracy"), arm, styles[arm])

@@ -12,7 +12,7 @@ from sklearn.metrics import confusion_matrix
 from analysis.comparable import SINGLE, Section
 from analysis.figures.arms import Arms, Styles
 from analysis.figures.drawing import Drawing
-from analysis.figures.style import legend_below, plt, styled
+from analysis.figures.style import legend_below, panels, styled
 from analysis.rulebook.outcomes import right
 from analysis.rulebook.plan import BASELINE
 from console.wording import many
@@ -94,7 +94,7 @@ def misclassified_share(table: pd.DataFrame, styles: Styles) -> Figure:
     """Share misclassified per class, arms side by side; the thin line goes from the lowest to the highest seed."""
     arms, classes = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["class"]))
     with styled():
-        figure, axes = plt.subplots(figsize=(max(7.5, 1.25 * len(classes)), 4.3), layout="constrained")
+        figure, axes = panels(figsize=(max(7.5, 1.25 * len(classes)), 4.3), layout="constrained")
         width = 0.8 / len(arms)
         for i, arm in enumerate(arms):
             rows = table[table["arm"] == arm].set_index("class").reindex(classes)
@@ -115,7 +115,7 @@ def confusions(section: Section, arms: list[str]) -> Figure:
     """Confusion matrices, seeds pooled: images by true class (rows) and predicted class (columns)."""
     with styled():
         side = 0.55 * len(section.classes) + 1.6
-        figure, places = plt.subplots(1, len(arms), figsize=(side * len(arms) + 0.8, side), layout="constrained",
+        figure, places = panels(1, len(arms), figsize=(side * len(arms) + 0.8, side), layout="constrained",
                                       squeeze=False)  # fmt: skip
         for axes, arm in zip(places[0], arms, strict=True):
             total = np.sum([_matrix(said, len(section.classes)) for _, said in said_by(section, arm)], axis=0)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, plt, styled
+from analysis.figures.style import COLOURS, panels, styled
 
 ACROSS = 6  # images in a row
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -19,9 +20,7 @@ def image_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str) -
     """Images (H, W, 3) uint8 in rows, each with its caption above."""
     rows = -(-len(images) // ACROSS)
     with styled():
-        figure, places = plt.subplots(
-            rows, ACROSS, figsize=(11, 2.25 * rows + 0.4), layout="constrained", squeeze=False
-        )
+        figure, places = panels(rows, ACROSS, figsize=(11, 2.25 * rows + 0.4), layout="constrained", squeeze=False)
         for axes in places.flat:
             axes.axis("off")
         for axes, image, caption in zip(places.flat, images, captions, strict=False):
@@ -34,8 +33,8 @@ def image_sheet(images: Sequence[Pixels], captions: Sequence[str], title: str) -
 def whole_image(image: Pixels) -> Figure:
     """One image (H, W, 3) uint8 as it is, pixel for pixel."""
     with styled():
-        dots = plt.rcParams["figure.dpi"]
-        figure, axes = plt.subplots(figsize=(image.shape[1] / dots, image.shape[0] / dots))
+        dots = rcParams["figure.dpi"]
+        figure, axes = panels(figsize=(image.shape[1] / dots, image.shape[0] / dots))
         axes.set_position((0, 0, 1, 1))
         axes.imshow(image)
         axes.axis("off")
@@ -50,7 +49,7 @@ def explained(rows: list[tuple[str, list[dict[str, Any]]]], title: str) -> Figur
     columns = max(len(cells) for _, cells in rows)
     with styled():
         size = (2.6 * columns + 0.4, 2.95 * len(rows) + 0.5)
-        figure, places = plt.subplots(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
+        figure, places = panels(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
         for line, (name, cells) in zip(places, rows, strict=True):
             for axes, cell in zip(line, cells, strict=False):
                 _outlined(axes, cell["image"], cell["mask"])
@@ -76,7 +75,7 @@ def correlations(table: pd.DataFrame, title: str) -> Figure:
     """A square table of rank correlations as a map with its numbers."""
     with styled():
         side = 0.75 * len(table) + 1.8
-        figure, axes = plt.subplots(figsize=(side + 0.6, side), layout="constrained")
+        figure, axes = panels(figsize=(side + 0.6, side), layout="constrained")
         axes.imshow(table.to_numpy(), cmap="RdBu", vmin=-1, vmax=1)
         for (row, column), value in np.ndenumerate(table.to_numpy()):
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pandas as pd
@@ -17,7 +18,7 @@ from optuna import visualization
 
 from analysis.figures.drawing import Drawing
 from analysis.figures.study import STATES, importances, rebuild, study_of, trials_of
-from analysis.figures.style import COLOURS, OTHERS, STYLE, legend_below, plt, styled
+from analysis.figures.style import COLOURS, OTHERS, STYLE, Drawn, legend_below, panels, styled
 from analysis.runs import LoadedRun
 from analysis.statistics import Floats, expected_best
 from records.epoch import ACCURACY, Objective
@@ -83,7 +84,7 @@ def history(study: optuna.Study, values: str) -> Figure:
 def importance(weights: dict[str, float]) -> Figure:
     """A bar per field: the share of the variance that it explains."""
     with styled():
-        figure, axes = plt.subplots(figsize=(7, 0.9 + 0.34 * len(weights)), layout="constrained")
+        figure, axes = panels(figsize=(7, 0.9 + 0.34 * len(weights)), layout="constrained")
         names = list(weights)[::-1]
         bars = axes.barh(names, [weights[name] for name in names], color=COLOURS[0])
         axes.bar_label(bars, [f"{weights[name]:.2f}" for name in names], padding=3, fontsize=8)
@@ -136,7 +137,7 @@ def front(run: LoadedRun) -> Figure:
     by, title = run.measure.objective, run.measure.title
     rows, value = pareto(run.finals, by), f"selection_{by.metric}"
     with styled():
-        figure, axes = plt.subplots(figsize=(7.5, 4.4), layout="constrained")
+        figure, axes = panels(figsize=(7.5, 4.4), layout="constrained")
         rest, best = rows[~rows["front"]], rows[rows["front"]].sort_values("seconds")
         axes.plot(rest["seconds"], rest[value], "o", color=OTHERS, ms=4, label="trial", zorder=1)
         axes.plot(best["seconds"], best[value], "o-", color=COLOURS[1], drawstyle="steps-post", ms=6,
@@ -180,7 +181,7 @@ def expected(run: LoadedRun) -> Figure:
     """
     values, by = drawn_values(run), run.measure.objective
     with styled():
-        figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+        figure, axes = panels(figsize=(7.5, 4.2), layout="constrained")
         best = by.turned(1) * expected_best(by.turned(1) * values)
         axes.plot(np.arange(1, len(best) + 1), best, color=COLOURS[0], label=f"{len(values)} drawn trials")
         reached = zip(run.finals["trial"], run.finals[f"selection_{by.metric}"], strict=True)
@@ -207,7 +208,7 @@ def _optuna_draws() -> Iterator[None]:
     """Optuna draws under the style sheet called ggplot; ours takes its place while it does."""
     library = plt.style.library
     theirs = library["ggplot"]
-    with styled(), warnings.catch_warnings():
+    with styled(), plt.ioff(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # every plot of theirs is marked experimental
         try:
             library["ggplot"] = type(theirs)(STYLE)
@@ -217,9 +218,11 @@ def _optuna_draws() -> Iterator[None]:
 
 
 def _figure_of(axes: Axes) -> Figure:
-    """The figure that Optuna has drawn on; it is whole, no part of another."""
+    """The figure that Optuna has drawn on; it is whole, no part of another. Taken from pyplot, it is one of ours."""
     figure = axes.figure
     assert isinstance(figure, Figure)
+    plt.close(figure)
+    figure.__class__ = Drawn  # which differs in what it does, not in what it holds
     return figure
 
 

@@ -1,11 +1,11 @@
-"""The style of every figure, colour-blind safe and readable in print, and `plt` without a screen."""
+"""The style of every figure, colour-blind safe and readable in print, and the figures: pyplot knows none of them."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 import matplotlib
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,33 +14,6 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from console.wording import printable
 
-matplotlib.use("Agg")
-matplotlib.rcParams["text.parse_math"] = False  # a class may be called $x^$, and no label here is a formula
-
-_set_text = Text.set_text
-
-
-def _set_printable(self: Text, s: Any) -> None:
-    """No font has a control character, which a class or a run may have in its name."""
-    _set_text(self, None if s is None else printable(str(s)))
-
-
-Text.set_text = _set_printable  # type: ignore[method-assign]  # what every title, label, tick and legend goes through
-
-__all__ = [
-    "COLOURS",
-    "DASHES",
-    "OTHERS",
-    "STYLE",
-    "drawable",
-    "legend_below",
-    "log_rates",
-    "loss_axis",
-    "plt",
-    "styled",
-    "whole_epochs",
-]
-
 # Okabe and Ito (2008), the sequence that stays apart under the common kinds of colour blindness
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("-", "--", "-.", ":")
@@ -48,7 +21,7 @@ OTHERS = "#BBBBBB"
 LARGEST_LOSS = 1e6  # nats
 STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
-    "figure.max_open_warning": 0,  # a report opens all of its figures before it writes them
+    "text.parse_math": False,  # a class may be called $x^$, and no label here is a formula
     "savefig.bbox": "tight",
     "font.size": 10,
     "axes.spines.top": False,
@@ -64,8 +37,39 @@ STYLE: dict[Any, Any] = {
 @contextmanager
 def styled() -> Iterator[None]:
     """Everything drawn inside has the house style."""
-    with plt.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE):
         yield
+
+
+class Drawn(Figure):
+    """A figure in the house style, also of what is only made when it is drawn, as ticks are; a notebook shows it.
+
+    It belongs to no window and no backend, and is freed when nobody holds it any more.
+    """
+
+    def draw(self, renderer: Any) -> None:
+        for text in self.findobj(Text):
+            text.set_text(printable(text.get_text()))  # no font has a control character
+        with styled():
+            super().draw(renderer)
+
+    def savefig(self, *arguments: Any, **named: Any) -> None:
+        with styled():
+            super().savefig(*arguments, **named)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook asks for."""
+        content = BytesIO()
+        self.savefig(content, format="png")
+        return content.getvalue()
+
+
+def panels(
+    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], layout: Any = None, **shared: Any
+) -> tuple[Figure, Any]:
+    """A figure of so many inches and its axes, as pyplot's `subplots` gives them."""
+    figure = Drawn(figsize=figsize, layout=layout)
+    return figure, figure.subplots(rows, columns, **shared)
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:

@@ -16,7 +16,7 @@ from analysis.figures.style import (
     legend_below,
     log_rates,
     loss_axis,
-    plt,
+    panels,
     styled,
     whole_epochs,
 )
@@ -58,7 +58,7 @@ class OneTrial:
 def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, reference: pd.DataFrame | None) -> Figure:
     """Accuracy and loss per epoch. `names` are the trials in colour; the others are grey. Reference: dashed black."""
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+        figure, (left, right) = panels(1, 2, figsize=(11, 4.6), layout="constrained")
         records = drawable(records)
         for axes, column in ((left, "eval_accuracy"), (right, "eval_loss")):
             _trials(axes, records, names, "epoch", column)
@@ -76,7 +76,7 @@ def learning_curves(records: pd.DataFrame, names: dict[int, str], split: str, re
 def accuracy_against_seconds(records: pd.DataFrame, names: dict[int, str], split: str) -> Figure:
     """Best accuracy so far against seconds of training and scoring; the dot is the trial's best epoch."""
     with styled():
-        figure, axes = plt.subplots(figsize=(7.5, 4.5))
+        figure, axes = panels(figsize=(7.5, 4.5))
         counted = looked(records)
         best = counted.assign(so_far=counted.groupby("trial")["eval_accuracy"].cummax())
         _trials(axes, best, names, "seconds", "so_far")
@@ -93,7 +93,7 @@ def accuracy_against_seconds(records: pd.DataFrame, names: dict[int, str], split
 def schedule(records: pd.DataFrame, classes: list[str], name: str) -> Figure:
     """What one trial did per epoch: share, learning rate, images, and the images of each class it trained on."""
     with styled():
-        figure, axes = plt.subplots(2, 2, figsize=(11, 6.2), sharex=True, layout="constrained")
+        figure, axes = panels(2, 2, figsize=(11, 6.2), sharex=True, layout="constrained")
         plots = (
             ("share", "share of the training set"),
             ("learning_rate", "learning rate"),

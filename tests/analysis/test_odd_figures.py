@@ -1,20 +1,23 @@
 """Figures of what nobody expects: names of classes that would be formulas or markup, losses that no axis goes up to."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
 from analysis import report
 from analysis.figures import images
-from analysis.figures.style import log_rates, styled
+from analysis.figures.style import log_rates, panels, styled
 from records.files import write_json
 from records.folder import read_run
 from search import run
 from tests import made_up
 
+ROOT = Path(__file__).parents[2]
 NAMES = ("$x^$", r"a$\frac$", "100 % of $", r"\$", "<b>|`_")
 
 
@@ -48,7 +51,7 @@ def test_captions_are_shown_letter_for_letter(tmp_path):
 
 def test_rates_on_a_logarithmic_axis_are_plain_numbers(tmp_path):
     with styled():
-        figure, axes = plt.subplots()
+        figure, axes = panels(figsize=(6, 4))
     axes.plot([1, 2, 3], [1e-5, 3e-4, 1e-2])
     log_rates(axes)
     figure.savefig(tmp_path / "a.png")
@@ -63,3 +66,19 @@ def test_losses_that_no_axis_goes_up_to_are_drawn_at_its_end(make, tmp_path):
     changed, count = re.subn(r'("eval_loss": )[0-9.e-]+', r"\g<1>1e308", ledger.read_text())
     ledger.write_text(changed)
     assert count > 10 and report.main([str(folder), "--out", str(tmp_path / "report")]) == run.DONE
+
+
+def test_a_figure_leaves_matplotlib_as_it_was():
+    """A notebook has a backend, a style and open figures of its own."""
+    code = (
+        "import matplotlib; matplotlib.use('svg'); import matplotlib.pyplot as plt\n"
+        "from matplotlib.text import Text\n"
+        "mine, text, before = plt.figure(), Text.set_text, dict(matplotlib.rcParams)\n"
+        "from analysis.figures import images; import numpy as np\n"
+        "figure = images.image_sheet([np.zeros((8, 8, 3), np.uint8)], ['$x^$'], 'sheet')\n"
+        "assert figure._repr_png_()[:4] == b'\\x89PNG'\n"
+        "assert dict(matplotlib.rcParams) == before and plt.get_backend() == 'svg'\n"
+        "assert plt.get_fignums() == [1] and Text.set_text is text\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

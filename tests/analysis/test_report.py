@@ -21,7 +21,6 @@ from analysis.document.markdown import as_markdown, write_markdown
 from analysis.document.parts import Sentences
 from analysis.figures import arms, errors
 from analysis.figures.differences import forest
-from analysis.figures.style import plt
 from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
@@ -321,7 +320,6 @@ def test_a_name_is_shown_in_markdown_and_does_nothing_there(tmp_path, name):
     folder = made_up.write(tmp_path, "h", data=data | {"classes": [name, *data["classes"][1:]], "name": name})
     found = [load_run(folder)]
     said = write_markdown(name, make_chapters(sections(found)))
-    plt.close("all")
     assert not re.search(r"(?<!\\)<img|(?<!\\)\]\(http|\x1b|^# Heading", said, re.MULTILINE)
     widths = {re.sub(r"\\\\|\\\|", "", line).count("|") for line in said.splitlines() if line.startswith("| run |")
               or "| head-to-head |" in line}  # fmt: skip

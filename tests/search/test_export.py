@@ -120,6 +120,17 @@ def test_a_run_that_is_named_twice_is_refused(searched, tmp_path, capsys):
     assert not (tmp_path / "best.csv").exists()
 
 
+def test_a_folder_of_runs_and_a_quoted_pattern_stand_for_the_runs_in_them(searched, tmp_path, capsys):
+    for several in ([str(searched)], [f"{searched}/*"], [f"{searched}/a", f"{searched}/*"]):
+        assert export.main([*several, "--out", str(tmp_path / "best.csv"), "--overwrite"]) == run.DONE
+        with (tmp_path / "best.csv").open() as file:
+            assert {row["run"] for row in csv.DictReader(file)} == {"a", "b"}
+    assert export.main([f"{searched}/*"]) == run.DONE
+    assert capsys.readouterr().out.count("written from its ledger") == 2
+    assert export.main([f"{searched}/x*"]) == run.WRONG_USAGE
+    assert "x* matches no run folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1+2", "@SUM(A1)", "\t=1", "=\x1b[2J"])
 def test_a_spreadsheet_computes_nothing_of_a_name_nor_does_a_terminal(searched, tmp_path, name):
     import shutil
