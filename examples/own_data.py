@@ -50,12 +50,12 @@ def main() -> None:
         out=given.out,
     )
 
-    print(run.best)
-    print(run.finals)
+    print(run.config)
+    print(run.best[["trial", "anchor", "selection_accuracy", "test_accuracy"]])
     model = run.model()
     for row in model.predict(new):
         print(f"{row['path']}: {row['predicted']} ({row['probability_' + row['predicted']]:.2f})")
-    print(f"The run is {run.folder}; its report: {run.report()}")
+    print(f"The run is {run.folder}; its report: {run.report(run.folder / 'report')}")
 
 
 if __name__ == "__main__":
