@@ -4,11 +4,11 @@ STAMP := $(VENV)/.installed
 PY := $(VENV)/bin/python
 ARGS ?=
 
-.PHONY: setup search test test-slow lint clean
+.PHONY: setup search test test-slow lint docs clean
 search: $(STAMP)
 	$(PY) -m search.run --space self_paced $(ARGS)
 
-test: $(STAMP) lint
+test: $(STAMP) lint docs
 	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 test-slow: $(STAMP)
@@ -18,6 +18,10 @@ lint: $(STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# Strict: a link or a name that leads nowhere is an error. The site is site/index.html.
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
 
 setup: $(STAMP)
 
