@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
+import trainables.checks as checks
 from console import arguments
 from console.errors import UsageError, unknown
 from console.plugins import load_plugins
 from records.epoch import EpochRecord, Row
 from records.folder import best_weights
 from spaces.setting import Setting
-from trainables import checks
 from trainables.data.about import about_data
 from trainables.data.sources import check
 from trainables.defaults import OPEN, chosen, placed

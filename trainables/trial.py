@@ -12,6 +12,9 @@ from pathlib import Path
 
 import torch
 
+import trainables.checkpoint as checkpoint
+import trainables.loop as loop
+import trainables.preparation as preparation
 from console.errors import UsageError
 from console.progress import say
 from records.epoch import EpochRecord, Objective
@@ -20,7 +23,6 @@ from records.folder import best_weights, last_checkpoint, predictions_file, remo
 from records.tables import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig, check_task
-from trainables import checkpoint, loop, preparation
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+import trainables.metrics as metrics
 from console.progress import track
 from spaces.trial import TrialConfig
-from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.alone import bearing_one
