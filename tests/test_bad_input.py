@@ -160,7 +160,7 @@ ASKED = [
     (["search.predict", "{run}"], ["{pipe}", "{empty}", "/dev/zero"], "None of these files is an image"),
     (MODEL, ["--trial", "-1"], "has no network of trial -1; kept: 0, 1."),
     (MODEL, ["--top", "1"], "writes one network of one run"),
-    (MODEL, ["{run}"], "writes one network of one run"),
+    (["search.export", "{run}"], ["{run}", "--out", "{tmp}/m.pt"], "writes one network of one run"),
     (MODEL, ["--images", "{empty}"], "cannot be read as an image (an empty file)"),
     (MODEL, ["--images", "/nowhere"], "No file or folder at /nowhere"),
     (MODEL, ["--format", "keras"], "Unknown format 'keras'."),

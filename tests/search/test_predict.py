@@ -71,7 +71,7 @@ def test_where_nothing_can_be_read_nothing_is_written(searched, tmp_path, capsys
     (tmp_path / "bad.jpg").write_text("no picture")
     out = tmp_path / "p.parquet"
     assert predict.main([str(searched), str(tmp_path / "bad.jpg"), "--out", str(out)]) == run.WRONG_USAGE
-    assert "None of these files is an image that can be read" in capsys.readouterr().err and not out.exists()
+    assert "None of these files is an image that can be read (" in capsys.readouterr().err and not out.exists()
 
 
 def test_a_name_that_a_spreadsheet_would_compute_is_a_text(searched, photos, tmp_path, monkeypatch):
