@@ -46,13 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--images", type=path_here, metavar="FOLDER", help="onnx, torchscript: checked on these (the run's own)"
     )
     asked = parser.parse_args(words)
-    if is_model(asked.format, asked.out):
-        return guarded(lambda: _model(asked))
-    return guarded(
-        lambda: export(
-            asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite
-        )
-    )
+    return guarded(lambda: _model(asked) if is_model(asked.format, asked.out) else _tables(asked))
 
 
 def is_model(kind: str | None, out: Path | None) -> bool:
@@ -60,13 +54,20 @@ def is_model(kind: str | None, out: Path | None) -> bool:
     return kind in MODELS or (kind is None and out is not None and out.suffix.lower() in MODELS.values())
 
 
+def _tables(asked: Namespace) -> int:
+    """Write tables. Raises UsageError."""
+    if asked.trial is not None or asked.images is not None:
+        raise UsageError("--trial and --images are of a network: name an --out that ends in .onnx or .pt with them.")
+    return export(asked.runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite)
+
+
 def _model(asked: Namespace) -> int:
     """Write one network. Raises UsageError."""
     from search.export_model import export_model  # loads torch, and tables need none
 
     if asked.out is None or len(asked.runs) != 1 or asked.top is not None or asked.per_strategy or asked.pareto:
-        raise UsageError(f"--format {asked.format} writes one network of one run: name one RUN and --out FILE, and leave "
-                         f"--top, --per-strategy and --pareto.")  # fmt: skip
+        raise UsageError("--format onnx or torchscript writes one network of one run: name one RUN and --out FILE, and "
+                         "leave --top, --per-strategy and --pareto.")  # fmt: skip
     kind = asked.format or next(kind for kind, ending in MODELS.items() if ending == asked.out.suffix.lower())
     return export_model(asked.runs[0], kind, asked.out, asked.trial, asked.overwrite, asked.images)
 

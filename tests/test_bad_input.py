@@ -159,6 +159,7 @@ ASKED = [
     (["search.predict", "{run}"], ["/nowhere"], "No file or folder at /nowhere"),
     (["search.predict", "{run}"], ["{pipe}", "{empty}", "/dev/zero"], "None of these files is an image"),
     (MODEL, ["--trial", "-1"], "has no network of trial -1; kept: 0, 1."),
+    (["search.export", "{run}"], ["--trial", "0", "--out", "{tmp}/m.csv"], "--trial and --images are of a network"),
     (MODEL, ["--top", "1"], "writes one network of one run"),
     (["search.export", "{run}"], ["{run}", "--out", "{tmp}/m.pt"], "writes one network of one run"),
     (MODEL, ["--images", "{empty}"], "cannot be read as an image (an empty file)"),
