@@ -1,23 +1,19 @@
 """python -m search.export RUN ...: write runs' tables again, their best configs as one table, or a network."""
 
-import csv
-import io
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
 from console.progress import track
-from console.wording import printable
+from records.csv_table import write_csv
 from records.epoch import Objective, Row
-from records.files import write_bytes, write_json
+from records.files import write_json
 from records.folder import read_run
 from records.history import read_history
-from records.outputs import FORMULAS, check_file, written
+from records.outputs import check_file, written
 from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
@@ -184,22 +180,7 @@ def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 
 def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets show as the text alone, and
-    what would move the cursor of a terminal is spelt.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
-    write_bytes(out, text.getvalue().encode())
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return printable(f"'{value}" if value.startswith(FORMULAS) else value)
-    return json.dumps(value) if isinstance(value, list | tuple) else value
+    write_csv(out, rows)
 
 
 def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:
