@@ -64,15 +64,15 @@ class Tried:
 
     @property
     def given(self) -> Row:
-        """The fields that the Tuner gave it."""
+        """The fields that the Tuner gave it; nothing of a trial that ended before it told anything: Ray keeps it back."""
         return dict(self.result.config or self.result.metrics.get("config") or {})
 
     @cached_property
     def times(self) -> list[float]:
         """When each record was told, in seconds since 1970; those of a donor with the first of its own."""
         frame = self.result.metrics_dataframe
-        if frame is None or "epoch" not in frame:
-            return [time.time()] * len(self.records)
+        if frame is None or frame.empty:
+            return []
         told = dict(zip(frame["epoch"].astype(int), frame["timestamp"].astype(float), strict=True))
         first = min(told.values())
         return [max(first, told.get(record.epoch, first)) for record in self.records]
@@ -89,7 +89,7 @@ class Tried:
     def reason(self) -> str:
         """Of a failure, the last line of what Ray says; 'UsageError: ...' without the module."""
         words = str(self.result.error or "").strip().splitlines()
-        return re.sub(r"^(\w+\.)+(?=\w+:)", "", words[-1].strip()) if words else ""
+        return re.sub(r"^(\w+\.)+(?=\w+:)", "", words[-1].strip()).rstrip(".") if words else ""
 
     def best(self, by: Objective) -> EpochRecord | None:
         """The epoch that the trial is ranked by."""
@@ -217,40 +217,37 @@ def _range(own: BaseDistribution | None, tried: list[Any]) -> BaseDistribution:
 
 
 def _in_order(trials: Sequence[Tried], space: Space) -> list[Event]:
-    """What happened, by its time."""
-    events: list[Event] = [event for trial in trials for event in _events(trial, space)]
-    times = [event.time or 0.0 for event in events]
-    return [
-        Started("search", time=min(times, default=time.time())),
-        *sorted(events, key=lambda event: event.time or 0.0),
-    ]
+    """What happened, by its time; a trial that told nothing stands at the beginning."""
+    start = _started(trials)
+    events: list[Event] = [event for trial in trials for event in _events(trial, space, start)]
+    return [Started("search", time=start), *sorted(events, key=lambda event: event.time or start)]
 
 
-def _events(trial: Tried, space: Space) -> Iterator[Event]:
-    times = trial.times or [time.time()]
-    config = _legal(space, trial) if trial.records else _defaults(space) | trial.given
-    values = {name: config[name] for name in space.active(config)}
-    yield Asked(trial.number, config, values, time=times[0])
+def _started(trials: Sequence[Tried]) -> float:
+    return min((at for trial in trials for at in trial.times), default=time.time())
+
+
+def _events(trial: Tried, space: Space, start: float) -> Iterator[Event]:
+    times = trial.times or [start]
+    config = _legal(space, trial) if trial.records else trial.given
+    yield Asked(
+        trial.number, config, {name: config[name] for name in space.active(config) if name in config}, time=times[0]
+    )
     for record, at in zip(trial.records, times, strict=False):
         yield Epoch(record, time=at)
-    memory = float(trial.result.metrics.get("peak_memory_mb") or 0.0) if trial.records else 0.0
+    memory = float(trial.result.metrics.get("peak_memory_mb") or 0.0)
     yield Ended(trial.number, trial.state, trial.reason, memory, time=times[-1])
-
-
-def _defaults(space: Space) -> Row:
-    return {name: info.default for name, info in space.config.model_fields.items()}
 
 
 def _about(trials: Sequence[Tried], made: Row, folder: Path, source: str) -> Row:
     """run.json."""
     setting: Setting = trials[0].setting if trials else Setting(**made["setting"])
     space = _searched(trials, setting)
-    started = min((at for trial in trials for at in trial.times), default=time.time())
     return {
         "format": FORMAT,
         "kind": "search",
         "command": f"analysis.from_result_grid, of the Tuner in {source or 'memory'}",
-        "started": datetime.fromtimestamp(started).astimezone().isoformat(timespec="seconds"),
+        "started": datetime.fromtimestamp(_started(trials)).astimezone().isoformat(timespec="seconds"),
         "options": {"name": folder.name, "out": str(folder.parent), "space": space.strategy, "data": setting.data,
                     "sampler": "own Tuner", "scheduler": "own Tuner", "executor": "ray", "seed": setting.seed,
                     "samples": len(trials), "epochs": setting.epochs, "protocol": setting.protocol, "keep": len(trials)},
