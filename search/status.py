@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded
-from console.errors import UsageError
-from console.progress import track
 from console.wording import clock, printable
-from records.follow import LedgerFollower
+from records.follow import LedgerFollower, read_all
 from records.found_runs import find_runs
 from records.history import SAID, TrialHistory
 from search.views.terminal import Terminal
@@ -79,19 +77,6 @@ def show_all(folders: list[Path]) -> list[LedgerFollower]:
     blocks = [block(follower) for follower in sorted(read, key=_standing)]
     print("\n\n".join([*blocks, *(printable(f"{name}: {error}") for name, error in unread.items())]), flush=True)
     return read
-
-
-def read_all(folders: list[Path]) -> tuple[list[LedgerFollower], dict[str, UsageError]]:
-    """The runs as they stand, and by its name what is wrong with each that cannot be read."""
-    read, unread = [], {}
-    for folder in track(folders, "reading", unit="runs"):
-        try:
-            follower = LedgerFollower(folder)
-            follower.read()
-            read.append(follower)
-        except UsageError as error:
-            unread[folder.absolute().name] = error
-    return read, unread
 
 
 def _standing(follower: LedgerFollower) -> tuple[bool, float]:
