@@ -287,7 +287,7 @@ def note(run: Row) -> str:
     return "\n".join(lines)
 
 
-def _write_note(storage: JournalStorage, study: int, text: str) -> None:
+def _write_note(storage: BaseStorage, study: int, text: str) -> None:
     """As optuna_dashboard.save_note does, which wants a study that is loaded, and may not be installed."""
     storage.set_study_system_attr(study, "dashboard:note_ver", 1)
     for part, start in enumerate(range(0, len(text), 2045)):
