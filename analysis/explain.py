@@ -25,12 +25,13 @@ from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.ranking import ranked
 from analysis.rulebook.outcomes import right
-from analysis.runs import LoadedRun, check_kept, load_with_epochs
+from analysis.runs import LoadedRun, load_with_epochs
 from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
 from console.progress import bar
 from records.folder import best_weights
+from records.kept import check_kept
 from records.outputs import prepare_folder
 from spaces.setting import Setting
 from spaces.space import make_config
@@ -119,7 +120,7 @@ def open_network(run: LoadedRun, trial: int | None) -> SelectedNetwork:
     if trial not in run.asked or not path.is_file():
         kept = ", ".join(map(str, kept_trials(run))) or "none"
         raise UsageError(f"{run.folder} has no network of trial {trial} ({path.name} is not there); kept: {kept}.")
-    check_kept(run, trial, path)
+    check_kept(run.history, trial, path)
     setting = opened_here(run.settings[trial], f"Trial {trial} of {run.name}")
     use_threads(setting.threads)
     data, _ = load_data(setting)

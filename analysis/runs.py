@@ -11,13 +11,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.rulebook.measure import Measure
-from console.arguments import shortened
 from console.errors import UsageError
 from console.wording import many, printable
 from records.about import PACKAGE, other_version
-from records.epoch import EpochRecord
 from records.events import Asked
-from records.files import Arrays, parse_json, read_text
+from records.files import Arrays
 from records.folder import ledger_file
 from records.history import RunHistory, read_history
 from records.predictions import read_predictions
@@ -115,29 +113,6 @@ def load_run(folder: Path) -> LoadedRun:
         history=history,
         notes=(*_damage(folder), *_versions(about), *_unfinished(history)),
     )
-
-
-def check_kept(run: LoadedRun, trial: int, path: Path) -> None:
-    """Raises UsageError where a kept network is not, by what is written in it, that of the trial's best epoch.
-
-    One of an epoch that is not in the ledger is let be: a worker can be one ahead of it.
-    """
-    history, seed = run.history.trials[trial], run.settings[trial].seed
-    try:
-        kept = EpochRecord.from_row(parse_json(read_text(path, "record") or "{}"))
-        recorded = {record.epoch: record for record in history.records}.get(kept.epoch)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"{path} does not say whose network it is; put the one there that the run kept.") from None
-    if (kept.trial, kept.seed) != (trial, seed):
-        raise UsageError(f"{path} is of trial {shortened(str(kept.trial))} with seed {shortened(str(kept.seed))}, not of "
-                         f"trial {trial} with seed {seed}; put its own network there.")  # fmt: skip
-    same = recorded and (kept.strategy, kept.eval_loss) == (recorded.strategy, recorded.eval_loss)
-    if recorded and not (same and recorded is history.best):
-        best = history.best.epoch if history.best else "none"
-        raise UsageError(f"{path} is not of the best epoch of trial {trial} of {run.name} ({best}): it is of its epoch "
-                         f"{kept.epoch}, or of another run; put the network there that the run kept.")  # fmt: skip
 
 
 def load_with_epochs(folder: Path) -> LoadedRun:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -202,6 +203,11 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
         raise UsageError(f"{flag_of(name)} {complaint}.") from None
 
 
+def command_line(module: str, words: Sequence[str]) -> str:
+    """What to type to run a module of ours with these words."""
+    return "python -m " + shlex.join([module, *words])
+
+
 def flag_of(name: str) -> str:
     """'--image-size' of the field image_size."""
     return "--" + name.replace("_", "-")
@@ -237,16 +243,17 @@ def _argument(name: str, info: FieldInfo) -> dict[str, Any]:
     text = f"{info.description}{shown}".replace("%", "%%")
     if info.annotation is bool:
         return {"action": "store_true", "help": text}
-    if get_origin(info.annotation) is tuple:
-        return {"action": "append", "metavar": "FIELD=...", "help": text}
     choices = _choices(info)
+    if get_origin(info.annotation) is tuple:
+        return {"action": "append", "metavar": "|".join(choices) or "FIELD=...", "help": text}
     if choices:
         return {"metavar": "|".join(choices), "help": text}
     return {"metavar": {"int": "N", "float": "X"}.get(kinds[0].__name__, name.upper()), "help": text}
 
 
 def _choices(info: FieldInfo) -> tuple[str, ...]:
-    for mark in info.metadata:
+    of_each = [mark for kind in get_args(info.annotation) for mark in getattr(kind, "__metadata__", ())]  # of a tuple's
+    for mark in (*info.metadata, *of_each):
         if isinstance(mark, OneOf):
             return mark.names()
     for kind in (info.annotation, *get_args(info.annotation)):

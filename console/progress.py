@@ -1,7 +1,7 @@
 """What a person waiting in front of the terminal sees: nothing for two seconds, then a bar, or plain lines.
 
 Everything goes to stderr, so that stdout holds results only. rich draws the bar where it is installed and stderr is a
-terminal; otherwise a line every ten seconds says how far things are.
+terminal; a notebook has an output for it; otherwise a line every ten seconds says how far things are.
 """
 
 import sys
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from console.notebook import Output, drawn_bar, in_notebook
 from console.wording import printable
 
 QUIET_SECONDS = 2.0
@@ -60,24 +61,34 @@ class _Progress:
         self._started = False
         self._rich: Any = None
         self._task: Any = None
+        self._output: Output | None = None  # of a notebook
 
     def advance(self, number: int) -> None:
         self._done += number
         if self._rich is not None:
             self._rich.update(self._task, completed=self._done)
+        elif self._output is not None:
+            self._output.show(self._in_words())
         elif time.monotonic() >= self._next_line:
             self._show()
 
     def _show(self) -> None:
         if not self._started:
             self._started = True
-            self._rich = _rich_bar(self._unit)
+            self._output = Output() if in_notebook() else None
+            self._rich = None if self._output else _rich_bar(self._unit)
+        if self._output is not None:
+            return self._output.show(self._in_words())
         if self._rich is not None:
             self._rich.start()
             self._task = self._rich.add_task(self._description, total=self._total, completed=self._done)
             return
         self._next_line = time.monotonic() + LINE_SECONDS
         say(f"{self._description}: {self._so_far()}")
+
+    def _in_words(self) -> str:
+        bar = drawn_bar(self._done / self._total) + " " if self._total else ""
+        return f"{bar}{self._description}: {self._so_far()}"
 
     def _so_far(self) -> str:
         if self._total is None:
@@ -86,6 +97,8 @@ class _Progress:
         return f"{done} of {amount(self._total, self._unit)}"
 
     def close(self) -> None:
+        if self._output is not None:
+            self._output.show(self._in_words(), last=True)
         if self._rich is not None:
             self._rich.stop()
 

@@ -17,7 +17,8 @@ from console.errors import UsageError
 RUN, LEDGER, IMAGES = "run.json", "ledger.jsonl", "images.json"
 TABLES = tuple(f"{name}.parquet" for name in ("records", "finals", "predictions", "best", "schedule", "comparison"))
 FILES = (RUN, LEDGER, IMAGES, ".reserve", ".workers", "study.journal", "comparison.md", *TABLES)
-DEEP = ("checkpoints", "predictions", "log")  # folders in which everything is ours
+TRACKED = "tracked"  # what was sent to trackers
+DEEP = ("checkpoints", "predictions", "log", TRACKED)  # folders in which everything is ours
 FOLDERS = (*DEEP, ".ray", "tensorboard", "confirm", "promoted")
 OWN = frozenset((*FILES, *FOLDERS))
 

@@ -1,31 +1,33 @@
 """Searches and head-to-heads: what was asked, planned; who proposes trials; what runs them; what a person sees meanwhile.
 
-Each command is a module with a `main` (run, compare, divide, dashboard, export, replay, status). For other programs there
-are the two that train, as functions: they take the command's options, leave a run folder, and return its exit status. A
-name is loaded when it is first asked for: importing `search` loads neither torch nor Ray.
+From Python: `search(space=..., data=...)` and `compare(strategies=...)` run one and return it, `open_run(path)` reads what
+is there. Each command is a module with a `main` (run, compare, divide, dashboard, export, replay, status). A name is loaded
+when it is first asked for: importing `search` loads neither torch nor Ray.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.head_to_head import compare as run_comparison
+    from analysis.run import Run, Runs, open_run
+    from search.from_python import compare, search
     from search.options import CompareOptions, SearchOptions
-    from search.session import search as run_search
 
-__all__ = ["CompareOptions", "SearchOptions", "run_comparison", "run_search"]
+__all__ = ["CompareOptions", "Run", "Runs", "SearchOptions", "compare", "open_run", "search"]
 
-# `search.compare` is the module of a command, so the functions have names of their own
 _PLACES = {
-    "CompareOptions": ("search.options", "CompareOptions"),
-    "SearchOptions": ("search.options", "SearchOptions"),
-    "run_comparison": ("search.head_to_head", "compare"),
-    "run_search": ("search.session", "search"),
+    "CompareOptions": "search.options",
+    "Run": "analysis.run",
+    "Runs": "analysis.run",
+    "SearchOptions": "search.options",
+    "open_run": "analysis.run",
+    "search": "search.from_python",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "compare":  # the module of the command, which can be called
+        return import_module("search.compare")
     if name not in _PLACES:
         raise AttributeError(f"module 'search' has no attribute '{name}'")
-    module, own_name = _PLACES[name]
-    return getattr(import_module(module), own_name)
+    return getattr(import_module(_PLACES[name]), name)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from console import arguments
@@ -28,6 +29,17 @@ def _compare(given: dict[str, Any], resume: bool) -> int:
     options = options_of(CompareOptions, given, "head_to_head") if resume else arguments.read(CompareOptions, given)
     return compare(options, resume)
 
+
+class _Callable(ModuleType):
+    """A package has one attribute of a name: `search.compare` is this module, and from Python the function of that name."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from search.from_python import compare
+
+        return compare(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 if __name__ == "__main__":
     sys.exit(main())

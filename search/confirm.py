@@ -62,7 +62,8 @@ def confirm(plan: Plan, searched: Campaign) -> Confirmation:
     seeds = range(first, first + plan.options.confirm_seeds)
     own = _plan_of_confirmation(plan)
     print(f"\nConfirming {many(len(chosen), 'config')} on {many(len(seeds), 'fresh seed')}.", flush=True)
-    campaign, interrupted = train_again(own, plan, chosen, seeds, searched.deadline, {"verdict": verdict.row()})
+    campaign, interrupted = train_again(own, plan, chosen, seeds, searched.deadline,
+                                        {"verdict": verdict.row(), "command": searched.history.run["command"]})  # fmt: skip
     if not (interrupted or campaign.broken):
         open_tests(own, campaign)
     campaign.ledger.close()
@@ -79,7 +80,7 @@ def train_again(
     `more` goes into its run.json.
     """
     queue = HeadToHead([contestant(trial, plan) for trial in chosen], own.setting, seeds, Budget())
-    about = describe(own, "search.run", "head_to_head") | more
+    about = describe(own, kind="head_to_head") | more
     about |= {"compare": {"strategies": ",".join(map(str, queue.arms)), "seeds": len(seeds)}}
     terminal = Terminal(queue.samples, own.setting.epochs)
     campaign = open_campaign(
@@ -124,7 +125,7 @@ def _plan_of_confirmation(plan: Plan) -> Plan:
     """The same data, network and machine; nothing is stopped early, and other images are tested."""
     spared = None if plan.setting.split else plan.setting.seed
     options = plan.options.model_copy(
-        update={"scheduler": NONE.name, "dashboard": False, "name": f"{plan.options.name}-{CONFIRM}"}
+        update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": f"{plan.options.name}-{CONFIRM}"}
     )
     setting = plan.setting.model_copy(update={"spared_seed": spared})
     return replace(plan, options=options, setting=setting, folder=plan.folder / CONFIRM)

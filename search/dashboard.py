@@ -4,10 +4,9 @@ import contextlib
 import logging
 import os
 import sys
-import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from console.errors import UsageError
 from console.signals import ended_by_signals
 from records.follow import LedgerFollower
 from search.views import serving
+from search.views.attached import asked_to_stop
 from search.views.optuna_study import StudyMirror
+from search.views.own_place import own_place
 from search.views.tensorboard import EventFiles, launch
 
 STUDY_PORT, TENSORBOARD_PORT = 8080, 6006  # the first that are tried
@@ -39,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.attached:
         with contextlib.suppress(AttributeError, OSError):
             os.nice(5)  # the trials come first
-    return guarded(lambda: _show(asked.run, asked.port, _asked_to_stop(asked.attached)))
+    return guarded(lambda: _show(asked.run, asked.port, asked_to_stop(asked.attached)))
 
 
 def _show(folder: Path, port: int, stopped: threading.Event) -> int:
@@ -127,49 +128,6 @@ def open_tensorboard(follower: LedgerFollower, place: Path) -> Callable[[], None
     files.update(follower.history)
     _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
     return lambda: files.update(follower.history)
-
-
-@contextlib.contextmanager
-def own_place(folder: Path) -> Iterator[Path]:
-    """Where what is derived from the run is written: the run folder, for one process at a time.
-
-    A second one, or one that may not write there, takes a temporary folder. The lock goes with the process, however
-    that ends.
-    """
-    try:
-        import fcntl  # not on Windows
-
-        held = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):  # Windows
-        yield folder
-        return
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        mine = os.access(folder, os.W_OK)
-    except OSError:
-        mine = False
-    try:
-        if mine:
-            yield folder
-        else:
-            with tempfile.TemporaryDirectory(prefix="curriculum-tune-", ignore_cleanup_errors=True) as other:
-                yield Path(other)
-    finally:
-        os.close(held)
-
-
-def _asked_to_stop(attached: bool) -> threading.Event:
-    """An event for whoever wants the pages closed; when attached, for the end of the process that started us."""
-    stopped = threading.Event()
-    if attached:
-
-        def wait() -> None:
-            with contextlib.suppress(OSError, ValueError):
-                os.read(sys.stdin.fileno(), 1)  # nothing is ever written: this returns when the other end is closed
-            stopped.set()
-
-        threading.Thread(target=wait, daemon=True).start()
-    return stopped
 
 
 def _say(text: str) -> None:

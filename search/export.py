@@ -1,10 +1,11 @@
-"""python -m search.export RUN ...: write runs' tables again from their ledgers, or their best configs as one table."""
+"""python -m search.export RUN ...: write runs' tables again, their best configs as one table, or a network."""
 
 import csv
 import io
 import json
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from records.outputs import FORMULAS, check_file, written
 from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
+MODELS = {"onnx": ".onnx", "torchscript": ".pt"}  # of a network; written by search/export_model.py
+KINDS = (*FORMATS, *MODELS)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,12 +38,18 @@ def main(words: Sequence[str] | None = None) -> int:
         action="store_true",
         help="only those that no other beats in what was picked by (accuracy) and seconds",
     )
-    parser.add_argument("--format", metavar="|".join(FORMATS), help="of --out (by its ending, else parquet)")
+    parser.add_argument("--format", metavar="|".join(KINDS), help="of --out (by its ending, else parquet)")
     parser.add_argument(
         "--out", type=path_here, metavar="FILE", help="where the best configs go; without it, each run's tables"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--trial", type=int, metavar="N", help="onnx, torchscript: whose network (the best kept)")
+    parser.add_argument(
+        "--images", type=path_here, metavar="FOLDER", help="onnx, torchscript: checked on these (the run's own)"
+    )
     asked = parser.parse_args(words)
+    if is_model(asked.format, asked.out):
+        return guarded(lambda: _model(asked))
     return guarded(
         lambda: export(
             named_once(asked.runs),
@@ -52,6 +61,22 @@ def main(words: Sequence[str] | None = None) -> int:
             asked.overwrite,
         )
     )
+
+
+def is_model(kind: str | None, out: Path | None) -> bool:
+    """Whether a network is to be written, and no table."""
+    return kind in MODELS or (kind is None and out is not None and out.suffix.lower() in MODELS.values())
+
+
+def _model(asked: Namespace) -> int:
+    """Write one network. Raises UsageError."""
+    from search.export_model import export_model  # loads torch, and tables need none
+
+    if asked.out is None or len(asked.runs) != 1 or asked.top is not None or asked.per_strategy or asked.pareto:
+        raise UsageError(f"--format {asked.format} writes one network of one run: name one RUN and --out FILE, and leave "
+                         f"--top, --per-strategy and --pareto.")  # fmt: skip
+    kind = asked.format or next(kind for kind, ending in MODELS.items() if ending == asked.out.suffix.lower())
+    return export_model(asked.runs[0], kind, asked.out, asked.trial, asked.overwrite, asked.images)
 
 
 def export(
@@ -105,7 +130,7 @@ def _format(kind: str | None, out: Path | None) -> str:
         ending = out.suffix.removeprefix(".").lower() if out else ""
         return ending if ending in FORMATS else "parquet"
     if kind not in FORMATS:
-        raise unknown("format", kind, FORMATS)
+        raise unknown("format", kind, KINDS)
     if out is None:
         raise UsageError("--format is of the table that --out names; the tables of a run folder are always parquet.")
     return kind

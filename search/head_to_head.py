@@ -17,7 +17,6 @@ from search.options import CompareOptions, RunOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
-from search.planning.names import check_weights
 from search.planning.plan import Plan, make_plan
 from search.planning.run_json import describe
 from search.planning.seen_images import refuse_seen_images
@@ -26,18 +25,23 @@ from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
 from search.testing import open_tests
+from search.views.attached import trackers
 from search.views.terminal import Terminal
 from spaces.arm import Arm
 from spaces.setting import MOST_MARKS, MOST_SECONDS, MOST_UPDATES, Setting
 from spaces.trial import check_task
+from trainables.checks import check_weights
 from trainables.curricula.batches import updates_of
 from trainables.networks.sides import check_sides
 from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
 
 
-def compare(options: CompareOptions, resumes: bool = False) -> int:
-    """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts."""
+def compare(options: CompareOptions, resumes: bool = False, command: str = "") -> int:
+    """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts.
+
+    `command`: what repeats it; else that of this process.
+    """
     started, limit = time.monotonic(), parse_duration(options.time_budget)
     asked_budget = parse_budget(options.budget)
     configs = _configs(options.configs)
@@ -56,7 +60,7 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
     print(_headline(plan, queue, verdict, seeds), flush=True)
-    about = describe(plan, "search.compare", "head_to_head")
+    about = describe(plan, command, "head_to_head")
     about |= {"compare": options.model_dump(), "verdict": verdict.row(), "budget": budget.row()}
     keep = len(contestants) * most_seeds(options)  # every network, until test has been opened for it
     terminal = Terminal(queue.samples, options.epochs)
@@ -73,9 +77,10 @@ def compare(options: CompareOptions, resumes: bool = False) -> int:
         plan.options.concurrent or 1,
         lambda: open_tests(plan, campaign),
     )
-    with terminal:
-        interrupted = execute(plan, campaign, rounds.more)
-    return _finish(plan, campaign, queue, verdict, interrupted, started)
+    with trackers(plan.folder, options.track, terminal.say):
+        with terminal:
+            interrupted = execute(plan, campaign, rounds.more)
+        return _finish(plan, campaign, queue, verdict, interrupted, started)
 
 
 def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:
@@ -182,9 +187,14 @@ def _as_search(options: CompareOptions, contestants: list[Contestant]) -> Search
     samples = len(contestants) * options.seeds
     shared = options.model_dump(exclude=set(CompareOptions.model_fields) - set(RunOptions.model_fields))
     shared["keep"] = samples  # every network of a round is kept until test has been opened for it
-    shared["name"] = options.name or f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
+    shared["name"] = options.name or default_name()
     space = (pretrained or contestants)[0].arm.strategy
     return SearchOptions(**shared, space=space, samples=samples, anchors="none", scheduler="none")
+
+
+def default_name() -> str:
+    """Of a head-to-head that was given none."""
+    return f"compare-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _check_weights(contestants: list[Contestant]) -> None:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from console.arguments import HERE, PATH, OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
+from search.tracking.trackers import TRACKERS
 from spaces.setting import MOST_EPOCHS, MOST_MARKS
 from trainables.metrics import OBJECTIVES
 
@@ -86,6 +87,9 @@ class RunOptions(BaseModel):
     max_failures: int = Field(0, ge=0, le=1000, description="times a trial whose worker was lost is started again")
     keep: int = Field(3, ge=1, le=MOST_TRIALS, description="best trials whose networks are kept")
     dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
+    track: tuple[Annotated[str, OneOf(TRACKERS)], ...] = Field(
+        (), description="send configs, curves and files there while it runs; repeatable; search.track sends them later"
+    )
     plugin: tuple[str, ...] = Field((), description="modules that declare more of what has a name")
     out: Annotated[str, HERE] = Field("runs", description="folder for run folders")
     name: str | None = Field(None, description="name of the run folder (space, data and time)")

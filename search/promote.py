@@ -73,7 +73,8 @@ def promote(plan: Plan, searched: Campaign) -> Promotion:
     chosen = choose(searched, plan.options.promote)
     print(f"\nPromoting {many(len(chosen), 'config')} from {plan.setting.image_size} to {own.setting.image_size} px.",
           flush=True)  # fmt: skip
-    campaign, interrupted = train_again(own, plan, chosen, [own.setting.seed], searched.deadline, {})
+    campaign, interrupted = train_again(own, plan, chosen, [own.setting.seed], searched.deadline,
+                                        {"command": searched.history.run["command"]})  # fmt: skip
     ready = not (interrupted or campaign.broken)
     judged = open_test(own, campaign) if ready and own.setting.protocol == "holdout" else []
     campaign.ledger.close()
@@ -88,7 +89,7 @@ def _plan_of_promotion(plan: Plan) -> Plan:
     assert plan.options.promote_size
     name = f"{plan.options.name}-{PROMOTED}"
     own = at_size(plan, plan.options.promote_size)
-    options = own.options.model_copy(update={"scheduler": NONE.name, "dashboard": False, "name": name})
+    options = own.options.model_copy(update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": name})
     return replace(own, options=options, folder=plan.folder / PROMOTED)
 
 

@@ -22,13 +22,18 @@ from search.running import execute, open_campaign, resume_line, write_tables
 from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
+from search.views.attached import trackers
 from search.views.terminal import Terminal
+from search.whole import complete_kept
 from trainables.metrics import get_metric
 from trainables.networks.engine import bf16_is_fast, gpus_here
 
 
-def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> int:
-    """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts."""
+def search(options: SearchOptions, dry: bool = False, resumes: bool = False, command: str = "") -> int:
+    """Run a search and leave its run folder. Returns the exit status; raises UsageError before anything starts.
+
+    `command`: what repeats it; else that of this process.
+    """
     budget = parse_duration(options.time_budget)
     check_confirm(options)
     check_promote(options)
@@ -52,15 +57,16 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False) -> 
     )
     terminal = Terminal(plan.options.samples, plan.setting.epochs)
     deadline = budget and started + budget
-    about = describe(plan) | earlier.row()
+    about = describe(plan, command) | earlier.row()
     campaign = open_campaign(
         plan, about, resumes, lambda: Campaign(plan.folder, about, proposer, options.keep, deadline, terminal)
     )
     campaign.prunes = get_scheduler(plan.options.scheduler or NONE.name).of_front
     campaign.stop = NoiseStop(plan.folder, plan.options.samples) if options.stop_when == "noise" else None
-    with terminal:
-        interrupted = execute(plan, campaign)
-    return _finish(plan, campaign, interrupted, started)
+    with trackers(plan.folder, options.track, terminal.say):
+        with terminal:
+            interrupted = execute(plan, campaign)
+        return _finish(plan, campaign, interrupted, started)
 
 
 def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -> int:
@@ -71,6 +77,8 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     judged = open_test(plan, campaign) if holdout and whole and not (interrupted or promoted) else []
     campaign.ledger.close()
     tables = not campaign.broken and write_tables(plan)
+    if whole and not interrupted:
+        complete_kept(campaign)
     print(summary(plan, campaign, judged, time.monotonic() - started, found))
     if promoted:
         print("\n".join(promoted_lines(campaign, promoted)))

@@ -12,6 +12,7 @@ from optuna.distributions import (
 from pydantic import ValidationError
 
 from console.errors import UsageError, unknown
+from spaces.ray_domains import from_domain, to_domain
 from spaces.trial import TrialConfig
 
 
@@ -90,6 +91,24 @@ class Space:
         """Whether a fixed field differs from the anchor's and has an effect there."""
         values = self.anchor_values(anchor)
         return any(values[name] != value and self.matters(name, values) for name, value in self.fixed.items())
+
+    def to_tune(self) -> dict[str, Any]:
+        """The space as Ray Tune's `param_space`: a domain for each searched field, its value for each fixed one.
+
+        Fields that mean something beside another's value alone are simply all there: one without effect changes nothing.
+        Raises UsageError for a range that Ray Tune has no domain for. Needs Ray.
+        """
+        return {name: to_domain(name, each) for name, each in self.search.items()} | self.fixed
+
+    def from_tune(self, param_space: dict[str, Any]) -> "Space":
+        """The space that searches the domains of a `param_space`, and nothing else; its constants are fixed.
+
+        Raises UsageError for a field that the strategy has not, a value that is not legal, and for a domain that is no
+        range or choice (a normal distribution, a function). Needs Ray.
+        """
+        searched = {name: each for name, value in param_space.items() if (each := from_domain(name, value)) is not None}
+        fixed = {name: value for name, value in param_space.items() if name not in searched}
+        return replace(self, search={}, fixed={}).with_search(searched).with_fixed(fixed)
 
     @property
     def mutable(self) -> tuple[str, ...]:

@@ -156,7 +156,7 @@ def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[E
         if config.on_features:
             features = _features(FeaturesKey.of(setting, config), torch.get_num_threads())
             charged = charged + _cost_of(features, load_data(setting)[1].train)
-            return FeatureEngine(network, features.values, data.labels, config, setting.device, data.targets), charged
+            return FeatureEngine(network, features, data.labels, config, setting.device, data.targets), charged
     engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return engine, charged
 

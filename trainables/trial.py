@@ -12,6 +12,9 @@ from pathlib import Path
 
 import torch
 
+import trainables.checkpoint as checkpoint
+import trainables.loop as loop
+import trainables.preparation as preparation
 from console.errors import UsageError
 from console.progress import say
 from records.epoch import EpochRecord, Objective
@@ -20,13 +23,13 @@ from records.folder import best_weights, last_checkpoint, predictions_file, remo
 from records.tables import recorded_epochs
 from spaces.setting import Setting
 from spaces.trial import TrialConfig, check_task
-from trainables import checkpoint, loop, preparation
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState
 from trainables.machine import use_threads
 from trainables.networks.architecture import State
 from trainables.networks.outcomes import Evaluation
+from trainables.portable.describe import about_kept
 from trainables.preparation import load_data, make_engine
 from trainables.rates import rate_rule
 from trainables.strategies import make_curriculum
@@ -209,9 +212,12 @@ class Trial:
     def _keep_best(self) -> None:
         assert self.folder and self.state.best
         weights = _arrays(self.state.engine.weights() if self.state.kept is None else self.state.kept)
-        best, about = best_weights(self.folder, self.number), self.setting.model_dump_json()
-        write_arrays(best, weights, about, record=json.dumps(self.state.best.row()))
-        write_predictions(self.folder, self, self.state.eval_split, self.state.best.epoch)
+        best, setting, record = best_weights(self.folder, self.number), self.setting, self.state.best
+        about = about_kept(
+            self.folder, self.number, setting, self.state.config, self.data, self.state.engine, record
+        )  # whoever has the file alone can use it
+        write_arrays(best, weights, setting.model_dump_json(), record=json.dumps(record.row()), model=about.text())
+        write_predictions(self.folder, self, self.state.eval_split, record.epoch)
 
 
 def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None) -> None:

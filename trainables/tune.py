@@ -21,6 +21,7 @@ from records.files import is_full_or_readonly
 from records.folder import last_checkpoint, trial_folder
 from records.locks import hold_as_worker
 from spaces.setting import Setting
+from spaces.space import make_config
 from trainables.networks.engine import gpus_here
 from trainables.strategies import get_strategy
 from trainables.trial import Trial, peak_memory_mb, reason_of
@@ -46,8 +47,57 @@ def placement() -> dict[str, Any]:
     return {"host": socket.gethostname(), "node": node, "gpus": gpus, "threads": torch.get_num_threads()}
 
 
-class StrategyTrainable(tune.Trainable):
-    """One trial of any strategy. Config: `number`, `folder` (the run's), `setting` and `config` as JSON texts.
+class TrialTrainable(tune.Trainable):
+    """A trial as Ray steps, saves and loads it. What is below says what it is set up with and what a result holds."""
+
+    trial: Trial
+    records: Iterator[EpochRecord]  # what `step` has still to tell
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """A reused process starts its next trial."""
+        self.setup(new_config)
+        return True
+
+    def begin(self, setting: Setting, values: dict[str, Any], number: int, folder: Path) -> None:
+        """Make the trial `number` of the run in `folder`, before its first epoch. Raises UsageError."""
+        load_plugins(setting.plugins)
+        if setting.device == "cuda" and not gpus_here():
+            raise UsageError(
+                f"Ray gave this trial GPU {','.join(placement()['gpus']) or 'none'} of {socket.gethostname()}, and torch "
+                f"{torch.__version__} there sees none; install a torch with CUDA there, or pass --gpus-per-trial 0."
+            )
+        config = make_config(get_strategy(setting.strategy).config, values)
+        self.trial = Trial(setting, config, number, folder)
+        self.records = self.trial.records()
+
+    def step(self) -> dict[str, Any]:
+        """Train an epoch."""
+        return self.result(self.next_record())
+
+    def next_record(self) -> EpochRecord | None:
+        """The record of the next epoch; None where the trial is over."""
+        return next(self.records, None)
+
+    def result(self, record: EpochRecord | None) -> dict[str, Any]:
+        """What Ray is told of an epoch."""
+        raise NotImplementedError
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Everything that is needed to go on."""
+        self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
+
+    def load_checkpoint(self, checkpoint_dir: Any) -> None:
+        """Go on from what was saved. Ray declares a dict and passes the path of the folder that was saved into."""
+        self.take_up(Path(checkpoint_dir) / CHECKPOINT)
+        self.records = self.trial.records()
+
+    def take_up(self, checkpoint: Path) -> None:
+        """Put a saved state into the trial."""
+        raise NotImplementedError
+
+
+class StrategyTrainable(TrialTrainable):
+    """A trial of our own searches. Config: `number`, `folder` (the run's), `setting` and `config` as JSON texts.
 
     `pauses`: its checkpoints are those of the run folder, so that a paused trial outlives its search.
 
@@ -57,9 +107,6 @@ class StrategyTrainable(tune.Trainable):
     A failure of the trial itself is a result (`failed`, `traceback`), not an exception: it would fail again, so Ray
     must not retry it. What Ray sees fail is a lost worker.
     """
-
-    trial: Trial
-    records: Iterator[EpochRecord]
 
     def setup(self, config: dict[str, Any]) -> None:
         self.number, self.folder = config["number"], Path(config["folder"])
@@ -73,18 +120,12 @@ class StrategyTrainable(tune.Trainable):
             if "failed" in config:  # by losing its workers, more often than it may
                 raise LostWorker(config["failed"])
             values = json.loads(config["config"]) | self.fields
-            self._begin(Setting.model_validate_json(config["setting"]), values)
+            self._take_place(Setting.model_validate_json(config["setting"]), values)
         except Exception as error:
             self._fail(error)
         self.placed: dict[str, Any] = {"placed": placement()}
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """A reused process starts its next trial."""
-        self.setup(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        record = None if self.failure else self._next()
+    def result(self, record: EpochRecord | None) -> dict[str, Any]:
         if record is None:  # Ray wants its metrics in every result
             scores = dict.fromkeys(("best_score", "score"), self.objective.before_any)
             nothing = {"images": 0, "passes": 0.0, "epoch": 0}
@@ -105,31 +146,24 @@ class StrategyTrainable(tune.Trainable):
         }
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Ray wants a file in its own folder, whatever it says."""
+        """Of a trial that pauses, a file that says where its checkpoint is: Ray wants one in its own folder."""
         if self.pauses:
             self.trial.save(last_checkpoint(self.folder, self.number))
             return (Path(checkpoint_dir) / IN_RUN_FOLDER).touch()
-        self.trial.save(Path(checkpoint_dir) / CHECKPOINT)
+        super().save_checkpoint(checkpoint_dir)
 
     def load_checkpoint(self, checkpoint_dir: Any) -> None:
-        """Ray declares a dict and passes the path of the folder that was saved into.
+        """A trial that pauses has taken up its checkpoint in the run folder already, when it was set up."""
+        if not self.pauses:
+            super().load_checkpoint(checkpoint_dir)
 
-        A trial that pauses has taken up its checkpoint in the run folder already, when it was set up.
-        """
-        if self.pauses:
-            return
-        self.trial.take_over(Path(checkpoint_dir) / CHECKPOINT)
-        self.records = self.trial.records()
+    def take_up(self, checkpoint: Path) -> None:
+        self.trial.take_over(checkpoint)
 
-    def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
-        load_plugins(setting.plugins)
-        if setting.device == "cuda" and not gpus_here():
-            raise UsageError(
-                f"Ray gave this trial GPU {','.join(placement()['gpus']) or 'none'} of {socket.gethostname()}, and torch "
-                f"{torch.__version__} there sees none; install a torch with CUDA there, or pass --gpus-per-trial 0."
-            )
+    def _take_place(self, setting: Setting, values: dict[str, Any]) -> None:
+        """Begin, or go on where an earlier process of the same trial came to."""
         started_before = trial_folder(self.folder, self.number).exists()
-        self.trial = Trial(setting, get_strategy(setting.strategy).config(**values), self.number, self.folder)
+        self.begin(setting, values, self.number, self.folder)
         if self.fields:
             self.trial.member = json.dumps({"config": values, "donor": self.donor})
         told_again = self.trial.resume() if started_before else []  # by a lost worker, or in a search that was killed
@@ -147,9 +181,10 @@ class StrategyTrainable(tune.Trainable):
         fresh = self.donor is not None and epoch == self.donor[1] + 1
         return {"member": Member(self.fields, (self.donor[0], self.donor[1]) if self.donor and fresh else None)}
 
-    def _next(self) -> EpochRecord | None:
+    def next_record(self) -> EpochRecord | None:
+        """None also where the trial has failed: that is a result."""
         try:
-            return next(self.records, None)
+            return None if self.failure else super().next_record()
         except Exception as error:
             self._fail(error)
             return None

@@ -16,6 +16,7 @@ from typing import Any
 from console.errors import UsageError
 from search.executors.ray_environment import OF_A_PRIVATE_ONE
 
+SCRIPT = Path(__file__).with_name("ray_node.py")
 START_SECONDS = 150.0  # Ray's own patience is 60 s at each of its steps; after this a start is given up
 STARTS = 2  # a machine that was starved at the first may not be at the second
 STOP_SECONDS = 15.0
@@ -38,11 +39,10 @@ class Node:
         """`wanted`: what `ray.init` is told. Raises NotStarted."""
         folder.mkdir()
         self.words = folder / "said.txt"  # on its standard error, stack traces included
-        script = Path(__file__).with_name("ray_node.py")
         with self.words.open("wb") as said:
             # -P: the folder of the script is none to import from; a session of its own: Ctrl-C is for the search
             self.process = subprocess.Popen(
-                [sys.executable, "-P", str(script), json.dumps(wanted | {"_temp_dir": str(folder)})],
+                [sys.executable, "-P", str(SCRIPT), json.dumps(wanted | {"_temp_dir": str(folder)})],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, start_new_session=True, env=_environment(),
             )  # fmt: skip
         try:

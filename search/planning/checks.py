@@ -6,6 +6,7 @@ from pathlib import Path
 from console.errors import UsageError
 from search.dashboard import not_installed
 from search.options import RunOptions
+from search.tracking.trackers import get_tracker
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting
 from trainables.data.sources import Survey, is_embedded, survey
 from trainables.data.splits import check_split_file
@@ -16,11 +17,13 @@ from trainables.strategies import get_strategy
 
 
 def check_installed(options: RunOptions) -> None:
-    """Raises UsageError where Ray or the dashboards were asked for and are not there."""
+    """Raises UsageError where Ray, the dashboards or a tracker were asked for and are not there."""
     if options.executor == "ray" and find_spec("ray") is None:
         raise UsageError("Ray is not installed here; pass --executor local, or install ray[tune].")
     if options.dashboard:
         not_installed()  # raises where none is
+    for name in options.track:
+        get_tracker(name)
 
 
 def check_weights_of(setting: Setting) -> None:

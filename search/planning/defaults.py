@@ -12,14 +12,10 @@ from search.options import SearchOptions
 from search.proposers.samplers import Sampler, get_sampler
 from search.racing.topk import how_many
 from search.schedulers import ASHA, FRONT, NONE, SCHEDULERS, Scheduler, get_scheduler
-from trainables.data.folder import is_division
-from trainables.data.parts import BY_SEED, FOLDERS
-from trainables.data.sources import check_official, has_parts, is_embedded
-from trainables.data.splits import official_partition
+from trainables.checks import check_random_start, check_split
+from trainables.defaults import OPEN, chosen
 from trainables.machine import cores
 from trainables.networks.engine import gpus_here
-from trainables.networks.models import default_size
-from trainables.strategies import get_strategy
 
 LONGEST_NAME = 200  # bytes: file systems take 255, and reports and temporary files add to it
 
@@ -29,7 +25,6 @@ def complete(options: SearchOptions) -> SearchOptions:
     if options.address == "local":  # Ray's own word for a private one: how a run leaves a cluster on --resume
         options = options.model_copy(update={"address": None})
     refuse_share(options.gpus_per_trial or 0.0)
-    drawn = is_embedded(options.data)
     here = cores()
     local = options.executor == "local"
     nodes = _nodes(options, here)
@@ -37,13 +32,8 @@ def complete(options: SearchOptions) -> SearchOptions:
     gpus, cpus, at_once = share_out(
         nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
     )
-    model = options.model or ("small_cnn" if drawn else "resnet18")
-    chosen = {
-        "image_size": options.image_size or default_size(model, 64 if drawn else 256),
-        "model": model,
-        "weights": options.weights or _default_weights(options, drawn),
-        "difficulty": options.difficulty or _default_difficulty(options.data, drawn),
-        "split": options.split or (FOLDERS if has_parts(options.data) else None),
+    made = {
+        **chosen(options.space, options.data, {name: getattr(options, name) for name in OPEN}, options.train),
         "scheduler": options.scheduler or _default_scheduler(options),
         "topk": options.topk or how_many(options.samples),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
@@ -51,20 +41,13 @@ def complete(options: SearchOptions) -> SearchOptions:
         "gpus_per_trial": gpus,
         "cpus_per_trial": cpus,
         "configs": options.configs and str(Path(options.configs).absolute()),
-        "name": options.name or _default_name(options),
+        "name": options.name or default_name(options),
     }
-    done = options.model_copy(update=chosen)
+    done = options.model_copy(update=made)
     _check(done, here)
     if options.address:
         refuse_impossible(nodes, cpus, gpus, options.address)
     return done
-
-
-def _default_weights(options: SearchOptions, drawn: bool) -> str:
-    strategy = get_strategy(options.space)
-    if strategy.starts_from == "random":
-        return "none"
-    return "imagenet" if not drawn else "textures" if (options.train or strategy.trains) == "head" else "none"
 
 
 def _default_scheduler(options: SearchOptions) -> str:
@@ -73,11 +56,6 @@ def _default_scheduler(options: SearchOptions) -> str:
         return FRONT.name
     stops = options.executor == "ray" and get_sampler(options.sampler).objectives == 1
     return ASHA.name if stops else NONE.name
-
-
-def _default_difficulty(data: str, drawn: bool) -> str:
-    """What is known already: how hard drawn images are, or a folder that is divided."""
-    return "true" if drawn else data if is_division(Path(data).expanduser()) else "head"
 
 
 def _nodes(options: SearchOptions, here: int) -> list[Node]:
@@ -92,7 +70,8 @@ def _nodes(options: SearchOptions, here: int) -> list[Node]:
     return survey(options.address)
 
 
-def _default_name(options: SearchOptions) -> str:
+def default_name(options: SearchOptions) -> str:
+    """Of a search that was given none: its space, data and time."""
     data = re.sub(r"\W+", "-", Path(options.data).name).strip("-")
     return f"{options.space}-{data}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
 
@@ -107,10 +86,7 @@ def _check(options: SearchOptions, here: int) -> None:
         )
     if not options.address and (options.cpus_per_trial or 1) > here:
         raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {here}; ask for at most that.")
-    if get_strategy(options.space).starts_from == "random" and options.weights != "none":
-        raise UsageError(
-            f"{options.space} starts from random weights; drop --weights {options.weights}, or take finetune."
-        )
+    check_random_start(options.space, options.weights)
     if options.executor == "local" and (options.concurrent or 1) > 1:
         raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
     if options.executor == "local" and stops and scheduler.rule is None:
@@ -144,24 +120,6 @@ def check_name(name: str) -> None:
         raise UsageError(f"--name must be letters, digits, '-', '_' and '.'; got {shortened(repr(name))}.")
     if len(name.encode()) > LONGEST_NAME:
         raise UsageError(f"--name takes at most {LONGEST_NAME} bytes; got one of {len(name.encode())}.")
-
-
-def check_split(split: str | None, data: str) -> None:
-    """Raises UsageError for a --split that these data cannot have; what is in a file shows later."""
-    if split is None or split == BY_SEED:
-        return
-    if split == FOLDERS:
-        if not has_parts(data):
-            raise UsageError(
-                f"--split folders is for data that come as train/ and test/, and {data} do not; leave it out."
-            )
-    elif official_partition(split) is not None:
-        check_official(data)
-    elif not Path(split).is_file():
-        raise UsageError(
-            f"No split file at {split}; --split wants a CSV with columns path,split, or official:1 to official:10, folders "
-            f"or seed."
-        )
 
 
 def parse_duration(text: str | None) -> float | None:

@@ -31,7 +31,11 @@ def peak_bytes(options: SearchOptions, anchors: int, network: Network, judged: i
     per_class = 5 if options.task == "multi_label" else 4  # a probability, and whether the label applies
     predictions = options.samples * judged * (per_class * network.head.out_features + 32)
     records = 2 * RECORD_BYTES * options.samples * options.epochs
-    return kept * best + at_once * (best + 2 * checkpoint) + waiting + 2 * predictions + records
+    training = kept * best + at_once * (best + 2 * checkpoint) + waiting
+    # heads that a search keeps become whole networks when it is over; a head-to-head keeps all, and as they are
+    completed = options.keep + anchors + 1 if head and options.keep < options.samples else 0
+    afterwards = min(completed, options.samples + 1) * whole
+    return max(training, afterwards) + 2 * predictions + records
 
 
 def _bytes(module: object) -> int:

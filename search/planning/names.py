@@ -1,19 +1,15 @@
 """Every name that was asked for exists, or is refused before data are touched: all of them in one place."""
 
-from pathlib import Path
-
-from console.errors import UsageError, unknown
 from search.options import SearchOptions
 from search.planning.space import choose_anchors
 from search.proposers.samplers import get_sampler
 from search.schedulers import get_scheduler
 from spaces.registry import get_space
-from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
 from spaces.space import Space, ends
+from trainables.checks import check_difficulty, check_metric, check_weights
 from trainables.data.sources import SMALLEST_SIZE, Asked, check
-from trainables.metrics import OBJECTIVES, has_figure
 from trainables.networks.kept import Kept, check_kept
-from trainables.networks.models import check_model, get_architecture, read_state
+from trainables.networks.models import check_model, get_architecture
 from trainables.networks.sides import check_sides
 
 
@@ -50,34 +46,3 @@ def check_data(options: SearchOptions) -> None:
     size = SMALLEST_SIZE if options.image_size is None else options.image_size
     several = options.task == "multi_label"
     check(Asked(options.data, size, options.data_root, options.skip_bad_images, several, options.resize))
-
-
-def check_weights(weights: str | None) -> None:
-    """Raises UsageError for what is neither a known word nor a file; what is in the file shows later."""
-    if weights is None or weights in KNOWN_WEIGHTS:
-        return
-    path = Path(weights).absolute()
-    if not path.is_file():
-        read_state(path)  # knows what to say of it, and has nothing to read
-
-
-def check_difficulty(difficulty: str | None) -> None:
-    """Raises UsageError for what is neither a known word nor a file or folder."""
-    if difficulty is None or difficulty in KNOWN_DIFFICULTIES:
-        return
-    if Path(difficulty).is_file() or Path(difficulty).is_dir():  # neither a pipe nor a device
-        return
-    raise UsageError(
-        f"No difficulty file at {Path(difficulty).absolute()}; --difficulty wants {', '.join(KNOWN_DIFFICULTIES)}, a CSV "
-        f"with columns path,difficulty, or a folder with easy/, medium/ and hard/."
-    )
-
-
-def check_metric(metric: str, task: str) -> None:
-    """Raises UsageError where the task has no such figure."""
-    several = task == "multi_label"
-    if metric not in OBJECTIVES:
-        raise unknown("metric", metric, OBJECTIVES)
-    if not has_figure(metric, several):
-        known = ", ".join(name for name in OBJECTIVES if has_figure(name, several))
-        raise UsageError(f"--metric {metric} is no figure of --task {task}; take one of {known}.")

@@ -17,15 +17,19 @@ from search.planning.disk import check_room, peak_bytes
 from search.planning.names import check_names, check_network
 from search.planning.space import grid_samples, make_space
 from search.proposers.samplers import get_sampler
-from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting, absolute_unless
+from spaces.setting import Setting
 from spaces.space import Space
 from trainables.data.dataset import Dataset
-from trainables.data.parts import BY_SEED, FOLDERS
-from trainables.data.sources import Survey, is_file_or_folder, verify
-from trainables.data.splits import Split, official_partition
+from trainables.data.sources import Survey, verify
+from trainables.data.splits import Split
+from trainables.defaults import placed
 from trainables.metrics import OBJECTIVES
 from trainables.networks.models import Network
 from trainables.preparation import asked_of, facts, load_data, make_network, on_this_machine, split_of
+
+# what flags and settings call alike
+SHARED = ("data", "data_root", "split", "train_share", "task", "skip_bad_images", "image_size", "resize", "model",
+          "weights", "difficulty", "protocol", "metric", "seed", "epochs", "precision")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -159,39 +163,12 @@ def _not_there(options: SearchOptions, reason: str | None) -> UsageError:
 
 def make_setting(options: SearchOptions) -> Setting:
     """What all trials share."""
-    weights = options.weights or "none"
     assert options.image_size and options.model and options.cpus_per_trial
     return Setting(
         strategy=options.space,
-        data=_absolute_if_place(options.data),
-        data_root=options.data_root and str(Path(options.data_root).absolute()),
-        split=options.split and _split(options.split),
-        train_share=options.train_share,
-        task=options.task,
-        skip_bad_images=options.skip_bad_images,
-        image_size=options.image_size,
-        resize=options.resize,
-        model=options.model,
-        weights=absolute_unless(weights, KNOWN_WEIGHTS),
-        difficulty=absolute_unless(options.difficulty or "head", KNOWN_DIFFICULTIES),
-        protocol=options.protocol,
-        metric=options.metric,
+        **placed({name: getattr(options, name) for name in SHARED}),
         lower_is_better=not OBJECTIVES[options.metric].higher_is_better,
-        seed=options.seed,
-        epochs=options.epochs,
         device="cuda" if options.gpus_per_trial else "cpu",
         threads=options.cpus_per_trial,
-        precision=options.precision,
         plugins=load_plugins(options.plugin),
     )
-
-
-def _split(text: str) -> str | None:
-    if text in (FOLDERS, BY_SEED):
-        return text if text == FOLDERS else None
-    partition = official_partition(text)
-    return str(Path(text).absolute()) if partition is None else f"official:{partition}"
-
-
-def _absolute_if_place(data: str) -> str:
-    return str(Path(data).expanduser().absolute()) if is_file_or_folder(data) else data

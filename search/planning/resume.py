@@ -15,7 +15,7 @@ from records.folder import read_run
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard", "verify", "until_decided", "max_seeds", "stop_when"}
+FREE |= {"dashboard", "track", "verify", "until_decided", "max_seeds", "stop_when"}
 PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that may be paths; setting has them absolute
 GROWING = ("samples", "seeds")
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json

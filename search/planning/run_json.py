@@ -3,28 +3,31 @@
 import datetime
 import os
 import platform
-import shlex
 import sys
 
-import numpy as np
 import torch
 from optuna.distributions import distribution_to_json
 
+from console.arguments import command_line
 from records.epoch import Row
 from records.events import FORMAT, Kind
 from search.planning.plan import Plan
+from search.planning.resume import MODULES
 from search.provenance import DESCRIBED, code_digest, versions
-from trainables.data.dataset import Dataset, Ints
+from trainables.data.about import about_data
 from trainables.machine import processor
 
 
-def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> Row:
-    """run.json: everything needed to know what ran, and to run it again."""
+def describe(plan: Plan, command: str = "", kind: Kind = "search") -> Row:
+    """run.json: everything needed to know what ran, and to run it again.
+
+    `command`: what repeats it; else that of this process.
+    """
     data, split, space = plan.data, plan.split, plan.space
     return {
         "format": FORMAT,
         "kind": kind,
-        "command": "python -m " + shlex.join([module, *sys.argv[1:]]),
+        "command": command or command_line(MODULES[kind], sys.argv[1:]),
         "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": plan.options.model_dump(),
         "asked": sorted(plan.asked),
@@ -35,20 +38,7 @@ def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> R
             "fixed": space.fixed,
             "anchors": {anchor.name: space.anchor_values(anchor) for anchor in space.anchors},
         },
-        "data": {
-            "name": data.name,
-            "digest": data.digest,
-            "images": data.count,
-            "classes": list(data.classes),
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(split.test),
-            "class_counts": {
-                "train": class_counts(data, split.train),
-                "validation": class_counts(data, split.validation),
-                "test": class_counts(data, split.test),
-            },
-        },
+        "data": about_data(data, split),
         "code": code_digest(),
         "versions": {"python": platform.python_version(), **versions(DESCRIBED)},
         "machine": {
@@ -58,10 +48,3 @@ def describe(plan: Plan, module: str = "search.run", kind: Kind = "search") -> R
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
     }
-
-
-def class_counts(data: Dataset, images: Ints) -> list[int]:
-    """How many of these images have each class; of several labels, every one that applies."""
-    if data.targets is not None:
-        return [int(count) for count in data.targets[images].sum(axis=0)]
-    return [int(count) for count in np.bincount(data.labels[images], minlength=len(data.classes))]

@@ -108,6 +108,12 @@ def _check_population(options: SearchOptions, space: Space) -> None:
         raise UsageError(
             f"--scheduler {options.scheduler} changes fields while trials run, and --set fixes all of them."
         )
+    for name in space.mutable:
+        if not isinstance(space.search[name], FloatDistribution):
+            raise UsageError(
+                f"--scheduler {options.scheduler} moves {name} within a range while trials run, and --search gives values "
+                f"to choose from; give {name}=low:high, or fix it with --set."
+            )
     if options.samples < SMALLEST_POPULATION:
         raise UsageError(
             f"--scheduler {options.scheduler} wants a population of {SMALLEST_POPULATION} at least; got --samples "

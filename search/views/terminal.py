@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from console.arguments import stdout_to_draw
+from console.notebook import Output, drawn_bar, in_notebook
 from console.wording import clock, printable, value
 from records.epoch import ACCURACY
 from records.events import Asked
@@ -20,7 +21,8 @@ class Terminal:
         self.samples, self.epochs = samples, epochs
         self.started = time.monotonic()
         self.trials: dict[int, TrialHistory] = {}
-        self.live = _live(self)
+        self.output = Output() if in_notebook() else None
+        self.live = None if self.output else _live(self)
 
     def __enter__(self) -> "Terminal":
         if self.live:
@@ -28,8 +30,15 @@ class Terminal:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._redraw(last=True)
         if self.live:
             self.live.stop()
+
+    def _redraw(self, last: bool = False) -> None:
+        """Of a notebook; a terminal's bar is drawn anew by itself."""
+        if self.output:
+            lines = [" · ".join([*self.counts(), self._times()]), *self.best()] if last else self.status()
+            self.output.show("\n".join([drawn_bar(self.fraction()), *lines]), last)
 
     def expects(self, samples: int) -> None:
         """There are to be so many trials in all."""
@@ -40,9 +49,11 @@ class Terminal:
 
     def epoch(self, trial: TrialHistory) -> None:
         """The live bar reads the trial by itself."""
+        self._redraw()
 
     def ended(self, trial: TrialHistory) -> None:
         self.say(self._line(trial))
+        self._redraw()
 
     def say(self, text: str) -> None:
         text = printable(text)

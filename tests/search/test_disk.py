@@ -44,7 +44,10 @@ def test_the_peak_by_hand():
     rest = 2 * 10 * 100 * (4 * 7 + 32) + 2 * 1500 * 10 * 5  # predictions of 100 images, records
     assert peak_bytes(options, 1, network, 100) == (2 + 1 + 1) * weights + (weights + 2 * 3 * weights) + rest
     frozen = options.model_copy(update={"space": "transfer"})
-    assert peak_bytes(frozen, 1, network, 100) == 4 * head + (head + 2 * (weights + 2 * head)) + rest
+    # of the heads, two and the anchor become whole networks in the end, each written beside its place
+    assert peak_bytes(frozen, 1, network, 100) == (2 + 1 + 1) * weights + rest
+    all_kept = frozen.model_copy(update={"keep": 10})  # as a head-to-head, which leaves them as they are
+    assert peak_bytes(all_kept, 1, network, 100) == 10 * head + (head + 2 * (weights + 2 * head)) + rest
     population = options.model_copy(update={"scheduler": "pbt"})
     assert peak_bytes(population, 1, network, 100) == peak_bytes(options, 1, network, 100) + 3 * 10 * 3 * weights
 

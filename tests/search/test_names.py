@@ -91,9 +91,9 @@ def test_a_wrong_name_of_a_division_is_refused_before_data_are_touched(no_data, 
 
 def test_what_search_exports_is_there_and_loads_nothing_before_it_is_asked_for():
     import search
-    from search import head_to_head, session
+    from search import from_python
 
-    assert (search.run_search, search.run_comparison) == (session.search, head_to_head.compare)
+    assert search.search is from_python.search and search.compare.__class__.__name__ == "_Callable"
     assert search.SearchOptions is SearchOptions and all(hasattr(search, name) for name in search.__all__)
     with pytest.raises(AttributeError, match="no attribute 'serch'"):
         search.serch  # noqa: B018

@@ -201,6 +201,7 @@ def test_another_schedule_gives_another_curve(tmp_path, capsys):
 @pytest.mark.parametrize(("words", "said"), [
     (["--samples", "3"], "wants a population of 4 at least; got --samples 3"),
     (["--set", "learning_rate=1e-3", "--set", "gate=0.9", "--set", "share_step=0.1"], "--set fixes all of them"),
+    (["--search", "gate=0.5,0.7"], "moves gate within a range while trials run, and --search gives values to choose from"),
     (["--executor", "local"], "--scheduler pbt is Ray's; pass --scheduler none"),
 ])  # fmt: skip
 def test_a_population_that_cannot_be_is_refused(tmp_path, capsys, words, said):

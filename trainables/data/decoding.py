@@ -6,8 +6,9 @@ S = image size in pixels.
 import ctypes
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread, get_ident
 
@@ -34,7 +35,8 @@ def decode(listing: Listing, size: int, skip_bad_images: bool, resize: Resize = 
     """
     bad = list(listing.left_out)
     kept = np.zeros(len(listing.classes), dtype=np.int64)
-    for path, label, result in zip(listing.paths, listing.labels, _decoded(listing, size, resize), strict=True):
+    results = decoded((listing.root / path for path in listing.paths), size, resize)
+    for path, label, result in zip(listing.paths, listing.labels, results, strict=True):
         if isinstance(result, str):
             bad.append(f"{path} ({result})")
             continue
@@ -75,12 +77,12 @@ def _refused(counted: str, bad: list[str] | tuple[str, ...]) -> UsageError:
     )
 
 
-def _decoded(listing: Listing, size: int, resize: Resize) -> Iterator[Picture | str]:
-    """Per path, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
+def decoded(files: Iterable[Path], size: int, resize: Resize) -> Iterator[Picture | str]:
+    """Per file, in order: the picture, or the reason why it is none. Decoding runs ahead by LOOKAHEAD pictures."""
     threads, waiting = _Threads(size, resize), deque[_Task]()
     try:
-        for path in listing.paths:
-            waiting.append(threads.begin(_Task(listing, path)))
+        for file in files:
+            waiting.append(threads.begin(_Task(file)))
             if len(waiting) >= LOOKAHEAD:
                 yield threads.result(waiting.popleft())
         while waiting:
@@ -92,8 +94,8 @@ def _decoded(listing: Listing, size: int, resize: Resize) -> Iterator[Picture | 
 class _Task:
     """One picture that a thread is to decode."""
 
-    def __init__(self, listing: Listing, path: str):
-        self.file = listing.root / path
+    def __init__(self, file: Path):
+        self.file = file
         self.picture: Future[Picture | str] = Future()
         self.begun: float | None = None  # by the clock of time.monotonic
         self.thread = 0  # its identity

@@ -14,9 +14,9 @@ from urllib.error import URLError
 
 import numpy as np
 
+import trainables.pairing as pairing
 from console.errors import UsageError
 from console.progress import say
-from trainables import pairing
 from trainables.data.cache import cache_folder, cache_place, put_in_place, temporary_folder, writing
 from trainables.data.dataset import Bools
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from PIL import Image
 
+import trainables.pairing as pairing
 from console.errors import UsageError
 from console.progress import say
-from trainables import pairing
 from trainables.data.cache import Recipe, cache_folder, cache_place, put_in_place, temporary_folder, writing
 from trainables.data.pictures import Resize, Unreadable, from_image
 from trainables.data.stored import Item

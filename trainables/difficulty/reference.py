@@ -10,11 +10,11 @@ import time
 
 import numpy as np
 
+import trainables.loop as loop
 from console.progress import track
 from records import files
 from spaces.finetune import FinetuneConfig
 from spaces.setting import Setting
-from trainables import loop
 from trainables.curricula.base import Curriculum
 from trainables.data.cache import cache_folder
 from trainables.data.dataset import Dataset, Ints

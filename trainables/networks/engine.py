@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+import trainables.metrics as metrics
 from console.progress import track
 from spaces.trial import TrialConfig
-from trainables import metrics
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
 from trainables.networks.alone import bearing_one
@@ -55,6 +55,11 @@ def bf16_is_fast(device: str) -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
+def in_bf16(device: str, precision: str) -> bool:
+    """Whether a network computes in bfloat16 on this device at this precision ("auto": where it is fast)."""
+    return precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
+
+
 def gpus_here() -> int:
     """GPUs that this process may use: in a trial's worker those that Ray assigned to it."""
     return torch.cuda.device_count()
@@ -62,6 +67,8 @@ def gpus_here() -> int:
 
 class Engine:
     """A network, its optimiser and what they work on: images here, other inputs where `_batch` says so."""
+
+    head_of: str | None = None  # digest of the backbone, where the head alone is kept of the network
 
     def __init__(
         self,
@@ -77,7 +84,7 @@ class Engine:
         self.device = torch.device(device)
         if self.device.type == "cpu":
             keep_memory()
-        self.bf16 = precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
+        self.bf16 = in_bf16(device, precision)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.config = config
         self.inputs = _tensor(inputs) if self.device.type == "cpu" else _tensor(inputs).to(self.device)

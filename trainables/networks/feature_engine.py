@@ -3,9 +3,10 @@
 import torch
 
 from spaces.trial import TrialConfig
-from trainables.data.dataset import Bools, Floats32, Ints
+from trainables.data.dataset import Bools, Ints
 from trainables.networks.augment import View
 from trainables.networks.engine import Engine
+from trainables.networks.features import Features
 from trainables.networks.models import Network
 
 
@@ -15,14 +16,15 @@ class FeatureEngine(Engine):
     def __init__(
         self,
         network: Network,
-        features: Floats32,
+        features: Features,
         labels: Ints,
         config: TrialConfig,
         device: str,
         targets: Bools | None = None,
     ):
         """features: (N, F), of each image by the network's backbone as it is."""
-        super().__init__(network, features, labels, config, device, "fp32", targets)
+        super().__init__(network, features.values, labels, config, device, "fp32", targets)
+        self.head_of = features.backbone
 
     def side_of(self, scale: float) -> int | None:
         """Features have no side."""

@@ -28,20 +28,22 @@ MEASURES = 3  # of as many processes, of which the least counts
 class Features:
     values: Floats32  # (N, F)
     seconds_per_image: float  # of computing them on this processor, device and number of threads
+    backbone: str  # digest of the network before the head
 
 
 def frozen_features(engine: Engine, data_digest: str) -> Features:
     """The features of every image of the engine's data by its network as it is, from the cache or computed."""
-    name = f"{backbone_digest(engine.network)[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
+    backbone = backbone_digest(engine.network)
+    name = f"{backbone[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
     path = cache_folder() / "features" / name
     if path.exists():
         values = files.read_arrays(path)[0]["features"]
-        return Features(values, _cost(path, values, engine))
+        return Features(values, _cost(path, values, engine), backbone)
     started = time.perf_counter()
     values = engine.features(np.arange(len(engine.inputs)))
     cost = (time.perf_counter() - started) / len(values)
     _keep(path, values, {workplace(engine.device): [cost]})
-    return Features(values, cost)
+    return Features(values, cost, backbone)
 
 
 def _cost(path: Path, values: Floats32, engine: Engine) -> float:

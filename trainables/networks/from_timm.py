@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+import trainables.pairing as pairing
 from console.errors import UsageError
-from trainables import pairing
 from trainables.networks.architecture import Architecture, State
 
 PREFIX = "timm:"

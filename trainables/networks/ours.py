@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables import pairing
+import trainables.pairing as pairing
 from trainables.networks.architecture import Architecture
 
 

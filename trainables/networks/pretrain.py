@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+import trainables.loop as loop
 from console.progress import track
 from records import files
 from spaces.finetune import ScratchConfig
 from spaces.setting import Setting
-from trainables import loop
 from trainables.budget import Totals
 from trainables.curricula.base import Curriculum
 from trainables.data.cache import cache_folder

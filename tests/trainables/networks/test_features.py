@@ -153,7 +153,7 @@ def test_a_head_that_judges_difficulty_is_charged_for_the_training_split(cache, 
         clock[0] += 1
         return fit(*arguments)
 
-    frozen = features.Features(np.random.default_rng(0).random((data.count, 4), np.float32), 0.5)
+    frozen = features.Features(np.random.default_rng(0).random((data.count, 4), np.float32), 0.5, "")
     monkeypatch.setattr("trainables.preparation._features", lambda *key: frozen)
     monkeypatch.setattr(scorers, "_fit_head", fitted)
     monkeypatch.setattr(scorers.time, "perf_counter", lambda: clock[0])
