@@ -58,10 +58,10 @@ def predict(
     model = load_model(network, trial)
     seen = len(files) + len(bad)
     rows = _judged(model, files, bad, batch_size)
+    if not rows:
+        raise UsageError(f"None of these files is an image that can be read ({some(bad)}); pass others.")
     if bad:
         say(f"{len(bad)} of {seen} cannot be read as images and are left out: {some(bad)}.")
-    if not rows:
-        raise UsageError("None of these files is an image that can be read; pass others.")
     if out is None:
         print(_table(model, rows))
     else:

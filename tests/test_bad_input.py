@@ -31,6 +31,8 @@ SMALL = [
 SEARCH = ["search.run", *SMALL, "--samples", "2", "--out", "{out}"]
 COMPARE = ["search.compare", *SMALL, "--seeds", "1", "--strategies", "finetune,self_paced", "--out", "{out}"]
 REPLAY = ["search.replay", "{run}/best.parquet"]
+PREDICT = ["search.predict", "{run}", "{empty}"]
+MODEL = ["search.export", "{run}", "--out", "{tmp}/m.pt"]
 LONG = "9" * 30
 
 
@@ -145,6 +147,24 @@ ASKED = [
     (["analysis.report", "{run}", "--out", "{out}"], ["--reference", "/nowhere"], "cannot be read (No such file"),
     (["analysis.report", "{run}", "--out", "{out}"], ["--reference", "{run}/best.parquet"], "cannot be read ('utf-8'"),
     (["analysis.comparison"], ["{run}"], "is a search, which has no arms to compare"),
+    (PREDICT, ["--batch-size", "0"], "--batch-size must be at least 1; got 0."),
+    (PREDICT, ["--trial", "99"], "has no network of trial 99; kept: 0, 1."),
+    (PREDICT, ["--out", "x.txt"], "--out wants a name that ends in .parquet or .csv; got 'x.txt'."),
+    (PREDICT, ["--out", "{run}/best.parquet"], "would replace best.parquet of the run"),
+    (PREDICT, ["--out", "{empty}.csv/x.csv"], "None of these files is an image"),
+    (["search.predict", "{tmp}", "{empty}"], [], "is no run folder"),
+    (["search.predict", "{empty}", "{empty}"], [], "cannot be read as a checkpoint of ours"),
+    (["search.predict", "{pipe}", "{empty}"], [], "No network at"),
+    (["search.predict", "{run}/best.parquet", "{empty}"], [], "cannot be read as a checkpoint of ours"),
+    (["search.predict", "{run}"], ["/nowhere"], "No file or folder at /nowhere"),
+    (["search.predict", "{run}"], ["{pipe}", "{empty}", "/dev/zero"], "None of these files is an image"),
+    (MODEL, ["--trial", "-1"], "has no network of trial -1; kept: 0, 1."),
+    (MODEL, ["--top", "1"], "writes one network of one run"),
+    (["search.export", "{run}"], ["{run}", "--out", "{tmp}/m.pt"], "writes one network of one run"),
+    (MODEL, ["--images", "{empty}"], "cannot be read as an image (an empty file)"),
+    (MODEL, ["--images", "/nowhere"], "No file or folder at /nowhere"),
+    (MODEL, ["--format", "keras"], "Unknown format 'keras'."),
+    (["search.export", "{run}", "--format", "torchscript"], [], "writes one network of one run"),
     (["search.replay"], ["/dev/zero"], "No table at /dev/zero"),
     (["search.replay"], ["{pipe}"], "No table at"),
     (["search.replay"], ["{run}/run.json"], "is no parquet table"),

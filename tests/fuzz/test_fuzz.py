@@ -19,15 +19,19 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 import pytest
+import torch
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from console.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE
 from console.errors import UsageError
+from records.files import read_text
 from search.options import CompareOptions, SearchOptions
 from spaces.self_paced import SelfPacedConfig
 from tests.fuzz.mutations import TEXTS, changed, damaged, scalars
 from tests.test_bad_input import SMALL
+from trainables import load_model
 from trainables.data.sources import load
 from trainables.networks.models import read_state
 
@@ -246,3 +250,24 @@ def test_weights(finished, data):
         read_state(file)
     survives("search.run", *SMALL, "--space", "finetune", "--weights", str(file), "--out", str(finished.parent / "o"),
              "--dry-run")  # fmt: skip
+
+
+@fuzzed(per_second=20, part=0.05)
+def test_what_networks_say_of_themselves(finished, data):
+    source = next(iter(sorted(finished.glob("checkpoints/*/best.safetensors"))))
+    texts = {name: read_text(source, name) for name in ("state", "record", "model")}
+    name = data.draw(st.sampled_from(("model", "model", "model", "state")))
+    about = json.loads(texts[name])
+    changed(data.draw, about)
+    if data.draw(st.booleans()) and isinstance(texts["model"], str):
+        texts["model"] = texts["model"].replace('"part":"whole"', '"part":"head"')
+    file = finished.parent / "network.safetensors"
+    file.unlink(missing_ok=True)
+    save_file(load_file(source), file, texts | {name: json.dumps(about)})
+    try:
+        model = load_model(file)
+    except UsageError as error:
+        assert "\n" not in str(error)
+    else:
+        assert model(torch.zeros(1, 3, model.image_size, model.image_size)).shape == (1, len(model.classes))
+    done["networks"] += 1
