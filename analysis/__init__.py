@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     import analysis.report as report
     from analysis.comparable import Section, sections
     from analysis.comparison import write_comparison
+    from analysis.result_grid import from_result_grid
     from analysis.runs import LoadedRun, load_run
 
-__all__ = ["LoadedRun", "Section", "load_run", "report", "sections", "write_comparison"]
+__all__ = ["LoadedRun", "Section", "from_result_grid", "load_run", "report", "sections", "write_comparison"]
 HOMES = {
     "LoadedRun": "analysis.runs",
     "Section": "analysis.comparable",
+    "from_result_grid": "analysis.result_grid",
     "load_run": "analysis.runs",
     "sections": "analysis.comparable",
     "write_comparison": "analysis.comparison",

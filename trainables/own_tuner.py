@@ -108,8 +108,8 @@ class OwnTrial(TrialTrainable):
         if wrong:
             able = ", ".join(name for name in kind.model_fields if kind.is_mutable(name))
             raise UsageError(
-                f"{wrong[0]} cannot change from {before.get(wrong[0])} to {now[wrong[0]]} while a trial runs; a population may "
-                f"change {able}."
+                f"{wrong[0]} cannot change from {before.get(wrong[0])} to {now[wrong[0]]} while a trial runs; a "
+                f"population may change {able}."
             )
 
     def _setting_here(self) -> Setting:
