@@ -16,6 +16,7 @@ RAY = {
     "trainables/tune.py",
     "search/executors/ray_tune.py",
     "search/executors/ray_session.py",
+    "search/executors/ray_internals.py",
     "search/executors/ray_node.py",
     "search/executors/population.py",
     "search/executors/schedulers.py",

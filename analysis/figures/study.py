@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from analysis.runs import LoadedRun
 from records.epoch import ACCURACY, Objective
+from spaces.space import within
 
 STATES = ("complete", "pruned")  # of trials that count
 MOST_FORESTED = 256  # trials, evenly spread over a long search: fANOVA takes seconds per thousand
@@ -41,7 +42,7 @@ def study_of(trials: list[FrozenTrial], by: Objective = ACCURACY) -> optuna.Stud
 
 def _frozen(run: LoadedRun, space: dict[str, BaseDistribution], row: Any) -> FrozenTrial | None:
     values = run.asked[row.trial].values
-    fits = all(name in space and space[name]._contains(space[name].to_internal_repr(v)) for name, v in values.items())
+    fits = all(name in space and within(space[name], v) for name, v in values.items())
     if row.state not in STATES or row.best_epoch is None or np.isnan(row.best_epoch) or not values or not fits:
         return None
     return create_trial(

@@ -11,15 +11,12 @@ not at equal work, since the schedule that is found is one of epochs.
 
 import random
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from optuna.distributions import FloatDistribution
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import PopulationBasedTraining
-from ray.tune.schedulers.pb2 import PB2
-from ray.tune.schedulers.pbt import _PBTTrialState
 
+from search.executors.ray_internals import Exchanges, Modelling
 from spaces.space import Space
 
 RESAMPLED = 0.25  # chance that a field is drawn anew instead of being moved
@@ -27,37 +24,34 @@ FACTORS = (0.8, 1.2)
 QUARTER = 0.25
 
 
-class Synchronous(PopulationBasedTraining):
+class Synchronous(Exchanges):
     """What both have in common: a fixed population, choices by address, members that keep their number.
 
-    Before PB2 among the bases of a class, so that what PB2 overrides is PB2's and what is overridden here is ours.
+    Before Modelling among the bases of a class, so that what PB2 overrides is PB2's and what is overridden here is ours.
     """
 
     def begin(self, space: Space, seed: int, interval: int, epoch: int) -> None:
         """`epoch` is the furthest that a member came in an earlier process: the next exchange comes after it."""
         self.space, self.seed = space, seed
         self.started_at = epoch // interval * interval
-        self._next_perturbation_sync = self.started_at + interval
+        self.exchange_next(self.started_at + interval)
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Ray refuses a searcher here, since it would be told of changed configs; ours is not."""
-        state = _PBTTrialState(trial)
-        state.last_perturbation_time = self.started_at
-        self._trial_state[trial] = state
+        self.enter(trial, self.started_at)
 
-    def _checkpoint_or_exploit(self, trial: Any, *more: Any) -> None:
+    def before_exchange(self, trial: Any) -> None:
         random.seed(int(self._rng(trial).integers(2**31)))  # Ray draws the donor from Python's own generator
-        super()._checkpoint_or_exploit(trial, *more)
 
-    def _get_new_config(self, trial: Any, trial_to_clone: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        moved = self.moved(trial, trial_to_clone)
+    def new_config(self, trial: Any, donor: Any) -> dict[str, Any]:
+        moved = self.moved(trial, donor)
         values = {name: clipped(searched(self.space, name), moved[name]) for name in trial.config["fields"]}
-        donor = {"donor": [trial_to_clone.config["number"], self._trial_state[trial_to_clone].last_train_time]}
-        return trial.config | {"config": trial_to_clone.config["config"]} | values | donor, {}
+        taken_from = {"donor": [donor.config["number"], self.trained(donor)]}
+        new: dict[str, Any] = trial.config | {"config": donor.config["config"]} | values | taken_from
+        return new
 
     def _rng(self, trial: Any) -> np.random.Generator:
-        epoch = self._trial_state[trial].last_train_time
-        return np.random.default_rng([self.seed, int(epoch), int(trial.config["number"]), 6])
+        return np.random.default_rng([self.seed, self.trained(trial), int(trial.config["number"]), 6])
 
     def moved(self, trial: Any, donor: Any) -> dict[str, float]:
         """A new value for each field, perhaps outside its range."""
@@ -85,7 +79,7 @@ class Modelled:
         return self.name
 
 
-class Bandit(Synchronous, PB2):
+class Bandit(Synchronous, Modelling):
     """PB2: the values that a Gaussian process over the gains so far expects most of.
 
     Departure from Ray's own: a field that is searched on a log scale is modelled by its logarithm. Its bounds, what is
@@ -93,16 +87,15 @@ class Bandit(Synchronous, PB2):
     would be one point, and hardly any would be suggested.
     """
 
-    def _save_trial_state(self, state: Any, time: int, result: dict[str, Any], trial: Any) -> None:
-        super()._save_trial_state(state, time, result, trial)
-        self._enter({name: trial.config[name] for name in self._hyperparam_bounds})
+    def kept(self, trial: Any) -> None:
+        self._enter({name: trial.config[name] for name in self.bounds})
 
     def moved(self, trial: Any, donor: Any) -> dict[str, float]:
         np.random.seed(int(self._rng(trial).integers(2**31)))
-        ranges = {name: searched(self.space, name) for name in self._hyperparam_bounds}
+        ranges = {name: searched(self.space, name) for name in self.bounds}
         logs = {name: modelled(of, donor.config[name]) for name, of in ranges.items()}
         known, as_modelled = len(self.data), Modelled(str(donor), donor.config | logs)
-        new, _ = PB2._get_new_config(self, trial, cast(Trial, as_modelled))
+        new = self.suggested(trial, as_modelled)
         values = {name: clipped(of, unmodelled(of, new[name])) for name, of in ranges.items()}
         if len(self.data) > known:
             self._enter(values)

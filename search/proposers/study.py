@@ -17,6 +17,7 @@ from optuna.trial import Trial as StudyTrial
 from records.epoch import ACCURACY, EpochRecord, Objective, Row
 from records.events import Asked
 from records.history import TrialHistory
+from search.proposers import optuna_internals
 from search.proposers.earlier import Observation, as_here
 from search.proposers.front import Front
 from search.proposers.samplers import get_sampler, make_sampler
@@ -163,7 +164,7 @@ class StudyProposer:
     def _correct(self, told: StudyTrial, trial: TrialHistory) -> None:
         """What the study has of a trial that was paused and is over now. Optuna lets nothing be told twice, but what its
         storage in memory gives is the very trial that samplers read."""
-        stored = self.study._storage.get_trial(told._trial_id)
+        stored = optuna_internals.stored(self.study, told)
         figures = {each.epoch: each.figure(self.objective.metric) for each in trial.records}
         stored.intermediate_values = {epoch: value for epoch, value in figures.items() if value is not None}
         values = values_of(trial, self.two)
@@ -239,9 +240,8 @@ class StudyProposer:
 
     def _make_sampler(self, number: int) -> optuna.samplers.BaseSampler:
         sampler = make_sampler(self.sampler, self.seed, number, self.samples)
-        if hasattr(sampler, "_search_space"):
-            # a new one would go through all trials again for what they have in common
-            self.common = sampler._search_space = self.common or sampler._search_space
+        # a new one would go through all trials again for what they have in common
+        self.common = optuna_internals.sharing(sampler, self.common)
         return sampler
 
 
