@@ -11,6 +11,7 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from analysis import from_result_grid
+from search import open_run
 from spaces import self_paced
 from trainables import trainable
 
@@ -24,8 +25,9 @@ def main() -> None:
     parser.add_argument("--out", default="runs", help="folder for the experiment (runs)")
     given = parser.parse_args()
 
+    strategy = trainable("self_paced", data=given.data, image_size=given.image_size, epochs=given.epochs)
     tuner = tune.Tuner(
-        trainable("self_paced", data=given.data, image_size=given.image_size, epochs=given.epochs),
+        strategy,
         param_space=self_paced.to_tune(),
         tune_config=tune.TuneConfig(
             metric="eval_accuracy",
@@ -34,16 +36,19 @@ def main() -> None:
             search_alg=OptunaSearch(),
             scheduler=ASHAScheduler(),
         ),
-        run_config=tune.RunConfig(name="own_tuner", storage_path=str(Path(given.out).absolute())),
+        run_config=tune.RunConfig(storage_path=str(Path(given.out).absolute())),
     )
     results = tuner.fit()
 
     best = results.get_best_result()
     print(best.config)
     print({name: value for name, value in best.metrics.items() if name.startswith("eval_")})
-    run = from_result_grid(results)  # the same Run that search() returns
-    print(run.finals)
-    print(f"The report: {run.report()}")
+
+    folder = f"{results.experiment_path}-run"
+    from_result_grid(results, folder, strategy)  # a run folder as our own searches leave one
+    run = open_run(folder)
+    print(run.finals[["trial", "state", "best_epoch", "selection_accuracy", "seconds"]])
+    print(f"The run is {run.folder}; its report: {run.report(f'{folder}/report')}")
 
 
 if __name__ == "__main__":

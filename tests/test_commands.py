@@ -1,5 +1,6 @@
 """Every command as a console script, and every command that README and docs/ tell a person to type."""
 
+import ast
 import importlib
 import re
 import shlex
@@ -12,6 +13,7 @@ import pytest
 import search.head_to_head
 import search.session
 from console.plugins import VARIABLE
+from search.options import CompareOptions, SearchOptions
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("search", "analysis")
@@ -54,6 +56,14 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+def calls(text: str) -> list[tuple[str, set[str]]]:
+    """(function, names of its arguments) of each search and head-to-head in a page's blocks of Python."""
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    return [(node.func.id, {keyword.arg for keyword in node.keywords}) for node in nodes
+            if isinstance(node.func, ast.Name) and node.func.id in ("search", "compare")]  # fmt: skip
+
+
 TYPED = [(page.relative_to(ROOT).as_posix(), *command) for page in PAGES for command in commands(page.read_text())]
 OURS = [typed for typed in TYPED if typed[1].partition(".")[0] in ROOMS]
 
@@ -90,3 +100,10 @@ def test_what_a_page_says_to_type_is_understood(page, module, words, monkeypatch
     monkeypatch.setattr(*trains[module], lambda options, *more: read.append(options) or 0)
     monkeypatch.delenv(VARIABLE, raising=False)
     assert importlib.import_module(module).main(words) == 0 and ("--list" in words or len(read) == 1)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if calls(page.read_text())], ids=lambda page: page.name)
+def test_what_a_page_calls_from_python_has_options_of_these_names(page):
+    of = {"search": SearchOptions, "compare": CompareOptions}
+    for function, names in calls(page.read_text()):
+        assert names - {"resume", "quiet"} <= of[function].model_fields.keys()
