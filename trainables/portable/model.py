@@ -86,8 +86,9 @@ class PortableModel(nn.Module):
 
         Raises UsageError naming what is no picture, unless that is to be left out.
         """
-        stack = isinstance(images, np.ndarray) and images.ndim == 4
-        given: list[Given] = [images] if isinstance(images, Given) and not stack else list(images)
+        if isinstance(images, np.ndarray) and images.ndim == 4:
+            images = list(images)
+        given: list[Given] = [images] if isinstance(images, Given) else list(images)
         rows, bad = [], []
         for image, said in zip(given, self.judge(given, batch_size), strict=True):
             if isinstance(said, str):
