@@ -7,6 +7,7 @@ are those of the training that its network came from.
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -109,24 +110,37 @@ def from_result_grid(grid: Sequence[Any], out: str | Path, trainable: type[Descr
     if folder.exists():
         raise UsageError(f"{folder} is there already; nothing is overwritten: name another folder.")
     check_not_of_a_run(folder)
-    setting = trainable.setting
+    setting, made = trainable.setting, trainable.about()
     folder.mkdir(parents=True)
-    trials = [_tried(number, result, setting, folder) for number, result in enumerate(grid)]
-    write_json(folder / RUN, _about(trials, trainable.about(), folder, str(getattr(grid, "experiment_path", ""))))
+    try:
+        trials = [_tried(number, result, setting, folder) for number, result in enumerate(grid)]
+        write_json(folder / RUN, _about(trials, made, folder, str(getattr(grid, "experiment_path", ""))))
+        _write(folder, _in_order(trials, _searched(trials, setting)))
+    except UsageError:
+        shutil.rmtree(folder)  # made just now
+        raise
+    write_tables(folder)
+    return load_run(folder)
+
+
+def _write(folder: Path, events: Sequence[Event]) -> None:
     ledger = Ledger(folder)
     try:
-        for event in _in_order(trials, _searched(trials, setting)):
+        for event in events:
             ledger.append(event)
     finally:
         ledger.close()
-    write_tables(folder)
-    return load_run(folder)
 
 
 def _tried(number: int, result: Any, setting: Setting, folder: Path) -> Tried:
     """The trial, with the network of its last checkpoint put into the run folder where it is that of its best epoch."""
     told = list(_told(result.metrics_dataframe, number, setting))
     if result.checkpoint is None:
+        if not told and (result.metrics or {}).get("epoch"):
+            raise UsageError(
+                f"Ray has kept no epoch of trial {number}: TUNE_DISABLE_AUTO_CALLBACK_LOGGERS was set, as search.run sets "
+                f"it; unset it before the Tuner runs, or have checkpoints kept."
+            )
         return Tried(number, result, setting, _without_gap(told))
     with result.checkpoint.as_directory() as place:
         kept = json.loads((Path(place) / "trial.json").read_text())["records"]
@@ -228,7 +242,7 @@ def _started(trials: Sequence[Tried]) -> float:
 
 
 def _events(trial: Tried, space: Space, start: float) -> Iterator[Event]:
-    times = trial.times or [start]
+    times = trial.times or [start] * max(1, len(trial.records))
     config = _legal(space, trial) if trial.records else trial.given
     yield Asked(
         trial.number, config, {name: config[name] for name in space.active(config) if name in config}, time=times[0]
