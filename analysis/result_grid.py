@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
@@ -75,8 +76,8 @@ class Tried:
         if frame is None or frame.empty:
             return []
         told = dict(zip(frame["epoch"].astype(int), frame["timestamp"].astype(float), strict=True))
-        first = min(told.values())
-        return [max(first, told.get(record.epoch, first)) for record in self.records]
+        first = min(told.values())  # a member that went back told some epochs later than those that follow
+        return list(accumulate((told.get(record.epoch, first) for record in self.records), max))
 
     @property
     def state(self) -> Ending:

@@ -13,7 +13,7 @@ tests="tests/test_layers.py tests/search/test_internals.py tests/search/test_stu
 wanted=$(mktemp)
 trap 'rm -f "$wanted"' EXIT
 "$venv/bin/python" scripts/lowest.py >"$wanted"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted"
+"$venv/bin/python" -m pip install --disable-pip-version-check -r "$wanted"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -e .
 # shellcheck disable=SC2086  # a list of paths
 "$venv/bin/python" -m pytest -m "not slow and not ray" $tests

@@ -115,3 +115,17 @@ def test_what_is_no_result_of_ours_is_refused_and_nothing_is_left(SelfPaced, tmp
     (tmp_path / "run").mkdir()
     with pytest.raises(UsageError, match="is there already; nothing is overwritten"):
         from_result_grid([], tmp_path / "run", SelfPaced)
+
+
+def test_a_member_that_went_back_has_its_epochs_in_order(SelfPaced, tmp_path):
+    for epochs in (1, 3):
+        trained(SelfPaced, GIVEN, epochs, tmp_path / f"at{epochs}", keep_at=epochs)
+    member = SelfPaced(dict(GIVEN))
+    told = [member.train() for _ in range(3)]
+    member.load_checkpoint(str(tmp_path / "at1"))
+    told.append(member.train())  # its second epoch once more, later than the third
+    frame = pd.DataFrame(told).assign(timestamp=[100, 200, 300, 400])
+    run = from_result_grid(
+        [Result(GIVEN, told[-1], frame, checkpoint=Kept(tmp_path / "at3"))], tmp_path / "run", SelfPaced
+    )
+    assert run.records["epoch"].tolist() == [1, 2, 3]
