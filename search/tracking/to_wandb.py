@@ -13,7 +13,6 @@ from typing import Any
 
 from console.arguments import shortened
 from console.errors import UsageError
-from console.progress import track
 from records.epoch import Row
 from records.history import RunHistory, TrialHistory
 from search.tracking import told
@@ -74,7 +73,7 @@ class WandbSender:
 
     def send(self, history: RunHistory, numbers: Iterable[int]) -> None:
         with self._faults():
-            for number in track(list(numbers), "sending to Weights & Biases", unit="trials"):
+            for number in numbers:
                 self._send(history, history.trials[number])
 
     def finish(self, history: RunHistory) -> None:
