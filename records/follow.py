@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from console.errors import UsageError
 from console.progress import track
 from records.boundary import RUN, open_to_read
 from records.events import from_line
@@ -81,3 +82,16 @@ class LedgerFollower:
             time.sleep(every)
             if self.read():
                 yield
+
+
+def read_all(folders: list[Path]) -> tuple[list[LedgerFollower], dict[str, UsageError]]:
+    """The runs as they stand, and by its name what is wrong with each that cannot be read."""
+    read, unread = [], {}
+    for folder in track(folders, "reading", unit="runs"):
+        try:
+            follower = LedgerFollower(folder)
+            follower.read()
+            read.append(follower)
+        except UsageError as error:
+            unread[folder.absolute().name] = error
+    return read, unread

@@ -64,3 +64,14 @@ def _inside(folder: Path) -> list[Path]:
         return []
     except OSError as error:
         raise UsageError(f"{folder} cannot be looked through for runs ({error.strerror}).") from None
+
+
+def distinct_names(folders: Iterable[Path]) -> list[str]:
+    """What runs that stand side by side are called: by their folders, a second one of a name 'name-2'."""
+    names: list[str] = []
+    for folder in folders:
+        name, number = folder.absolute().name, 1
+        while (called := name if number == 1 else f"{name}-{number}") in names:
+            number += 1
+        names.append(called)
+    return names

@@ -4,15 +4,15 @@ Each table carries the run's identity, the package version and the units of its 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
 from console.errors import UsageError
 from console.progress import bar
+from records.columns import columns_of, declared, kind_of_column
 from records.confirmed import confirmed_trials
 from records.epoch import Row
 from records.files import write_bytes
@@ -30,10 +30,13 @@ from records.tables import (
 )
 
 
-def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = ()) -> None:
-    """One parquet file, columns typed by their values, written all or not at all; `more`: other runs it has rows of."""
+def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = (), always: Iterable[str] = ()) -> None:
+    """One parquet file, written all or not at all, with columns of the same types in every run.
+
+    `more`: other runs it has rows of; `always`: the columns that it has without a row too.
+    """
     try:
-        table = pyarrow.Table.from_pylist(rows, schema=_schema(rows))
+        table = pyarrow.Table.from_pylist(rows, schema=_schema(rows, always))
     except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise _fits_no_table(path, error) from None
     runs = [identity(one) for one in (run, *more)]
@@ -52,15 +55,28 @@ def _fits_no_table(path: Path, error: Exception) -> UsageError:
     return UsageError(f"{path} cannot be written, as what was recorded fits no table ({str(error).splitlines()[0]}).")
 
 
-def _schema(rows: list[Row]) -> pyarrow.Schema:
-    """Every column of any row, in order of appearance; a column of nothing but None is a float."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    fields = [(name, _kind([row[name] for row in rows if row.get(name) is not None])) for name in names]
-    return pyarrow.schema(fields)
+def _schema(rows: list[Row], always: Iterable[str]) -> pyarrow.Schema:
+    """Every column of any row, in order of appearance, of its declared kind; without rows, those that are always there.
+
+    What nobody has declared is of the kind of its values, and a float where it has none.
+    """
+    known = declared()
+    names = dict.fromkeys(name for row in rows for name in row) if rows else always
+    return pyarrow.schema([(name, _kind(name, rows, known)) for name in names])
 
 
-def _kind(values: list[Any]) -> pyarrow.DataType:
+def _kind(name: str, rows: list[Row], known: dict[str, str]) -> pyarrow.DataType:
+    if kind := kind_of_column(name, known):
+        return _arrow(kind)
+    values = [row[name] for row in rows if row.get(name) is not None]
     return pyarrow.infer_type(values) if values else pyarrow.float64()
+
+
+def _arrow(kind: str) -> pyarrow.DataType:
+    """The type of 'double', 'list<int64>' and so on."""
+    inner = kind.removeprefix("list<").removesuffix(">")
+    plain = pyarrow.type_for_alias(inner)
+    return plain if inner == kind else pyarrow.list_(pyarrow.field("element", plain))
 
 
 def read_table(path: Path) -> list[Row]:
@@ -80,7 +96,12 @@ def write_tables(folder: Path) -> None:
     with written(folder), bar("writing tables", 4, "tables") as advance:
 
         def write(name: str, rows: list[Row]) -> list[Row]:
-            write_table(folder / f"{name}.parquet", rows, history.run)
+            named = (
+                rows
+                if name in ("best", "schedule")
+                else [{"run": history.run["options"]["name"]} | row for row in rows]
+            )
+            write_table(folder / f"{name}.parquet", named, history.run, always=columns_of(name))
             advance(1)
             return rows
 

@@ -1,25 +1,21 @@
 """python -m search.export RUN ...: write runs' tables again, their best configs as one table, or a network."""
 
-import csv
-import io
-import json
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
 from console.progress import track
-from console.wording import printable
+from records.csv_table import write_csv
 from records.epoch import Objective, Row
-from records.files import write_bytes, write_json
+from records.files import write_json
 from records.folder import read_run
 from records.found_runs import find_runs
 from records.history import read_history
-from records.outputs import FORMULAS, check_file, written
+from records.outputs import check_file, written
 from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
@@ -48,19 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "--images", type=path_here, metavar="FOLDER", help="onnx, torchscript: checked on these (the run's own)"
     )
     asked = parser.parse_args(words)
-    if is_model(asked.format, asked.out):
-        return guarded(lambda: _model(asked))
-    return guarded(
-        lambda: export(
-            named_once(asked.runs),
-            asked.top,
-            asked.per_strategy,
-            asked.out,
-            asked.pareto,
-            asked.format,
-            asked.overwrite,
-        )
-    )
+    return guarded(lambda: _model(asked) if is_model(asked.format, asked.out) else _tables(asked))
 
 
 def is_model(kind: str | None, out: Path | None) -> bool:
@@ -68,15 +52,23 @@ def is_model(kind: str | None, out: Path | None) -> bool:
     return kind in MODELS or (kind is None and out is not None and out.suffix.lower() in MODELS.values())
 
 
+def _tables(asked: Namespace) -> int:
+    """Write tables. Raises UsageError."""
+    if asked.trial is not None or asked.images is not None:
+        raise UsageError("--trial and --images are of a network: name an --out that ends in .onnx or .pt with them.")
+    runs = named_once(asked.runs)
+    return export(runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite)
+
+
 def _model(asked: Namespace) -> int:
     """Write one network. Raises UsageError."""
     from search.export_model import export_model  # loads torch, and tables need none
 
     if asked.out is None or len(asked.runs) != 1 or asked.top is not None or asked.per_strategy or asked.pareto:
-        raise UsageError(f"--format {asked.format} writes one network of one run: name one RUN and --out FILE, and leave "
-                         f"--top, --per-strategy and --pareto.")  # fmt: skip
+        raise UsageError("--format onnx or torchscript writes one network of one run: name one RUN and --out FILE, and "
+                         "leave --top, --per-strategy and --pareto.")  # fmt: skip
     kind = asked.format or next(kind for kind, ending in MODELS.items() if ending == asked.out.suffix.lower())
-    return export_model(asked.runs[0], kind, asked.out, asked.trial, asked.overwrite, asked.images)
+    return export_model(Path(asked.runs[0]), kind, asked.out, asked.trial, asked.overwrite, asked.images)
 
 
 def export(
@@ -192,22 +184,7 @@ def _parquet(out: Path, rows: list[Row], runs: list[Path]) -> None:
 
 
 def _csv(out: Path, rows: list[Row], runs: list[Path]) -> None:
-    """Values that are no plain number or word (the sizes of a twin) as JSON; what is missing is empty.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets show as the text alone, and
-    what would move the cursor of a terminal is spelt.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _csv_cell(value) for name, value in row.items()} for row in rows)
-    write_bytes(out, text.getvalue().encode())
-
-
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return printable(f"'{value}" if value.startswith(FORMULAS) else value)
-    return json.dumps(value) if isinstance(value, list | tuple) else value
+    write_csv(out, rows)
 
 
 def _json(out: Path, rows: list[Row], runs: list[Path]) -> None:

@@ -11,6 +11,7 @@ from console.errors import UsageError
 from console.progress import say, track
 from console.wording import columns, many
 from records.about import PACKAGE
+from records.csv_table import write_csv
 from records.epoch import Row
 from records.outputs import check_file, written
 from trainables.data.found import files_below, is_utf8, shown, some
@@ -127,9 +128,7 @@ def called(about: ModelAbout) -> str:
 def _write(out: Path, rows: list[Row], about: ModelAbout) -> None:
     with written(out):
         if out.suffix.lower() == ".csv":
-            from search.export import WRITERS  # which spells what a spreadsheet would compute
-
-            return WRITERS["csv"](out, rows, [])
+            return write_csv(out, rows)
         from records.parquet import write_table  # pyarrow is slow to load, and CSV needs none
 
         command = f"python -m search.predict {shlex.join(sys.argv[1:])}"

@@ -1,4 +1,4 @@
-"""python -m search.status RUN: how far a run is, in plain lines; with --watch, until it ends."""
+"""python -m search.status RUN: how far a run is, or each of several, in plain lines; with --watch, until it ends."""
 
 import datetime
 import sys
@@ -8,7 +8,8 @@ from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded
 from console.wording import clock, printable
-from records.follow import LedgerFollower
+from records.follow import LedgerFollower, read_all
+from records.found_runs import find_runs
 from records.history import SAID, TrialHistory
 from search.views.terminal import Terminal
 
@@ -19,10 +20,19 @@ LOOK_SECONDS = 1.0  # between two looks at the ledger
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m search.status", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder, live or finished")
-    parser.add_argument("--watch", action="store_true", help="go on until the run ends")
+    parser.add_argument("runs", metavar="RUN", nargs="+",
+                        help="a run folder, live or finished; a folder of runs, or a pattern: 'runs/*'")  # fmt: skip
+    parser.add_argument("--watch", action="store_true", help="go on until the run ends, or all of them have")
     asked = parser.parse_args(words)
-    return guarded(lambda: watch(LedgerFollower(asked.run)) if asked.watch else show(LedgerFollower(asked.run)))
+    return guarded(lambda: _of(asked.runs, asked.watch))
+
+
+def _of(words: list[str], watching: bool) -> int:
+    folders = find_runs(words)
+    if folders != [Path(words[0])]:  # a folder of runs is many, though there be one in it
+        shown = show_all(folders)
+        return watch_all(words, shown) if watching else DONE
+    return watch(LedgerFollower(folders[0])) if watching else show(LedgerFollower(folders[0]))
 
 
 def show(follower: LedgerFollower) -> int:
@@ -56,6 +66,73 @@ def watch(follower: LedgerFollower) -> int:
         return DONE
     print(as_shown(follower), flush=True)
     return DONE
+
+
+def show_all(folders: list[Path]) -> list[LedgerFollower]:
+    """A block for each run, live ones first, the newest first; one that cannot be read says why, at the end.
+
+    Returns those that were shown.
+    """
+    read, unread = read_all(folders)
+    blocks = [block(follower) for follower in sorted(read, key=_standing)]
+    print("\n\n".join([*blocks, *(printable(f"{name}: {error}") for name, error in unread.items())]), flush=True)
+    return read
+
+
+def _standing(follower: LedgerFollower) -> tuple[bool, float]:
+    """Sorts live runs first, and the newest first."""
+    begun = follower.history.first
+    return not follower.live, -(follower.run_written / 1e9 if begun is None else begun)
+
+
+def block(follower: LedgerFollower) -> str:
+    """As for the run alone, without its failures but for their number; all but the first line stand in."""
+    said = lines(follower, time.time())[: -len(errors(follower)) or None]
+    return "\n  ".join(printable(line.replace("\n", " ")) for line in said)
+
+
+def watch_all(words: list[str], shown: list[LedgerFollower]) -> int:
+    """After a block for each run: a line for each trial that ends, and the block again of a run that has ended.
+
+    A run that is begun meanwhile where the words lead to is watched too.
+    """
+    watched = {each.folder: Watched(each) for each in shown}
+    try:
+        while any(each.follower.live for each in watched.values()):
+            time.sleep(LOOK_SECONDS)
+            new = [folder for folder in find_runs(words) if folder not in watched]
+            for follower in read_all(new)[0]:
+                watched[follower.folder] = Watched(follower)
+                print(block(follower), flush=True)
+            for each in watched.values():
+                each.look()
+    except KeyboardInterrupt:
+        return DONE
+    return DONE
+
+
+class Watched(Terminal):
+    """One of several runs that are watched: a line for each trial that ends, with the run's name before it."""
+
+    def __init__(self, follower: LedgerFollower):
+        super().__init__(follower.history.samples, follower.run["options"]["epochs"])
+        self.follower, self.said = follower, ended(follower)
+
+    def look(self) -> None:
+        """Say what is new, while the run is live."""
+        if not self.follower.live:
+            return
+        self.follower.read()
+        self.trials, self.samples = self.follower.history.trials, self.follower.history.samples
+        now = ended(self.follower)
+        for number in sorted(now - self.said):
+            self.ended(self.trials[number])
+        self.said = now
+        if not self.follower.live:
+            print(block(self.follower), flush=True)
+
+    def say(self, text: str) -> None:
+        super().say(f"{self.follower.folder.absolute().name}: {text}")
 
 
 def ended(follower: LedgerFollower) -> set[int]:

@@ -50,7 +50,9 @@ def test_the_tables_are_what_they_were(runs, name):
         now = pyarrow.parquet.read_table(runs / name / f"{table}.parquet")
         assert set(then.column_names) <= set(now.column_names)
         now = now.select(then.column_names)
-        assert now.schema.remove_metadata() == then.schema.remove_metadata()
+        empty = {column for column in then.column_names if then[column].null_count == len(then)}  # then of no kind
+        for one, other in zip(now.schema, then.schema, strict=True):
+            assert one.name in empty or one == other
         assert now.to_pylist() == then.to_pylist()
 
 

@@ -177,6 +177,14 @@ def test_timm_is_known_to_one_file_which_loads_it_when_it_is_asked_for(file):
                    if isinstance(node, (ast.Import, ast.ImportFrom)))  # fmt: skip
 
 
+@each("file", files(*ROOMS))
+def test_onnx_is_known_to_one_file_which_loads_it_when_it_is_asked_for(file):
+    known = tops(imports_of(file)) & {"onnx", "onnxruntime", "onnxscript"}
+    assert bool(known) == (file == "search/export_model.py")
+    assert not any(tops(imported(ast.unparse(node))) & known for node in ast.parse((ROOT / file).read_text()).body
+                   if isinstance(node, (ast.Import, ast.ImportFrom)))  # fmt: skip
+
+
 @each("file", files("analysis"))
 def test_analysis_starts_no_ray_and_runs_no_network_but_to_explain(file):
     names = imports_of(file)
@@ -202,7 +210,7 @@ def test_nothing_reads_a_pickle(file):
 WITHOUT = '''
 import sys
 
-BLOCKED = {"ray", "pandas", "pyarrow", "rich", "matplotlib", "scipy", "sklearn", "lime", "timm"}
+BLOCKED = {"ray", "pandas", "pyarrow", "rich", "matplotlib", "scipy", "sklearn", "lime", "timm", "onnx", "onnxruntime"}
 
 class Hiding:
     """Finds what the finder it takes the place of finds, less what is blocked: as if that were not installed."""

@@ -213,9 +213,8 @@ class Trial:
         assert self.folder and self.state.best
         weights = _arrays(self.state.engine.weights() if self.state.kept is None else self.state.kept)
         best, setting, record = best_weights(self.folder, self.number), self.setting, self.state.best
-        about = about_kept(
-            self.folder, self.number, setting, self.state.config, self.data, self.state.engine, record
-        )  # whoever has the file alone can use it
+        config, engine = self.state.config, self.state.engine
+        about = about_kept(self.folder, self.number, setting, config, self.data, engine, record)
         write_arrays(best, weights, setting.model_dump_json(), record=json.dumps(record.row()), model=about.text())
         write_predictions(self.folder, self, self.state.eval_split, record.epoch)
 

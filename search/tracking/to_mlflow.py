@@ -54,8 +54,9 @@ class Known:
 @contextlib.contextmanager
 def opened(folder: Path, run: Row, uri: str | None) -> Iterator["MlflowSender"]:
     """`uri`: MLflow's, or a folder for the SQLite file. Raises UsageError."""
+    place = _place(folder, uri)
     with alone(folder, "mlflow"):
-        yield MlflowSender(folder, *_place(folder, uri))
+        yield MlflowSender(folder, *place)
 
 
 def _place(folder: Path, uri: str | None) -> tuple[str, Path | None]:

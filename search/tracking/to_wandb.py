@@ -48,7 +48,8 @@ class WandbSender:
             os.environ.setdefault(name, value)
         import wandb  # slow to load
 
-        self.wandb, self.folder = wandb, folder
+        self.wandb: Any = wandb
+        self.folder = folder
         key = wandb.api.api_key or os.environ.get("WANDB_API_KEY")
         self.mode = os.environ.get("WANDB_MODE") or ("online" if key else "offline")
         self.place = Path(os.environ.get("WANDB_DIR") or folder.absolute().parent)

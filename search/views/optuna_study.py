@@ -13,7 +13,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution, json_to_distribution
-from optuna.storages import JournalStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -67,7 +67,8 @@ class StudyMirror:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder, self.run, self.path = folder, run, path
         self.journal = Journal()
-        self.storage = JournalStorage(self.journal)
+        self.storage: BaseStorage = JournalStorage(self.journal)
+        self.study = STUDY
         self.shown: dict[int, tuple[int, FrozenTrial]] = {}  # by our number: Optuna's id, and what it was told
         self.source: RunHistory | None = None  # what `shown` was made from
         self.arms: list[str] = []
@@ -91,19 +92,24 @@ class StudyMirror:
 
     def _make_anew(self, history: RunHistory) -> None:
         self.journal.close()
-        self.journal, self.shown = Journal(), {}
+        self.journal = Journal()
         self.storage = JournalStorage(self.journal)
-        names, directions = objectives(self.run)
-        study = self.storage.create_new_study(directions, self.folder.name)
-        self.storage.set_study_system_attr(study, "study:metric_names", names)
-        self.storage.set_study_user_attr(study, "command", self.run["command"])
-        _write_note(self.storage, study, note(self.run))
-        for number in track(sorted(history.trials), "preparing the study", unit="trials"):
-            self._add(number, as_trial(self.run, self.folder, history.trials[number], self.arms))
+        self._fill(history, self.folder.name)
         self.journal.keep(self.path)
 
+    def _fill(self, history: RunHistory, name: str) -> None:
+        """Make the study, and in it every trial."""
+        self.shown = {}
+        names, directions = objectives(self.run)
+        self.study = self.storage.create_new_study(directions, name)
+        self.storage.set_study_system_attr(self.study, "study:metric_names", names)
+        self.storage.set_study_user_attr(self.study, "command", self.run["command"])
+        _write_note(self.storage, self.study, note(self.run))
+        for number in track(sorted(history.trials), "preparing the study", unit="trials"):
+            self._add(number, as_trial(self.run, self.folder, history.trials[number], self.arms))
+
     def _add(self, number: int, trial: FrozenTrial) -> None:
-        self.shown[number] = (self.storage.create_new_trial(STUDY, trial), trial)
+        self.shown[number] = (self.storage.create_new_trial(self.study, trial), trial)
 
     def _follow(self, number: int, trial: FrozenTrial) -> None:
         """Add what is new of one trial that still ran when it was last looked at."""
@@ -119,6 +125,29 @@ class StudyMirror:
         if trial.state != before.state:
             self.storage.set_trial_state_values(id, trial.state, trial.values)
         self.shown[number] = (id, trial)
+
+
+class SharedStudy(StudyMirror):
+    """One of several runs in one storage, which is kept in no file; `update` never makes that anew."""
+
+    def __init__(self, folder: Path, run: Row, name: str, storage: BaseStorage):
+        """`name`: of its study."""
+        super().__init__(folder, run, folder)
+        self.name, self.storage = name, storage
+
+    def update(self, history: RunHistory) -> bool:
+        super().update(history)
+        return False
+
+    def _make_anew(self, history: RunHistory) -> None:
+        if self.shown:
+            self.storage.delete_study(self.study)
+        self._fill(history, self.name)
+
+
+def shared_storage() -> BaseStorage:
+    """A storage for several studies, in memory."""
+    return JournalStorage(Journal())
 
 
 def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
@@ -258,7 +287,7 @@ def note(run: Row) -> str:
     return "\n".join(lines)
 
 
-def _write_note(storage: JournalStorage, study: int, text: str) -> None:
+def _write_note(storage: BaseStorage, study: int, text: str) -> None:
     """As optuna_dashboard.save_note does, which wants a study that is loaded, and may not be installed."""
     storage.set_study_system_attr(study, "dashboard:note_ver", 1)
     for part, start in enumerate(range(0, len(text), 2045)):

@@ -30,7 +30,14 @@ def own_place(folder: Path) -> Iterator[Path]:
         if mine:
             yield folder
         else:
-            with tempfile.TemporaryDirectory(prefix="curriculum-tune-", ignore_cleanup_errors=True) as other:
-                yield Path(other)
+            with own_folder() as other:
+                yield other
     finally:
         os.close(held)
+
+
+@contextlib.contextmanager
+def own_folder() -> Iterator[Path]:
+    """A temporary folder, gone with the block."""
+    with tempfile.TemporaryDirectory(prefix="curriculum-tune-", ignore_cleanup_errors=True) as other:
+        yield Path(other)

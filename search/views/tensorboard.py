@@ -78,9 +78,12 @@ def name_of(trial: TrialHistory) -> str:
 class EventFiles:
     """Keeps a folder of event files like a run's history."""
 
-    def __init__(self, run: Row, folder: Path):
-        """`folder`: where the event files go. Those of ours that are not of this run are removed, and nothing else."""
-        self.run, self.folder = run, folder
+    def __init__(self, run: Row, folder: Path, alone: bool = True):
+        """`folder`: where the event files go. Those of ours that are not of this run are removed, and nothing else.
+
+        `alone`: TensorBoard shows no other run beside it, whose hyperparameters would not be those of this one.
+        """
+        self.run, self.folder, self.alone = run, folder, alone
         self.source: RunHistory | None = None
         self.written: dict[int, int] = {}  # epochs of each trial
         self.closed: dict[int, tuple[str, float | None]] = {}  # how and when those ended that have
@@ -127,7 +130,9 @@ class EventFiles:
             del self.closed[number], self.written[number]
         if number not in self.written:
             events.append(HEAD)
-            if not self.written and self.run["kind"] == "search":  # there, arms and seeds speak for themselves
+            if (
+                not self.written and self.alone and self.run["kind"] == "search"
+            ):  # there, arms and seeds speak for themselves
                 events.append(_event(trial.begun, experiment(self.run)))
             events.append(
                 _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(trial), trial.begun))

@@ -154,6 +154,43 @@ def test_a_second_one_steps_over_the_ports_and_leaves_the_files_of_the_first_alo
 
 
 @installed
+def test_several_runs_stand_side_by_side_and_nothing_is_written_into_them(finished, tmp_path):
+    other = made_runs.write(tmp_path / "more" / "made", about(3, 4), made_runs.made_events(3, 4))
+    before = {path for folder in (finished, other) for path in folder.rglob("*")}
+    with (other / "ledger.jsonl").open("a") as ledger:
+        fcntl.flock(ledger, fcntl.LOCK_EX)
+        with started("search.dashboard", str(finished), f"{other.parent}/*", cwd=tmp_path) as process:
+            page, board = addresses(process)
+            studies = json.loads(get(page.removesuffix("/dashboard") + "/api/studies")[1])["study_summaries"]
+            assert [study["study_name"] for study in studies] == ["made", "made-2"]
+            assert {"made/0000-as_run", "made-2/0002"} <= set(json.loads(get(board + "/data/runs")[1]))
+
+            def trials() -> list:
+                url = f"{page.removesuffix('/dashboard')}/api/studies/{studies[1]['study_id']}"
+                return json.loads(get(url)[1])["trials"]
+
+            assert len(trials()) == 3
+            rng = made_runs.np.random.default_rng(1)
+            append(other, *made_runs.whole_trial(made_runs.get_space("self_paced"), 3, 4, rng, False))
+            assert len(wait_for(trials, lambda now: len(now) > 3)) == 4
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == DONE
+    assert {path for folder in (finished, other) for path in folder.rglob("*")} == before
+    assert not list(tmp_path.glob("curriculum-tune-*")), "its temporary folder is still there"
+
+
+@installed
+def test_of_several_runs_one_that_cannot_be_read_is_left_out(finished, tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "run.json").write_text("{")
+    with started("search.dashboard", str(tmp_path), cwd=tmp_path) as process:
+        assert process.stdout.readline().startswith("bad is left out: ")
+        assert "(with 1 run)" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == DONE
+
+
+@installed
 def test_a_search_that_is_killed_takes_its_dashboards_along(tmp_path):
     with started("search.run", *TINY, "--dashboard", "--name", "live", "--samples", "500", cwd=tmp_path) as process:
         pages = addresses(process)

@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from records.files import read_text
 from records.folder import best_weights
 from search import export, export_model, run
 from tests.search.test_predict import photos, searched  # noqa: F401
 from trainables import load_model
-from trainables.portable.load import complete
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -104,13 +102,3 @@ def test_a_missing_package_is_named_with_the_extra(searched, tmp_path, monkeypat
     assert export.main([str(searched), "--out", str(tmp_path / "m.onnx")]) == run.WRONG_USAGE
     assert "--format onnx wants the package onnxruntime; install it with pip install -e '.[onnx]'." in (
         capsys.readouterr().err)  # fmt: skip
-
-
-def test_a_search_of_heads_leaves_whole_networks(tmp_path, capsys):
-    words = ["--space", "transfer", "--weights", "none", "--data", "scenes:count=70", "--image-size", "16", "--executor",
-             "local", "--epochs", "2", "--samples", "3", "--keep", "1", "--cpus-per-trial", "1"]  # fmt: skip
-    assert run.main([*words, "--out", str(tmp_path), "--name", "r"]) == run.DONE
-    kept = [file for number in range(3) if (file := best_weights(tmp_path / "r", number)).is_file()]
-    assert kept and not any(complete(file) for file in kept)
-    assert all(json.loads(read_text(file, "model"))["part"] == "whole" for file in kept)
-    assert all(file.stat().st_size > 300_000 for file in kept)  # of small_cnn

@@ -34,16 +34,43 @@ def accuracy_by_torchvision(folder: Path, trial: int, images: Path) -> float:
     return float(np.mean([a == b for a, b in zip(said, true, strict=True)]))
 
 
-def test_torchvision_alone_has_the_recorded_accuracy(tmp_path):
-    words = ["--space", "finetune", "--model", "resnet18", "--data", "scenes:count=70", "--image-size", "16", "--executor",
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A run of a network of torchvision's, and its images as files beside it."""
+    place = tmp_path_factory.mktemp("runs")
+    words = ["--space", "finetune", "--model", "resnet18", "--data", "scenes:count=70", "--image-size", "32", "--executor",
              "local", "--epochs", "2", "--samples", "1", "--cpus-per-trial", "1", "--precision", "fp32"]  # fmt: skip
-    assert run.main([*words, "--out", str(tmp_path), "--name", "r"]) == run.DONE
-    loaded = load_run(tmp_path / "r")
-    data, _ = load_data(loaded.settings[0])
+    assert run.main([*words, "--out", str(place), "--name", "mine"]) == run.DONE
+    data, _ = load_data(load_run(place / "mine").settings[0])
     for path, image in zip(data.paths, data.images, strict=True):
-        place = tmp_path / "images" / f"{path}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.asarray(image)).save(place)
-        place.rename(tmp_path / "images" / path)
-    recorded = loaded.history.trials[0].test.accuracy
-    assert accuracy_by_torchvision(tmp_path / "r", 0, tmp_path / "images") == pytest.approx(recorded, abs=1e-9)
+        (place / "images" / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(image)).save(place / "images" / path, "PNG")
+    return place
+
+
+def test_torchvision_alone_has_the_recorded_accuracy(searched):
+    recorded = load_run(searched / "mine").history.trials[0].test.accuracy
+    found = accuracy_by_torchvision(searched / "mine", 0, searched / "images")
+    assert found == pytest.approx(recorded, abs=1e-9)
+
+
+def blocks(word: str) -> str:
+    """The first block of Python on the page with this word in it."""
+    return next(code for code in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if word in code)
+
+
+@pytest.mark.slow  # torch.export takes its time
+def test_the_other_snippets_run_as_they_stand(searched, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mine").symlink_to(searched / "mine")
+    for name in ("a.jpg", "b.png"):
+        Image.new("RGB", (50, 40), (10, 200, 30)).save(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(blocks("load_model"), names)
+    assert [row["path"] for row in names["rows"]] == ["a.jpg", "b.png"] and names["logits"].shape == (1, 7)
+    exec("import torch\n" + blocks("torch.export"), names)
+    import torch
+
+    x = torch.rand(5, 3, 32, 32)
+    torch.testing.assert_close(torch.export.load("model.pt2").module()(x), names["model"](x))

@@ -132,3 +132,61 @@ def test_what_the_ledger_holds_does_nothing_to_the_terminal(folder, capsys):
     said = capsys.readouterr().out
     assert "trial 3 failed: \\x1b[2Jgone \\x1b]0;title\\x07 \\u202etxt best 0.999" in said
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
+# Several runs
+
+
+@pytest.fixture
+def runs(folder, tmp_path) -> Path:
+    """The run above and a later one, which is finished."""
+    append(folder, ended(2, "interrupted"))
+    events = [{**event, "time": event["time"] + 500} for event in made_runs.made_events(3, 4)]
+    made_runs.write(tmp_path / "later", about(3, 4), events)
+    (tmp_path / "notes").mkdir()
+    return tmp_path
+
+
+def heads(said: str) -> list[str]:
+    return [line.partition(":")[0] for line in said.splitlines() if line and not line.startswith(" ")]
+
+
+def test_a_folder_of_runs_has_a_block_for_each_live_ones_first_and_newest_first(runs, capsys):
+    assert status.main([str(runs)]) == DONE
+    said = capsys.readouterr().out
+    assert heads(said) == ["later", "first"]
+    assert "later: self_paced on scenes, 3 trials of up to 4 epochs, finished\n  2 complete · 1 pruned · " in said
+    assert "\n  best 0.900 in trial 0 (as_run): learning_rate 0.001" in said and "trial 1 failed" not in said
+    with ledger_file(runs / "first").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert status.main([f"{runs}/*"]) == status.main([str(runs / "later"), str(runs / "first")]) == DONE
+    said = capsys.readouterr().out
+    assert heads(said) == ["first", "later"] * 2 and "expected end: about" in said
+
+
+def test_a_run_that_cannot_be_read_is_said_and_hides_no_other(runs, capsys):
+    (runs / "later" / "run.json").write_text("{")
+    assert status.main([str(runs)]) == DONE
+    said = capsys.readouterr().out
+    assert heads(said) == ["first", "later"] and "run.json is damaged" in said.splitlines()[-1]
+
+
+def test_a_folder_without_a_run_says_what_it_wanted(runs, capsys):
+    assert status.main([str(runs / "notes")]) == WRONG_USAGE
+    assert "no folder in it is one. Pass a folder that search.run made." in capsys.readouterr().err
+
+
+def test_several_are_watched_until_the_last_has_ended(runs, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "search.status", str(runs), "--watch"]
+    with ledger_file(runs / "first").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching:
+            assert watching.stdout.readline().startswith("first: ")
+            append(runs / "first", asked(3, VALUES, CONFIG), epoch(3, 1, 0.7, 4), ended(3, "pruned"))
+            while "trial 3" not in (line := watching.stdout.readline()):
+                assert line, "it ended before the trial did"
+            assert line.startswith("first: [4/4] trial 3                pruned")
+            file.close()
+            rest = watching.stdout.read()
+    assert watching.returncode == DONE and heads(rest) == ["first"] and "stopped with 1 trial" in rest
