@@ -55,7 +55,7 @@ def main() -> None:
     model = run.model()
     for row in model.predict(new):
         print(f"{row['path']}: {row['predicted']} ({row['probability_' + row['predicted']]:.2f})")
-    print(f"The run is {run.folder}; its report: {run.report(run.folder / 'report')}")
+    print(f"The run is {run.folder}; run.report() or python -m analysis.report makes a page of it.")
 
 
 if __name__ == "__main__":

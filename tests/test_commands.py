@@ -48,7 +48,8 @@ def commands(text: str) -> list[tuple[str, list[str]]]:
     for line in code.replace("\\\n", "").splitlines():
         for sign, word in GIVEN.items():
             line = line.replace(sign, word)
-        line = re.split(r"\s#\s|\s#$|'$", line)[0]
+        line = re.split(r"\s#\s|\s#$", line)[0]
+        line = line.removesuffix("'") if line.count("'") % 2 == 0 and "sh -c '" in line else line
         script = re.search(rf"(?:python -m ([a-z_.]+)|({'|'.join(SCRIPTS)}))((?:\s+.*)?)$", line)
         if script:
             module = script[1] or SCRIPTS[script[2]].partition(":")[0]
