@@ -130,10 +130,10 @@ def test_an_interrupted_tuner_is_restored_and_goes_on_from_its_checkpoints(typed
     with pytest.raises(BaseException):  # noqa: B017
         cut.fit()
     place = a_ray / "ray_results" / "cut"
-    before = [json.loads(line)["epoch"] for line in next(place.glob("*/result.json")).read_text().splitlines()]
     again = tune.Tuner.restore(str(place), trainable=typed["SelfPaced"], resume_errored=True)
     grid = again.fit()
-    assert before and max(before) < 4 and finite(grid) == [4] and not grid.errors
+    assert finite(grid) == [4] and not grid.errors
+    assert grid[0].metrics["iterations_since_restore"] in (2, 3)  # the others were trained before
     straight = tune.Tuner(typed["SelfPaced"], **given).fit()
     assert grid[0].metrics["eval_loss"] == straight[0].metrics["eval_loss"]
 
