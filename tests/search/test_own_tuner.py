@@ -117,9 +117,12 @@ def test_a_population_changes_fields_while_its_members_train(typed, a_ray):
 
 
 def test_an_interrupted_tuner_is_restored_and_goes_on_from_its_checkpoints(typed, a_ray):
+    mark = a_ray / "stopped"  # Tuner.restore brings the callback back as well
+
     class Stops(tune.Callback):
         def on_trial_result(self, iteration, trials, trial, result, **info):
-            if result["epoch"] == 2:
+            if result["epoch"] == 2 and not mark.exists():
+                mark.touch()
                 raise KeyboardInterrupt
 
     given = {"param_space": {"gate": 0.6, "batch_size": 8}}
