@@ -116,12 +116,13 @@ def test_a_population_changes_fields_while_its_members_train(typed, a_ray):
         assert own["eval_loss"].iloc[-1] == result.metrics["eval_loss"]
 
 
-def test_an_interrupted_tuner_is_restored_and_goes_on_from_its_checkpoints(typed, a_ray):
+def test_an_interrupted_tuner_is_restored_and_goes_on_from_its_checkpoints(typed, a_ray, monkeypatch):
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "0")  # Ray notes what it has done every ten seconds, else
     mark = a_ray / "stopped"  # Tuner.restore brings the callback back as well
 
     class Stops(tune.Callback):
         def on_trial_result(self, iteration, trials, trial, result, **info):
-            if result["epoch"] == 2 and not mark.exists():
+            if result["epoch"] == 3 and not mark.exists():
                 mark.touch()
                 raise KeyboardInterrupt
 
@@ -136,7 +137,7 @@ def test_an_interrupted_tuner_is_restored_and_goes_on_from_its_checkpoints(typed
     again = tune.Tuner.restore(str(place), trainable=typed["SelfPaced"], resume_errored=True)
     grid = again.fit()
     assert finite(grid) == [4] and not grid.errors
-    assert grid[0].metrics["iterations_since_restore"] in (2, 3)  # the others were trained before
+    assert grid[0].metrics["iterations_since_restore"] < 4  # the others were trained before
     straight = tune.Tuner(typed["SelfPaced"], **given).fit()
     assert grid[0].metrics["eval_loss"] == straight[0].metrics["eval_loss"]
 
