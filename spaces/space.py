@@ -110,6 +110,16 @@ class Space:
         fixed = {name: value for name, value in param_space.items() if name not in searched}
         return replace(self, search={}, fixed={}).with_search(searched).with_fixed(fixed)
 
+    def clip(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values with every searched number brought into its range.
+
+        Ray's PBT moves numbers by factors, beyond what is legal as well; this is its `custom_explore_fn`.
+        """
+        numbers = {
+            n: d for n, d in self.search.items() if isinstance(d, (FloatDistribution, IntDistribution)) and n in values
+        }
+        return values | {name: min(max(values[name], of.low), of.high) for name, of in numbers.items()}
+
     @property
     def mutable(self) -> tuple[str, ...]:
         """The searched fields that may change while a trial runs: what a population finds a schedule of."""

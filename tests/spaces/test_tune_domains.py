@@ -115,3 +115,8 @@ def test_a_plugin_s_space_is_imported_by_its_name(tmp_path):
     environment = {"CURRICULUM_TUNE_PLUGINS": "more", "PYTHONPATH": f"{tmp_path}:{spaces.__path__[0]}/.."}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_population_moves_out_of_its_range_is_brought_back():
+    moved = {"gate": 1.02, "learning_rate": 1e-6, "slow_epochs": 2, "rate": "cosine", "batch_size": 8}
+    assert self_paced.clip(moved) == moved | {"gate": 0.95, "learning_rate": 3e-5}
