@@ -7,12 +7,14 @@ are those of the training that its network came from.
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
@@ -74,8 +76,8 @@ class Tried:
         if frame is None or frame.empty:
             return []
         told = dict(zip(frame["epoch"].astype(int), frame["timestamp"].astype(float), strict=True))
-        first = min(told.values())
-        return [max(first, told.get(record.epoch, first)) for record in self.records]
+        first = min(told.values())  # a member that went back told some epochs later than those that follow
+        return list(accumulate((told.get(record.epoch, first) for record in self.records), max))
 
     @property
     def state(self) -> Ending:
@@ -109,24 +111,37 @@ def from_result_grid(grid: Sequence[Any], out: str | Path, trainable: type[Descr
     if folder.exists():
         raise UsageError(f"{folder} is there already; nothing is overwritten: name another folder.")
     check_not_of_a_run(folder)
-    setting = trainable.setting
+    setting, made = trainable.setting, trainable.about()
     folder.mkdir(parents=True)
-    trials = [_tried(number, result, setting, folder) for number, result in enumerate(grid)]
-    write_json(folder / RUN, _about(trials, trainable.about(), folder, str(getattr(grid, "experiment_path", ""))))
+    try:
+        trials = [_tried(number, result, setting, folder) for number, result in enumerate(grid)]
+        write_json(folder / RUN, _about(trials, made, folder, str(getattr(grid, "experiment_path", ""))))
+        _write(folder, _in_order(trials, _searched(trials, setting)))
+    except UsageError:
+        shutil.rmtree(folder)  # made just now
+        raise
+    write_tables(folder)
+    return load_run(folder)
+
+
+def _write(folder: Path, events: Sequence[Event]) -> None:
     ledger = Ledger(folder)
     try:
-        for event in _in_order(trials, _searched(trials, setting)):
+        for event in events:
             ledger.append(event)
     finally:
         ledger.close()
-    write_tables(folder)
-    return load_run(folder)
 
 
 def _tried(number: int, result: Any, setting: Setting, folder: Path) -> Tried:
     """The trial, with the network of its last checkpoint put into the run folder where it is that of its best epoch."""
     told = list(_told(result.metrics_dataframe, number, setting))
     if result.checkpoint is None:
+        if not told and (result.metrics or {}).get("epoch"):
+            raise UsageError(
+                f"Ray has kept no epoch of trial {number}: TUNE_DISABLE_AUTO_CALLBACK_LOGGERS was set, as search.run sets "
+                f"it; unset it before the Tuner runs, or have checkpoints kept."
+            )
         return Tried(number, result, setting, _without_gap(told))
     with result.checkpoint.as_directory() as place:
         kept = json.loads((Path(place) / "trial.json").read_text())["records"]
@@ -228,7 +243,7 @@ def _started(trials: Sequence[Tried]) -> float:
 
 
 def _events(trial: Tried, space: Space, start: float) -> Iterator[Event]:
-    times = trial.times or [start]
+    times = trial.times or [start] * max(1, len(trial.records))
     config = _legal(space, trial) if trial.records else trial.given
     yield Asked(
         trial.number, config, {name: config[name] for name in space.active(config) if name in config}, time=times[0]

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,16 +141,27 @@ class TorchScript:
         """The file's content, and what it says when it is loaded again."""
         with torch.no_grad():
             traced = torch.jit.trace(network, example, check_trace=False)
-        content = io.BytesIO()
-        torch.jit.save(traced, content, _extra_files={"model.json": metadata})
-        loaded = torch.jit.load(io.BytesIO(content.getvalue()))
+        written = io.BytesIO()
+        torch.jit.save(traced, written, _extra_files={"model.json": metadata})
+        content = _without_sources(written)
+        loaded = torch.jit.load(io.BytesIO(content))  # what was written just now, and nobody else's
 
         def run(images: torch.Tensor) -> np.ndarray:
             with torch.no_grad():
                 said: np.ndarray = loaded(images).numpy()
             return said
 
-        return content.getvalue(), run
+        return content, run
+
+
+def _without_sources(archive: io.BytesIO) -> bytes:
+    """The archive without the lines of source, and their places on this machine, that torch keeps for tracebacks."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(kept, "w", zipfile.ZIP_STORED) as new:
+        for member in old.infolist():
+            if not member.filename.endswith(".debug_pkl"):
+                new.writestr(member.filename, old.read(member))
+    return kept.getvalue()
 
 
 class Onnx:
@@ -176,6 +188,8 @@ class Onnx:
         )  # fmt: skip
         assert program is not None
         proto = program.model_proto
+        for part in (proto.graph, *proto.graph.node, *(node for made in proto.functions for node in made.node)):
+            del part.metadata_props[:]  # lines of source and their places on this machine
         proto.metadata_props.add(key="model", value=metadata)
         content: bytes = proto.SerializeToString()
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

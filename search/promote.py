@@ -21,6 +21,7 @@ from search.planning.plan import Plan, at_size
 from search.running import write_tables
 from search.schedulers import NONE, is_population
 from search.testing import Judged, difference, open_test
+from search.whole import complete_kept
 from spaces.setting import Setting
 from trainables.metrics import as_text, titled
 from trainables.networks.models import check_model
@@ -80,6 +81,8 @@ def promote(plan: Plan, searched: Campaign) -> Promotion:
     campaign.ledger.close()
     if not campaign.broken:
         write_tables(own)
+    if ready:
+        complete_kept(campaign)
     found = {_number(trial): trial for trial in campaign.history.ranked()}
     return Promotion(own.setting.image_size, found, judged, interrupted)
 

@@ -5,11 +5,12 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from console.arguments import DONE, WRONG_USAGE, Parser, guarded, refuse_nothing
 from console.errors import UsageError
+from console.progress import track as bar_of
 from console.signals import ended_by_signals
 from records.boundary import checked, open_plain, remove, remove_empty
 from records.folder import ledger_file
@@ -86,22 +87,22 @@ class Tracking:
 
     def follow(self, stopped: threading.Event) -> int:
         """Until the run is over, or it is to stop. Raises UsageError where something has not arrived then."""
-        self.look()
+        self.look(stopped)
         began_live = self.follower.live
         while (self.attached or self.follower.live) and not stopped.wait(LOOK_SECONDS):
-            self.look()
+            self.look(stopped)
         if began_live and not self.attached and not stopped.is_set():
             _wait_for_tables(self.follower.folder)
         self.ask_at = 0.0
-        self.look(last=True)
+        self.look(stopped, last=True)
         if not self.fault:
             return DONE
         if self.attached:
             return WRONG_USAGE  # which has been said
         raise UsageError(f"{self._unsent()}; the same command sends the rest.")
 
-    def look(self, last: bool = False) -> None:
-        """Send what is new."""
+    def look(self, stopped: threading.Event, last: bool = False) -> None:
+        """Send what is new; by hand no further trial once `stopped`, since the next to send this run sends the rest."""
         self.follower.read()
         history = self.follower.history
         self.waiting |= history.changed
@@ -110,13 +111,21 @@ class Tracking:
         if not (self.waiting or last) or time.monotonic() < self.ask_at or not history.trials:
             return
         try:
-            self.sender.send(history, sorted(self.waiting))
+            for number in self._in_turn():
+                if stopped.is_set() and not self.attached:
+                    return
+                self.sender.send(history, [number])
             if last and not self.follower.live:
                 self.sender.finish(history)
         except NotSentError as error:
             self._not_sent(str(error))
         else:
             self._all_sent()
+
+    def _in_turn(self) -> Iterable[int]:
+        """The trials that wait, behind a bar where somebody looks on."""
+        waiting = sorted(self.waiting)
+        return waiting if self.attached else bar_of(waiting, f"sending to {self.tracker.title}", unit="trials")
 
     def _all_sent(self) -> None:
         assert self.source

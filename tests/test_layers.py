@@ -185,6 +185,19 @@ def test_onnx_is_known_to_one_file_which_loads_it_when_it_is_asked_for(file):
                    if isinstance(node, (ast.Import, ast.ImportFrom)))  # fmt: skip
 
 
+TRACKERS = {"mlflow": "search/tracking/to_mlflow.py", "wandb": "search/tracking/to_wandb.py"}
+
+
+@each("file", files(*ROOMS))
+def test_each_tracker_is_known_to_one_file_which_loads_it_when_it_is_asked_for(file):
+    for package, only in TRACKERS.items():
+        assert (package in tops(imports_of(file))) == (file == only)
+    first = [
+        node for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
+    assert not {name for node in first for name in tops(imported(ast.unparse(node)))} & TRACKERS.keys()
+
+
 @each("file", files("analysis"))
 def test_analysis_starts_no_ray_and_runs_no_network_but_to_explain(file):
     names = imports_of(file)

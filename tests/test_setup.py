@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,11 @@ def test_every_package_is_installed():
     found = {path.parent.relative_to(root).as_posix().replace("/", ".") for room in rooms
              for path in (root / room).rglob("__init__.py")}  # fmt: skip
     assert listed == found
+
+
+def test_every_dependency_names_its_lowest_version():
+    """What CI_LOWEST=1 .ci/run installs."""
+    found = subprocess.run([sys.executable, SCRIPT.with_name("lowest.py")], capture_output=True, text=True, check=True)
+    lines = found.stdout.splitlines()
+    assert {"ray[tune]==2.55", "optuna==4.4", "torch==2.11", "pytest==8.3"} <= set(lines)
+    assert not [line for line in lines if line.startswith("pytest-xdist")] and all("==" in line for line in lines)

@@ -15,7 +15,6 @@ from typing import Any
 
 from console.arguments import shortened
 from console.errors import UsageError
-from console.progress import track
 from records.epoch import Row
 from records.history import RunHistory, TrialHistory
 from records.outputs import check_not_of_a_run, written
@@ -100,7 +99,7 @@ class MlflowSender:
     def send(self, history: RunHistory, numbers: Iterable[int]) -> None:
         with self._faults():
             search = self._search(history)
-            for number in track(list(numbers), "sending to MLflow", unit="trials"):
+            for number in numbers:
                 self._send(history, history.trials[number], search)
             if any(trial.state == "running" for trial in history.trials.values()):
                 self._end(search, "running", None)
@@ -231,7 +230,7 @@ def _reason(error: Exception) -> str:
     """The first line of what went wrong, without the addresses that it is full of."""
     known = ("Connection refused", "Name or service not known", "timed out", "Max retries exceeded")
     network = next((words for words in known if words in str(error)), "")
-    return network or shortened((str(error).strip().splitlines() or ["?"])[0].strip(" ."), 200)
+    return network or shortened(_without_password((str(error).strip().splitlines() or ["?"])[0]).strip(" ."), 200)
 
 
 def _without_password(uri: str) -> str:

@@ -38,6 +38,7 @@ class TensorboardSender:
     def send(self, history: RunHistory, numbers: Iterable[int]) -> None:
         try:
             self.files.update(history)  # which looks at what has changed by itself
+            history.changed.clear()
         except OSError as error:
             self.files.source = None
             raise NotSentError(f"{error.strerror}: {error.filename}") from None

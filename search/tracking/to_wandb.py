@@ -1,7 +1,8 @@
 """A run in Weights & Biases: a group of its name, in it one run per trial, gone on with under the same id.
 
 Offline, where there is no key or no network: then `wandb sync` sends it. An offline run cannot be asked what it has, so
-that is kept in the run folder, in `tracked/wandb.json`.
+that is kept in the run folder, in `tracked/wandb.json`: what is in runs that were finished, since of one whose process was
+killed it is not known how much reached the disk. That is sent again, under the same steps, which count once.
 """
 
 import contextlib
@@ -12,7 +13,6 @@ from typing import Any
 
 from console.arguments import shortened
 from console.errors import UsageError
-from console.progress import track
 from records.epoch import Row
 from records.history import RunHistory, TrialHistory
 from search.tracking import told
@@ -46,15 +46,24 @@ class WandbSender:
     def __init__(self, folder: Path):
         for name, value in QUICK.items():
             os.environ.setdefault(name, value)
+        os.environ.pop("WANDB_SERVICE", None)  # that of whoever started us would keep our runs open after a kill
         import wandb  # slow to load
 
         self.wandb: Any = wandb
         self.folder = folder
-        key = wandb.api.api_key or os.environ.get("WANDB_API_KEY")
-        self.mode = os.environ.get("WANDB_MODE") or ("online" if key else "offline")
+        self.mode = os.environ.get("WANDB_MODE") or self._mode()
         self.place = Path(os.environ.get("WANDB_DIR") or folder.absolute().parent)
         self.open: dict[str, Any] = {}  # runs of trials that are not over
-        self.sent: Row | None = None  # {trial: {"epochs", "state", "tested"}}
+        self.logged: Row = {}  # {trial: {"epochs", "state", "tested"}} of these
+        self.sent: Row | None = None  # the same of those that were finished
+        self.run_id = ""
+
+    def _mode(self) -> str:
+        """Online where there is a key, which is not asked for and not tried."""
+        try:
+            return "online" if self.wandb.login(prompt=False, verify=False) else "offline"
+        except self.wandb.Error:
+            return "offline"
 
     @property
     def where(self) -> str:
@@ -64,7 +73,7 @@ class WandbSender:
 
     def send(self, history: RunHistory, numbers: Iterable[int]) -> None:
         with self._faults():
-            for number in track(list(numbers), "sending to Weights & Biases", unit="trials"):
+            for number in numbers:
                 self._send(history, history.trials[number])
 
     def finish(self, history: RunHistory) -> None:
@@ -82,27 +91,25 @@ class WandbSender:
                     artifact.add_file(str(path))
                 if files:
                     run.log_artifact(artifact)
+            self.logged[SEARCH] = {"last": history.last}
             self._close(SEARCH, 0)
-            sent[SEARCH] = {"last": history.last}
-            self._keep(history)
 
     def close(self) -> None:
-        """What is open was not finished: it is gone on with by the next that sends this run."""
+        """What is open goes on with the next that sends this run."""
         for what in list(self.open):
             self._close(what, 255)
 
     def _send(self, history: RunHistory, trial: TrialHistory) -> None:
         what, said = str(trial.number), told.about_trial(history.run, trial)
-        sent = self._sent(history).setdefault(what, {"epochs": 0, "state": "", "tested": False})
+        known = self.logged.get(what) or self._sent(history).get(what) or {"epochs": 0}
         now = {"epochs": len(trial.records), "state": told.state_of(trial), "tested": trial.test is not None}
-        if sent == now:
+        if known == now:
             return
         run = self._open(what, history, name_of(trial), trial.asked.config, said)
-        for epoch, _, values in told.epochs(trial, sent["epochs"]):
+        for epoch, _, values in told.epochs(trial, known["epochs"]):
             run.log(values, step=epoch)
         run.summary.update({**told.tested(trial), "state": now["state"], "reason": trial.reason})
-        sent.update(now)
-        self._keep(history)
+        self.logged[what] = now
         if now["state"] not in ("running", "paused"):
             self._close(what, 0 if now["state"] in GOOD else 1)
 
@@ -136,15 +143,17 @@ class WandbSender:
         return self.wandb.init(mode=self.mode, settings=self.wandb.Settings(**quiet), **about)
 
     def _close(self, what: str, status: int) -> None:
+        """All that was logged is on disk, or with the server, once this returns."""
         self.open.pop(what).finish(exit_code=status)
+        if self.sent is not None and what in self.logged:
+            self.sent[what] = self.logged.pop(what)
+            write_sent(self.folder, "wandb", self.run_id, self.sent)
 
     def _sent(self, history: RunHistory) -> Row:
         if self.sent is None:
-            self.sent = read_sent(self.folder, "wandb", identity(history))
+            self.run_id = identity(history)
+            self.sent = read_sent(self.folder, "wandb", self.run_id)
         return self.sent
-
-    def _keep(self, history: RunHistory) -> None:
-        write_sent(self.folder, "wandb", identity(history), self._sent(history))
 
     @contextlib.contextmanager
     def _faults(self) -> Iterator[None]:

@@ -127,7 +127,7 @@ def words_of(draw: Any, model: type) -> list[str]:
 
 
 # what would start Ray or pages, download, import, or leave the temporary folder
-SLOW = {"executor", "address", "dashboard", "plugin", "out", "cpus_per_trial", "concurrent"}
+SLOW = {"executor", "address", "dashboard", "track", "plugin", "out", "cpus_per_trial", "concurrent"}
 
 
 @fuzzed(per_second=20, part=0.2)

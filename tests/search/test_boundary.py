@@ -17,6 +17,7 @@ from records.ledger import Ledger
 from records.locks import hold_as_worker
 from records.parquet import write_tables
 from search import dashboard, export, run, running, status
+from search.tracking.sent import alone, write_sent
 from tests import made_up
 
 TINY = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--samples", "2", "--epochs", "2",
@@ -55,6 +56,7 @@ def plant(path: Path, target: Path) -> None:
     """A link where something of the run's was."""
     if path.is_dir():
         shutil.rmtree(path)
+    path.parent.mkdir(exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(target)
 
@@ -65,8 +67,9 @@ def resume(folder: Path) -> int:
 
 LINKS = {".reserve": "file", ".workers": "file", "ledger.jsonl": "file", "study.journal": "file", "best.parquet": "file",
          "checkpoints": "", "checkpoints/0000": "0000", "checkpoints/0000/best.safetensors": "best.safetensors",
+         "tracked/mlflow.lock": "file",
          "predictions": "", "predictions/0000.test.safetensors": "0000.test.safetensors", "log": "", ".ray": "",
-         "tensorboard": "", "confirm": "", "promoted": ""}  # fmt: skip
+         "tensorboard": "", "tracked": "", "tracked/wandb.json": "file", "confirm": "", "promoted": ""}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LINKS)
@@ -112,6 +115,9 @@ WRITES = {
     "best.parquet": write_tables,
     ".workers": hold_as_worker,
     ".reserve": Ledger,
+    "tracked": lambda folder: alone(folder, "mlflow").__enter__(),
+    "tracked/mlflow.lock": lambda folder: alone(folder, "mlflow").__enter__(),
+    "tracked/wandb.json": lambda folder: write_sent(folder, "wandb", "0", {}),
     "study.journal": lambda folder: open_plain(folder / "study.journal", "ab"),
 }
 

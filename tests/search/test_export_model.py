@@ -2,6 +2,8 @@
 """Networks for other programs: what is written says what torch says and what it is, or is not written."""
 
 import json
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +52,9 @@ def test_what_is_written_says_what_torch_says_and_what_it_is(searched, tmp_path,
         wanted = model.probabilities(x).numpy()
     for batch in (x, x[:1]):
         assert its_run(out, batch) == pytest.approx(wanted[: len(batch)], abs=1e-5)
+    content = out.read_bytes() if ending == "onnx" else b"".join(
+        archive.read(name) for archive in [zipfile.ZipFile(out)] for name in archive.namelist())  # fmt: skip
+    assert str(Path(export.__file__).parent).encode() not in content  # says nothing of where it was made
     about = its_about(out)
     assert about["classes"] == list(model.classes) and about["preprocessing"]["resize"] == "squash"
     assert about["run"]["trial"] == 1 and about["normalised"] == "inside" and about["input"]["range"] == [0, 1]

@@ -265,6 +265,22 @@ def test_weights_and_biases_has_each_epoch_of_each_trial_once(folder, wandb_rows
     assert wandb_rows(folder)["3"] == [1, 2, 3, 4] and wandb_rows(folder)["0"] == [1, 2, 3, 4]
 
 
+def test_what_a_killed_process_may_not_have_written_is_sent_again_and_nothing_else(folder, wandb_rows):
+    goes_on(folder)
+    with ledger_file(folder).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        append(folder, asked(4, VALUES, CONFIG), epoch(4, 1, 0.1, EPOCHS))  # which does not end
+        with started("search.track", str(folder), "--to", "wandb") as process:
+            wait_for(lambda: len(wandb_rows(folder)) == 5)
+            time.sleep(2)
+            process.kill()
+    assert '"4"' not in (folder / "tracked" / "wandb.json").read_text()
+    append(folder, epoch(4, 2, 0.2, EPOCHS), ended(4, "complete"))
+    assert track.main([str(folder), "--to", "wandb"]) == DONE
+    found = wandb_rows(folder)
+    assert found["0"] == found["3"] == [1, 2, 3, 4] and found["4"][-2:] == [1, 2]
+
+
 # TensorBoard, and what holds for all
 
 

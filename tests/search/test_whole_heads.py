@@ -90,6 +90,15 @@ def test_a_head_to_head_keeps_heads_and_each_is_composed_again(tmp_path):
     assert load_model(tmp_path / "h", 1).about.run.seed == 1  # its backbone is drawn by its own seed
 
 
+def test_what_is_promoted_is_whole_as_well(tmp_path):
+    words = [*SEARCH, "--samples", "2", "--promote", "1", "--promote-size", "24"]
+    assert run.main([*words, "--out", str(tmp_path), "--name", "r"]) == run.DONE
+    files = kept(tmp_path / "r" / "promoted")
+    assert files and all(part(file) == "whole" for file in files.values())
+    about = load_model(tmp_path / "r" / "promoted").about
+    assert (about.run.name, about.image_size) == ("r-promoted", 24)
+
+
 def test_a_run_inside_a_run_is_named_after_both(tmp_path):
     from trainables.portable.describe import run_name
 

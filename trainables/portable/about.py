@@ -22,6 +22,7 @@ from trainables.networks.kept import Kept
 
 FORMAT: Literal[1] = 1
 MODEL = "model"  # the name of the text
+SCALE = 1 / 255
 MOST_TEXT = 16_000_000  # characters; a class has a name of some
 Name = Annotated[str, Field(max_length=10_000)]
 Channel = Annotated[float, Field(ge=-1e6, le=1e6)]
@@ -42,7 +43,7 @@ class Preprocessing(_Part):
     interpolation: Literal["bilinear"] = "bilinear"
     library: Literal["Pillow"] = "Pillow"
     colours: Literal["RGB"] = "RGB"
-    scale: float = Field(1 / 255, gt=0, le=1)
+    scale: float = SCALE
     mean: tuple[Channel, Channel, Channel]
     std: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = Field(min_length=3, max_length=3)
     padding: tuple[Byte, Byte, Byte] = NEUTRAL
@@ -90,7 +91,8 @@ class ModelAbout(_Part):
 
     @model_validator(mode="after")
     def _as_this_version_prepares_images(self) -> Self:
-        if self.preprocessing.size != self.image_size or self.preprocessing.padding != NEUTRAL:
+        rule = self.preprocessing
+        if (rule.size, rule.scale, rule.padding) != (self.image_size, SCALE, NEUTRAL):
             raise ValueError("prepares images otherwise than this version does")
         return self
 

@@ -1,6 +1,7 @@
 """What a trial writes of its network beside the weights."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def run_name(folder: Path) -> str:
     return f"{folder.parent.name}-{folder.name}" if inner else folder.name
 
 
+@cache
 def package_version() -> str | None:
     try:
         return version(PACKAGE)

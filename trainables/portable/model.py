@@ -82,8 +82,12 @@ class PortableModel(nn.Module):
         self, images: Iterable[Given] | Given, batch_size: int = BATCH, skip_bad_images: bool = False
     ) -> list[dict[str, Any]]:
         """A row for each picture: its `path` (None where it is no file), the likeliest class `predicted`, and
-        `probability_<class>` of every class. Raises UsageError naming what is no picture, unless that is to be left out.
+        `probability_<class>` of every class. An array (N, H, W, 3) is N pictures.
+
+        Raises UsageError naming what is no picture, unless that is to be left out.
         """
+        if isinstance(images, np.ndarray) and images.ndim == 4:
+            images = list(images)
         given: list[Given] = [images] if isinstance(images, Given) else list(images)
         rows, bad = [], []
         for image, said in zip(given, self.judge(given, batch_size), strict=True):

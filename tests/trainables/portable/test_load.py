@@ -154,6 +154,18 @@ CHANGES = [
     ({"architecture": "x" * 300}, "architecture String should have at most 200"),
     ({"image_size": 10**9}, "image_size must be less than or equal to 1024"),
     ({"image_size": 24}, "prepares images otherwise than this version does"),
+    (
+        {"preprocessing": {"resize": "pad", "size": 16, "mean": [0, 0, 0], "std": [1, 1, 1], "scale": 1}},
+        "otherwise than",
+    ),
+    (
+        {"preprocessing": {"resize": "pad", "size": 16, "mean": [0, 0, 0], "std": [1, 1, 0]}},
+        "preprocessing.std.2 must be",
+    ),
+    (
+        {"preprocessing": {"resize": "zoom", "size": 16, "mean": [0, 0, 0], "std": [1, 1, 1]}},
+        "preprocessing.resize must",
+    ),
     ({"format": 2}, "format must be 1"),
     ({"classes": ["a"]}, "classes Tuple should have at least 2"),
     ({"classes": ["a", "b"]}, "does not hold the small_cnn that it says"),
@@ -217,6 +229,11 @@ def test_what_is_no_picture_is_named_or_left_out(searched, tmp_path):
     with pytest.raises(UsageError, match=r"given as ndarray \(int64 where uint8"):
         model.predict([np.zeros((4, 4), np.int64)])
     assert model.predict([]) == []
+
+
+def test_an_array_of_pictures_is_as_many(searched):
+    model, stack = load_model(searched / "whole"), np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), np.uint8)
+    assert model.predict(stack) == model.predict(list(stack)) and len(model.predict(stack)) == 3
 
 
 def test_several_labels_have_a_sigmoid_each(searched):
