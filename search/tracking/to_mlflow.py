@@ -23,7 +23,8 @@ from search.tracking.sent import alone, identity
 from search.tracking.trackers import NotSentError
 from search.views.tensorboard import name_of
 
-LOCAL = "mlruns"  # the folder, beside the run folder
+LOCAL, ARTIFACTS = "mlruns", "artifacts"  # the folder beside the run folder, and that for files in it
+SQLITE = "sqlite:///"  # an address begins with it that is a file
 QUICK = {  # what is set where the person has set nothing: a server that is away is asked again later, by us
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
@@ -59,15 +60,19 @@ def opened(folder: Path, run: Row, uri: str | None) -> Iterator["MlflowSender"]:
 
 
 def _place(folder: Path, uri: str | None) -> tuple[str, Path | None]:
-    """MLflow's address, and the folder for artefacts where that is ours to choose."""
+    """MLflow's address, and the folder for artefacts where that is ours to choose.
+
+    Of an SQLite file MLflow itself would put them where the process happens to run.
+    """
     asked = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if asked and (uri is None or "://" in asked or asked.startswith(("databricks", "uc"))):
-        return asked, None
+        database = asked.removeprefix(SQLITE)
+        return asked, None if database in (asked, "") else Path(database).absolute().parent / ARTIFACTS
     place = Path(asked) if asked else folder.absolute().parent / LOCAL
     check_not_of_a_run(place)
     with written(place):
         place.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{place.absolute()}/mlflow.db", place.absolute() / "artifacts"
+    return f"{SQLITE}{place.absolute()}/mlflow.db", place.absolute() / ARTIFACTS
 
 
 class MlflowSender:

@@ -126,6 +126,14 @@ def test_mlflow_has_a_run_for_each_trial_below_that_of_the_search(folder, store,
     assert files == {"run.json", "model"} and runs["search"].data.metrics["best/accuracy"] == 0.4
 
 
+def test_files_lie_beside_an_sqlite_file_wherever_the_process_runs(folder, store, mlflow_runs, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    assert track.main([str(folder), "--to", "mlflow"]) == DONE
+    assert mlflow_runs(folder)["search"].info.artifact_uri.startswith((Path(store) / "artifacts").as_uri())
+    assert not (tmp_path / "mlruns").exists()
+
+
 def test_sent_again_or_gone_on_with_nothing_is_doubled(folder, store, mlflow_runs):
     for _ in range(2):
         assert sent(folder, store) == DONE
