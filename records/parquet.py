@@ -4,8 +4,9 @@ Each table carries the run's identity, the package version and the units of its 
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow
 import pyarrow.parquet
@@ -30,13 +31,17 @@ from records.tables import (
 )
 
 
-def write_table(path: Path, rows: list[Row], run: Row, more: Sequence[Row] = (), always: Iterable[str] = ()) -> None:
+def write_table(
+    path: Path, rows: list[Row], run: Row, more: Sequence[Row] = (), always: Iterable[str] = (),
+    kinds: Mapping[str, str] = MappingProxyType({}),
+) -> None:  # fmt: skip
     """One parquet file, written all or not at all, with columns of the same types in every run.
 
-    `more`: other runs it has rows of; `always`: the columns that it has without a row too.
+    `more`: other runs it has rows of; `always`: the columns that it has without a row too; `kinds`: of columns that are
+    something else here than in the tables of a run.
     """
     try:
-        table = pyarrow.Table.from_pylist(rows, schema=_schema(rows, always))
+        table = pyarrow.Table.from_pylist(rows, schema=_schema(rows, always, kinds))
     except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise _fits_no_table(path, error) from None
     runs = [identity(one) for one in (run, *more)]
@@ -55,12 +60,12 @@ def _fits_no_table(path: Path, error: Exception) -> UsageError:
     return UsageError(f"{path} cannot be written, as what was recorded fits no table ({str(error).splitlines()[0]}).")
 
 
-def _schema(rows: list[Row], always: Iterable[str]) -> pyarrow.Schema:
+def _schema(rows: list[Row], always: Iterable[str], kinds: Mapping[str, str]) -> pyarrow.Schema:
     """Every column of any row, in order of appearance, of its declared kind; without rows, those that are always there.
 
     What nobody has declared is of the kind of its values, and a float where it has none.
     """
-    known = declared()
+    known = {**declared(), **kinds}
     names = dict.fromkeys(name for row in rows for name in row) if rows else always
     return pyarrow.schema([(name, _kind(name, rows, known)) for name in names])
 

@@ -133,7 +133,8 @@ def _write(out: Path, rows: list[Row], about: ModelAbout) -> None:
 
         command = f"python -m search.predict {shlex.join(sys.argv[1:])}"
         run = {"options": {"name": about.run.name}, "command": command, "data": {"digest": about.run.data_digest}}
-        write_table(out, rows, run | {"versions": {PACKAGE: about.run.version}})
+        kinds = {"predicted": "string"}  # a class's name, where predictions.parquet has its number
+        write_table(out, rows, run | {"versions": {PACKAGE: about.run.version}}, kinds=kinds)
 
 
 if __name__ == "__main__":
