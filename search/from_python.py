@@ -7,7 +7,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -72,11 +72,23 @@ def _run(
     words = [word for name, value in plain.items() for word in _words(name, value)]
     command = arguments.command_line(MODULES[kind], ["--resume"] * resume + words)
     options = options_of(model, plain, kind) if resume else arguments.read(model, plain)
-    with contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
+    with _tune_as_it_was(), contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
         status, name = run(options, resume, command)
     if status == INTERRUPTED:
         raise KeyboardInterrupt
     return Run(Path(options.out) / name)
+
+
+@contextlib.contextmanager
+def _tune_as_it_was() -> Iterator[None]:
+    """What Tune is told for our searches is not told to a Tuner that this process runs afterwards."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("TUNE_")}
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("TUNE_")]:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _plain(model: type[BaseModel], name: str, value: Any) -> Any:

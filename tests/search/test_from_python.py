@@ -105,6 +105,20 @@ def test_a_run_is_gone_on_with_and_extended(searched, place):
     assert read_run(place / "s")["resumed"][0]["command"].endswith(f"--resume --out {place} --name s --samples 5")
 
 
+def test_a_tuner_of_one_s_own_is_told_afterwards_what_it_was_before(tmp_path, monkeypatch):
+    original = from_python.run_search
+
+    def told(*arguments, **options) -> int:
+        monkeypatch.setenv("TUNE_OF_OURS", "1")
+        monkeypatch.setenv("TUNE_RESULT_DIR", "ours")
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(from_python, "run_search", told)
+    monkeypatch.setenv("TUNE_RESULT_DIR", "theirs")
+    search.search("finetune", **TINY, samples=1, epochs=1, out=tmp_path, name="e", quiet=True, anchors="none")
+    assert os.environ["TUNE_RESULT_DIR"] == "theirs" and "TUNE_OF_OURS" not in os.environ
+
+
 @pytest.mark.parametrize(("options", "said"), [
     ({"sampels": 3}, "Unknown option 'sampels'. Did you mean 'samples'?"),
     ({"samples": 0}, "--samples must be greater than or equal to 1; got 0."),
