@@ -1,8 +1,8 @@
 """Searches and head-to-heads: what was asked, planned; who proposes trials; what runs them; what a person sees meanwhile.
 
 From Python: `search(space=..., data=...)` and `compare(strategies=...)` run one and return it, `open_run(path)` reads what
-is there. Each command is a module with a `main` (run, compare, divide, dashboard, export, replay, status). A name is loaded
-when it is first asked for: importing `search` loads neither torch nor Ray.
+is there. Each command is a module with a `main` (run, compare, divide, status, dashboard, track, replay, export,
+predict). A name is loaded when it is first asked for: importing `search` loads neither torch nor Ray.
 """
 
 from importlib import import_module

@@ -35,7 +35,7 @@ def a_ray(tmp_path_factory):
             patch.delenv(name, raising=False)
         patch.setattr("ray.train.constants.DEFAULT_STORAGE_PATH", str(place / "ray_results"))
         patch.chdir(place)
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000,
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=80_000_000,
                  _temp_dir=str(folder))  # fmt: skip
         yield place
         ray.shutdown()
