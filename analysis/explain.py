@@ -282,8 +282,7 @@ def _chapter(networks: list[SelectedNetwork], rows: list[dict[str, Any]], sample
     texts = table.assign(**{name: [f"{value:.2f}" for value in table[name]] for name in
                             ("confidence", "fit", "agreement_sampling", "agreement_segmentation")},
                          seconds=[f"{value:.1f}" for value in table["seconds"]])  # fmt: skip
-    title = "What speaks for the predicted class (LIME)"
-    picture = Picture("explanations", "LIME, a row per network.", lambda: images.explained(pictured, title))
+    picture = Picture("explanations", "LIME, a row per network.", lambda: images.explained(pictured))
     listed = Table("explanations", "Explanations and how far they agree.", table, texts)
     return Chapter("Explanations", [Sentences(lines), picture, listed])
 

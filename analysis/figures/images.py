@@ -41,7 +41,7 @@ def whole_image(image: Pixels) -> Figure:
         return figure
 
 
-def explained(rows: list[tuple[str, list[dict[str, Any]]]], title: str) -> Figure:
+def explained(rows: list[tuple[str, list[dict[str, Any]]]]) -> Figure:
     """One row per network, one column per image; what speaks for the predicted class is outlined, the rest is pale.
 
     Each cell has image (H, W, 3) uint8, mask (H, W) bool and caption.
@@ -57,7 +57,7 @@ def explained(rows: list[tuple[str, list[dict[str, Any]]]], title: str) -> Figur
             for axes in line[len(cells) :]:
                 axes.set_visible(False)
             line[0].set_ylabel(name, fontsize=9)
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle("What speaks for the predicted class (LIME)", fontsize=11)
         return figure
 
 
