@@ -1,10 +1,10 @@
 """Running a plan: its folder, its campaign, its executor, its tables. A search and a head-to-head both go through here."""
 
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import Callable
 
+from console.arguments import command_line
 from console.errors import UsageError
 from console.progress import track
 from console.signals import ended_by_signals
@@ -169,9 +169,11 @@ def _referee(plan: Plan, campaign: Campaign) -> Referee:
 
 
 def resume_line(module: str, plan: Plan) -> str:
-    """What to type to go on with a run."""
-    out = "" if plan.options.out == "runs" else f" --out {shlex.quote(plan.options.out)}"
-    return f"To go on:  python -m {module} --resume --name {plan.options.name}{out}"
+    """What to type to go on with a run; its plugins are to be named each time."""
+    options = plan.options
+    words = ["--resume", "--name", options.name or "", *([] if options.out == "runs" else ["--out", options.out])]
+    words += [word for name in options.plugin for word in ("--plugin", name)]
+    return f"To go on:  {command_line(module, words)}"
 
 
 def write_tables(plan: Plan) -> bool:

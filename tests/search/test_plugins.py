@@ -4,9 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow.parquet
 import pytest
+
+from search.running import resume_line
 
 CAPPED = '''
 """Self-paced learning that never takes more than half of the images."""
@@ -89,6 +92,12 @@ def test_it_is_resumed_with_the_same_source_only(searched):
     (searched / "capped.py").write_text(CAPPED + "\n# another\n")
     other = command(searched, *words[:-1], "4")
     assert other.returncode == 2 and "code was" in other.stderr
+
+
+def test_what_is_to_be_typed_to_go_on_names_the_plugin():
+    plan = SimpleNamespace(options=SimpleNamespace(name="r", out="my runs", plugin=("capped",)))
+    said = resume_line("search.run", plan)
+    assert said == "To go on:  python -m search.run --resume --name r --out 'my runs' --plugin capped"
 
 
 @pytest.mark.parametrize(("name", "said"), [
