@@ -4,12 +4,32 @@
 pyproject.toml; tests/search/test_internals.py names every member, and fails with its name where a version lacks it.
 """
 
+from functools import partial
 from typing import Any, cast
 
+from ray.experimental import internal_kv
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import PopulationBasedTraining
 from ray.tune.schedulers.pb2 import PB2
 from ray.tune.schedulers.pbt import _PBTTrialState
+
+KV_SECONDS = 20.0  # Ray waits as long as its C++ lives, and meanwhile no signal is heard in that thread
+
+
+class _InTime:
+    """Ray's client of its head, whose questions to the key-value store come back as errors when the head is gone."""
+
+    def __init__(self, client: Any):
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self._client, name)
+        return partial(asked, timeout=KV_SECONDS) if name.startswith("internal_kv_") else asked
+
+
+def ask_in_time() -> None:
+    """From now until `ray.shutdown`, nothing that Tune asks of the key-value store takes longer than KV_SECONDS."""
+    internal_kv.global_gcs_client = _InTime(internal_kv.global_gcs_client)  # type: ignore[assignment]
 
 
 class Exchanges(PopulationBasedTraining):

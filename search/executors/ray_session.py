@@ -19,6 +19,7 @@ from console.errors import UsageError
 from search.executors import ray_environment
 from search.executors.nodes import Node, knock
 from search.executors.private_ray import start_node, watched
+from search.executors.ray_internals import ask_in_time
 
 OBJECT_STORE_BYTES = 100_000_000  # images reach the trials through the memory map, not through Ray
 JOIN_VARIABLE, JOIN_SECONDS = "RAY_gcs_server_port_wait_time_s", "4"  # in which a cluster that answers takes us in
@@ -59,6 +60,7 @@ def _private(cpus: int, gpus: int, dashboard: bool) -> Iterator[Any]:
             with watched(node):
                 with signals.kept():  # a second Ray is started under our handlers, should this one be lost
                     joined = ray.init(address=node.address, log_to_driver=False, logging_level=logging.ERROR)
+                    ask_in_time()  # else Tune waits in it for a head that is gone, where no loss can be told
                 yield joined
         finally:
             with signals.kept():

@@ -12,9 +12,12 @@ import pytest
 import ray
 from optuna.samplers import TPESampler
 from ray._private import worker
+from ray._raylet import InnerGcsClient
+from ray.experimental import internal_kv
 from ray.tune.schedulers import PopulationBasedTraining, pb2, pbt
 from ray.tune.schedulers.pb2 import PB2
 
+from search.executors import ray_internals
 from search.executors.population import make_pb2, make_pbt
 from search.proposers import optuna_internals
 from spaces.registry import SPACES
@@ -50,6 +53,27 @@ def test_ray_has_what_is_used_of_it(owner, member, parameters):
     if parameters:
         found = list(inspect.signature(getattr(owner, member)).parameters)
         assert found[: len(parameters)] == parameters, f"ray {version('ray')}: {member} takes {found}"
+
+
+def test_what_tune_asks_of_the_key_value_store_is_asked_in_time(monkeypatch):
+    asked = []
+
+    class Client:
+        def internal_kv_get(self, key, namespace=None, timeout=None):
+            asked.append((key, namespace, timeout))
+            return b"value"
+
+        def check_alive(self):
+            return "alive"
+
+    assert hasattr(internal_kv, "global_gcs_client"), lacks("internal_kv", "global_gcs_client", "ray")
+    monkeypatch.setattr(internal_kv, "global_gcs_client", Client())
+    ray_internals.ask_in_time()
+    assert internal_kv._internal_kv_get("k", namespace="n") == b"value"
+    assert asked == [(b"k", b"n", ray_internals.KV_SECONDS)] and internal_kv.global_gcs_client.check_alive() == "alive"
+    for name in ("get", "put", "del", "keys", "exists"):
+        takes = getattr(InnerGcsClient, f"internal_kv_{name}").__doc__
+        assert "timeout=None" in takes, lacks(f"internal_kv_{name}", "timeout", "ray")
 
 
 def test_ray_s_populations_keep_their_state_where_it_is_looked_for():
