@@ -26,7 +26,7 @@ from optuna.distributions import (
     distribution_to_json,
 )
 
-from analysis.runs import LoadedRun, load_run
+from analysis.run import Run
 from console.errors import UsageError
 from records.boundary import RUN
 from records.epoch import EVALUATED, EpochRecord, Objective, Row
@@ -101,7 +101,7 @@ class Tried:
         return found
 
 
-def from_result_grid(grid: Sequence[Any], out: str | Path, trainable: type[Described]) -> LoadedRun:
+def from_result_grid(grid: Sequence[Any], out: str | Path, trainable: type[Described]) -> Run:
     """The run folder `out`, made of a Tuner's results: run.json, ledger, tables and the best networks that were kept.
 
     `trainable`: the class that the Tuner was given; it says what setting and data were. Nothing is overwritten. Raises
@@ -121,7 +121,7 @@ def from_result_grid(grid: Sequence[Any], out: str | Path, trainable: type[Descr
         shutil.rmtree(folder)  # made just now
         raise
     write_tables(folder)
-    return load_run(folder)
+    return Run(folder)
 
 
 def _write(folder: Path, events: Sequence[Event]) -> None:

@@ -1,6 +1,6 @@
 """A run as a notebook wants it: data frames, figures, the verdict in words, the network. Read when first asked for.
 
-A run that still goes on is as it was when it was first looked at; open it again for what came since.
+A run that still goes on is as it was when it was opened; open it again for what came since.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from analysis.chapters.contents import make_chapters
 from analysis.comparable import Section, sections
 from analysis.document.parts import Chapter, Picture, Sentences
 from analysis.report import report as write_report
-from analysis.runs import LoadedRun, load_run, load_with_epochs
+from analysis.runs import LoadedRun, load_run
 from analysis.verdict import pairs
 from console.errors import UsageError, unknown
 from console.wording import many
@@ -23,6 +23,7 @@ from records.confirmed import CONFIRM, confirmed_trials
 from records.epoch import Row
 from records.found_runs import find_runs, is_run
 from records.history import RunHistory
+from records.ledger import is_live
 from records.tables import best_rows, prediction_rows
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Run:
         """Raises UsageError where this is no run."""
         self.folder = Path(folder).absolute()
         self._loaded: LoadedRun = load_run(self.folder)
+        self._live = is_live(self.folder)
 
     def __repr__(self) -> str:
         data, kind = self.about["data"]["name"], "head-to-head" if self._loaded.head_to_head else "search"
@@ -63,8 +65,12 @@ class Run:
 
     @property
     def finals(self) -> pd.DataFrame:
-        """A row per trial: how it ended, its selected epoch, test where that was opened, what it cost."""
-        return self._loaded.finals
+        """A row per trial: how it ended (running, while it does), its selected epoch, test where opened, what it cost."""
+        finals = self._loaded.finals
+        if not self._live or finals.empty:
+            return finals
+        runs = finals["trial"].map(lambda number: self.history.trials[number].state == "running")
+        return finals.assign(state=finals["state"].mask(runs, "running"))
 
     @cached_property
     def best(self) -> pd.DataFrame:
@@ -81,7 +87,8 @@ class Run:
     def predictions(self) -> pd.DataFrame:
         """What each trial's selected network says of each image it was judged on: a row per trial, split and image.
 
-        `path` is relative to the data's source; `true` and `predicted` are numbers of `classes`.
+        `path` is relative to the data's folder; `true` and `predicted` are numbers of `classes`. Kept networks are looked
+        at when this is first asked for.
         """
         return pd.DataFrame(prediction_rows(self.folder, self.history))
 
@@ -97,7 +104,7 @@ class Run:
     def figure(self, name: str) -> Figure:
         """One figure of the report, by its name or what that begins with; a notebook shows it. Raises UsageError."""
         known = self._pictures
-        found = next((each for each in known if each == name or each.startswith(f"{name}_")), None)
+        found = next((each for each in known if each.startswith(name)), None) if name not in known else name
         if found is None:
             raise unknown("figure", name, known)
         return known[found].figure
@@ -139,7 +146,9 @@ class Run:
 
     @cached_property
     def _section(self) -> Section:
-        (found,) = sections([load_with_epochs(self.folder)])
+        if self.records.empty:
+            raise UsageError(f"{self.name} has no epoch yet; open it again after the first one.")
+        (found,) = sections([self._loaded])
         return found
 
     @cached_property

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 import search
 from console.errors import UsageError
 from records.folder import read_run
+from records.ledger import Ledger
 from search import from_python
 from search import run as command
 
@@ -65,8 +66,8 @@ def test_a_run_gives_frames_with_the_paths_of_images_a_config_and_figures(search
     classes = {path.split("/")[0]: true for path, true in zip(said["path"], said["true"], strict=True)}
     assert {searched.classes[true] for true in classes.values()} == set(classes)
     assert isinstance(searched.figure("schedule"), Figure) and searched.figure("curves") is searched.figure("curves")
-    with pytest.raises(UsageError, match=r"Unknown figure 'curve'\. Did you mean 'curves'"):
-        searched.figure("curve")
+    with pytest.raises(UsageError, match=r"Unknown figure 'curvs'\. Did you mean 'curves'"):
+        searched.figure("curvs")
     assert searched.summary[0].startswith("s: 4 trials; the best, trial")
 
 
@@ -233,3 +234,20 @@ def test_in_a_thread_no_signal_is_taken_over(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
+
+
+def test_a_run_that_goes_on_is_as_it_was_when_it_was_opened(tmp_path):
+    whole = search.search(
+        "finetune", **TINY, samples=3, epochs=1, out=tmp_path, name="live", quiet=True, anchors="none"
+    )
+    file = whole.folder / "ledger.jsonl"
+    lines = file.read_text().splitlines(keepends=True)
+    last = max(at for at, line in enumerate(lines) if '"event": "ended"' in line)
+    file.write_text("".join(lines[:last]))  # the third has trained, and not ended
+    ledger = Ledger(whole.folder)
+    now = search.open_run(whole.folder)
+    assert now.finals["state"].tolist() == ["complete", "complete", "running"] and len(now.best) == 2
+    file.write_text("".join(lines))
+    assert now.finals["test_accuracy"].isna().all() and "test" not in now.summary[0]
+    ledger.close()
+    assert search.open_run(whole.folder).finals["state"].tolist() == ["complete"] * 3
