@@ -58,7 +58,7 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
         f"\nBest epochs on {split}{by}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
         "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
         *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
-        _beat_the_anchors(campaign, judged),
+        worth_it(campaign, judged),
         *_uneven(campaign, judged),
         *(confirmed_lines(campaign, found) if found else []),
     ]
@@ -101,7 +101,7 @@ def _uneven(campaign: Campaign, judged: list[Judged]) -> list[str]:
     return uneven_lines(run, on, of)
 
 
-def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
+def worth_it(campaign: Campaign, judged: list[Judged]) -> str:
     """Whether the search was worth it, in one sentence."""
     best, anchor = best_of(campaign.history)
     if anchor is None or best is None:
@@ -117,15 +117,19 @@ def _beat_the_anchors(campaign: Campaign, judged: list[Judged]) -> str:
     assert best.best and anchor.best
     by = best.objective
     measure, gain = Measure(by), by.score(best.best) - by.score(anchor.best)
-    said = f"The search beat its best anchor ({name}) by {measure.size(gain)} on {split}"
+    said = (
+        f"The search beat its best anchor ({name}) by {measure.size(gain)} on {split}"
+        if gain
+        else f"The search did no better than its best anchor ({name}): on {split} their {measure.title} is the same"
+    )
     if len(judged) < 2:
         return f"{said}; the best of many is picked there, so expect less on new images."
     found, half = difference(judged[0], judged[1])
     on_test, low, high = (f"{measure.scaled(end):+.{measure.digits}f}" for end in (found, found - half, found + half))
     return (
-        f"{said}; on test, where nothing was picked, by {on_test} (95 % interval over its images "
-        f"{low} to {high}). One seed and one split carry no word; --confirm 3 trains the best again on "
-        f"fresh ones."
+        f"{said}; on test, where nothing was picked, {'by' if gain else 'the difference is'} {on_test} "
+        f"(95 % interval over its images {low} to {high}). One seed and one split carry no word; --confirm 3 trains the "
+        f"best again on fresh ones."
     )
 
 
