@@ -2,7 +2,7 @@
 # Make .venv hold exactly what pyproject.toml and constraints.txt ask for. Run through `make setup`.
 set -eu
 stamp=$1
-need_kb=8000000   # 6.6 GB installed, and room for pip to unpack one wheel at a time
+need_kb=8000000   # 7.3 GB installed, and room for pip to unpack one wheel at a time
 
 say() { echo "setup: $*" >&2; }
 stop() { say "$*"; exit 1; }
@@ -30,7 +30,7 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     "$python" -m venv .venv || stop "$python could not make .venv; see the lines above."
 fi
 
-say "installing packages (first time: about 3 GB to download, 6.6 GB on disk, a few minutes)"
+say "installing packages (first time: about 3 GB to download, 7.3 GB on disk, a few minutes)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]' ||
     stop "pip could not install the packages; the lines above say why, and running make again goes on from there."
 .venv/bin/python -c 'import torchvision' 2>/dev/null ||
