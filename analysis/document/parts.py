@@ -1,11 +1,13 @@
 """What a report consists of: chapters of sentences, tables and pictures. Writing them is for the modules beside this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
 from matplotlib.figure import Figure
+
+from analysis.figures.drawing import Panel, compose
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure, drawn when it is first asked for; the name is its files' without an ending."""
+    """A figure of panels, made when they are first asked for; the name is its files' without an ending."""
 
     name: str
     caption: str
-    draw: Callable[[], Figure]
+    make: Callable[[], Sequence[Panel]]
+
+    @cached_property
+    def panels(self) -> Sequence[Panel]:
+        """Always the same ones."""
+        return self.make()
 
     @cached_property
     def figure(self) -> Figure:
-        """Always the same one."""
-        return self.draw()
+        """All panels on one figure, for a paper or a notebook."""
+        return compose(self.panels)
 
 
 Part = Sentences | Table | Picture
