@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from analysis.chapters.first_screen import answers, conditions, is_search_alone, labels, lead, question
-from analysis.chapters.head_to_head import head_to_head, titled
+from analysis.chapters.head_to_head import head_to_head
 from analysis.chapters.overview import what_was_run
 from analysis.chapters.search import search_chapter
 from analysis.chapters.verdict import methods, verdict_chapters
@@ -52,7 +52,7 @@ def _of_section(
     compared = any(run.head_to_head for run in section.runs)
     own = [*head_to_head(section, label, suffix, reference), *verdict_chapters(section, label, suffix)] if compared else []
     further = more(section, suffix)
-    return [*own, Chapter(titled("The images", label), further)] if further else own
+    return [*own, Chapter("The images", further, label)] if further else own
 
 
 def the_original(sections: list[Section]) -> list[Chapter]:

@@ -6,10 +6,7 @@ from analysis.chapters.pictures import pictures
 from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
-from analysis.figures.arms import Arms
-from analysis.figures.arms_curves import TIME, UPDATES
-from analysis.figures.arms_schedules import COSTS, SCHEDULES
-from analysis.figures.arms_seeds import SEEDS
+from analysis.figures.arms import COSTS, SCHEDULES, SEEDS, TRAINING, Arms
 from analysis.figures.errors import OF_ERRORS, Errors, never_predicted
 from analysis.statistics import FEWEST_SEEDS
 from analysis.tables import arm_summary
@@ -18,25 +15,20 @@ MOST_IN_A_TABLE = 7  # arms side by side; a table of more is for parquet
 
 
 def head_to_head(section: Section, label: str, suffix: str, reference: pd.DataFrame | None) -> list[Chapter]:
-    """Short chapters, each one thing; `label` ends their titles, `suffix` the names of tables and figures."""
+    """Short chapters, each one thing; `label` says of what they are, `suffix` the names of tables and figures."""
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     if not names:
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
-        return [Chapter(titled("The arms", label), [Sentences([f"No trial of {running} has come to its end yet."])])]
+        return [Chapter("The arms", [Sentences([f"No trial of {running} has come to its end yet."])], label)]
     arms, table = Arms(section, names, reference), arm_summary(section)
     chapters = {
         "Seed by seed": pictures(SEEDS, arms, suffix),
-        "The arms": [_quality(section, table, suffix), *pictures((*UPDATES, *TIME), arms, suffix)],
+        "The arms": [_quality(section, table, suffix), *pictures(TRAINING, arms, suffix)],
         "What they trained on": pictures(SCHEDULES, arms, suffix),
         "What it cost": [*pictures(COSTS, arms, suffix), _costs(table, suffix)],
         "What they get wrong": _errors(Errors(arms), suffix),
     }
-    return [Chapter(titled(title, label), list(parts)) for title, parts in chapters.items() if parts]
-
-
-def titled(title: str, label: str) -> str:
-    """'The arms (60 charged seconds each)'."""
-    return f"{title} ({label})" if label else title
+    return [Chapter(title, list(parts), label) for title, parts in chapters.items() if parts]
 
 
 def _quality(section: Section, table: pd.DataFrame, suffix: str) -> Table:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.chapters.head_to_head import titled
 from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
@@ -25,7 +24,7 @@ def verdict_chapters(section: Section, label: str, suffix: str) -> list[Chapter]
     every = Table(f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, list(table["a"]))
     parts.append(Folded(f"Every pair of arms ({len(table)})", [every]))
     parts += [*_gain(section, suffix), *_optimism(section, suffix), *_image_by_image(section, suffix)]
-    return [Chapter(titled("The verdict in full", label), parts)]
+    return [Chapter("The verdict in full", parts, label)]
 
 
 def _conditions(section: Section) -> list[str]:

@@ -22,8 +22,9 @@ from analysis.document.parts import (
     data_file,
     picture_file,
 )
-from analysis.document.svg import inline
+from analysis.document.svg import inline, with_classes
 from analysis.figures import style
+from console.progress import track
 from console.wording import printable
 from records.outputs import GENERATOR
 
@@ -32,7 +33,6 @@ LIGHT = {"paper": "#ffffff", "soft": "#59636e", "line": "#d9dee3", "stripe": "#f
 DARK = {"paper": "#14171a", "soft": "#a3adb7", "line": "#353b42", "stripe": "#1c2126", "link": "#7cbcf2",
         "better": "#4fc99f", "worse": "#f0945a", "band": "#2a3138"}  # fmt: skip
 MARKED = ("confirmed", "contradicted", "better", "worse")
-ROOMY = 5.0  # inches: a panel this wide stands alone in its row
 
 
 class Page:
@@ -43,24 +43,27 @@ class Page:
         self.drawn = drawn
         self.figures = 0
         self.tables = 0
+        pictures = [part for part in report.parts if isinstance(part, Drawn)]
+        numbered = enumerate(track(pictures, "drawing", unit="figures"))
+        self.drawings = {part.name: _drawing(part, f"p{number}") for number, part in numbered}
 
     def write(self) -> str:
         title = escape(self.report.title)
         lead = self.parts(self.report.lead)
         body = "\n".join(self._chapter(chapter) for chapter in self.report.chapters)
-        links = "".join(f'<a href="#{c.anchor}">{escape(c.title)}</a>' for c in self.report.chapters)
+        content, rules = with_classes(f"{lead}\n{_contents(self.report)}\n{body}")
         return (
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n{GENERATOR}\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{_style()}</style>\n</head>\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{_style()}{rules}</style>\n</head>\n'
             f'<body>\n<div class="page">\n<header>\n<h1>{title}</h1>\n{_conditions(self.report)}{_answers(self.report)}'
-            f'</header>\n<main>\n{lead}\n<nav aria-label="Contents">{links}</nav>\n{body}\n</main>\n</div>\n'
+            f"</header>\n<main>\n{content}\n</main>\n</div>\n"
             f"<script>\n{_own_file('page.js')}</script>\n</body>\n</html>\n"
         )
 
     def _chapter(self, chapter: Chapter) -> str:
-        return (
-            f'<section id="{escape(chapter.anchor)}">\n<h2>{escape(chapter.title)}</h2>\n{self.parts(chapter.parts)}\n</section>'
-        )
+        label = f" <small>{escape(chapter.label)}</small>" if chapter.label else ""
+        head = f"<h2>{escape(chapter.title)}{label}</h2>"
+        return f'<section id="{escape(chapter.anchor)}">\n{head}\n{self.parts(chapter.parts)}\n</section>'
 
     def parts(self, parts: Iterable[Part]) -> str:
         return "\n".join(map(self.part, parts))
@@ -80,7 +83,7 @@ class Page:
         self.figures += 1
         link = f' <a href="{picture_file(part.name, "svg")}">SVG</a>' if self.drawn else ""
         caption = f"<figcaption><b>Figure {self.figures}.</b> {escape(part.caption)}{link}</figcaption>"
-        return f'<figure id="figure-{part.name}">{_drawing(part)}{caption}</figure>'
+        return f'<figure id="figure-{part.name}">{self.drawings[part.name]}{caption}</figure>'
 
     def _table(self, part: Table) -> str:
         self.tables += 1
@@ -90,10 +93,11 @@ class Page:
             for column, number in zip(part.shown, numeric, strict=True)
         )
         rows = "\n".join(_row(part, place, row, numeric) for place, row in enumerate(part.shown.itertuples(index=False)))
-        source = data_file(part.name)
-        caption = f'<b>Table {self.tables}.</b> {escape(part.caption)} <a href="{source}">{source}</a>'
-        table = f"<table id=\"{part.name}\"><caption>{caption}</caption><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
-        return f'<div class="wide" tabindex="0" role="region" aria-label="Table {self.tables}">{table}</div>'
+        source, name = data_file(part.name), f"table-{part.name}"
+        said = f'<b>Table {self.tables}.</b> {escape(part.caption)} <a href="{source}">{source}</a>'
+        table = f"<table><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
+        inside = f'<div class="wide" tabindex="0" role="region" aria-labelledby="{name}">{table}</div>'
+        return f'<figure id="{part.name}"><figcaption id="{name}">{said}</figcaption>{inside}</figure>'
 
 
 def write_page(report: Report, drawn: bool = False) -> str:
@@ -121,6 +125,17 @@ def _own_file(name: str) -> str:
     return files("analysis.document").joinpath(name).read_text(encoding="utf-8")
 
 
+def _contents(report: Report) -> str:
+    """Links to the chapters; a label that several share is said once."""
+    links, last = [], ""
+    for chapter in report.chapters:
+        if chapter.label != last and chapter.label:
+            links.append(f"<span>{escape(chapter.label)}:</span>")
+        links.append(f'<a href="#{escape(chapter.anchor)}">{escape(chapter.title)}</a>')
+        last = chapter.label
+    return f'<nav aria-label="Contents">{"".join(links)}</nav>'
+
+
 def _conditions(report: Report) -> str:
     return f'<p class="conditions">{escape(report.conditions)}</p>\n' if report.conditions else ""
 
@@ -134,13 +149,12 @@ def _answers(report: Report) -> str:
     return "".join(said)
 
 
-def _drawing(part: Drawn) -> str:
+def _drawing(part: Drawn, name: str) -> str:
     if isinstance(part, ForestPlot):
         return forest_html(part.forest)
     if isinstance(part, Picture):
-        wide = " wide-panels" * (max(panel.width for panel in part.panels) >= ROOMY)
-        drawn = "".join(inline(panel, f"{part.name}-{i}") for i, panel in enumerate(part.panels))
-        return f'<div class="panels{wide}">{drawn}</div>'
+        drawn = "".join(inline(panel, f"{name}-{i}") for i, panel in enumerate(part.panels))
+        return f'<div class="panels">{drawn}</div>'
     image = base64.b64encode(as_png(part)).decode()
     return f'<img alt="{escape(part.caption)}" src="data:image/png;base64,{image}">'
 

@@ -28,7 +28,8 @@ class Written:
         self.figures = 0
 
     def chapter(self, chapter: Chapter) -> list[str]:
-        return [f"## {literal(chapter.title)}\n", *(self.part(part) for part in chapter.parts)]
+        title = f"{chapter.title} ({chapter.label})" if chapter.label else chapter.title
+        return [f"## {literal(title)}\n", *(self.part(part) for part in chapter.parts)]
 
     def part(self, part: Part) -> str:
         match part:

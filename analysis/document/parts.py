@@ -95,15 +95,16 @@ Part = Sentences | Table | Drawn | Folded
 
 @dataclass(frozen=True)
 class Chapter:
-    """A heading and what stands under it."""
+    """A heading and what stands under it; the label says of which of several comparisons it is."""
 
     title: str
     parts: list[Part] = field(default_factory=list)
+    label: str = ""
 
     @property
     def anchor(self) -> str:
         """What a link on the page points to."""
-        return "".join(c if c.isalnum() else "-" for c in self.title.lower()).strip("-")
+        return "".join(c if c.isalnum() else "-" for c in f"{self.title} {self.label}".lower()).strip("-")
 
 
 @dataclass(frozen=True)
