@@ -59,7 +59,7 @@ def _optimism(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
 
 def _space(run: LoadedRun, suffix: str) -> list[Part]:
     fields = space_table(run)
-    caption = "What was searched, and what the best trial has."
+    caption = "What was searched, and what the best trial and the best anchor have; –: of no effect there."
     return [Table(f"space{suffix}", caption, fields, fields)] if len(fields) else []
 
 

@@ -44,6 +44,8 @@ def _drawn(panel: Panel, name: str) -> tuple[Element, str]:
     with style.styled(), matplotlib.rc_context(wanted):
         figure, axes = style.panels(figsize=(panel.width, panel.height), layout="constrained")
         panel.draw(axes)
+        for artist in axes.findobj(lambda one: one.get_gid() is not None):
+            artist.set_gid(printable(artist.get_gid()))  # XML has no control character
         content = BytesIO()
         super(style.Drawn, figure).savefig(content, format="svg", transparent=True, metadata={"Date": None})
     titles = [axes.get_title(loc=place) for place in ("left", "center", "right")]
