@@ -1,4 +1,4 @@
-"""Figures of a verdict: paired differences with their intervals, and each curriculum beside its twins."""
+"""Figures of a verdict: paired differences with their intervals."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.arms import Styles, curve, draw, titled
 from analysis.figures.style import COLOURS, panels, styled
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.plan import ACCURACY
@@ -36,19 +35,3 @@ def forest(
 def _what(measure: Measure) -> str:
     better = ", more is better" * measure.objective.lower_is_better
     return f"difference in {measure.title}, {measure.unit}{better}"
-
-
-def twin_curves(records: pd.DataFrame, families: dict[str, list[str]], styles: Styles, split: str) -> Figure:
-    """Accuracy per update: one panel per curriculum, with its twins and the baseline."""
-    with styled():
-        size = (max(6.0, 5.2 * len(families)), 4.2)
-        figure, places = panels(1, len(families), figsize=size, layout="constrained", squeeze=False, sharey=True)
-        for axes, (name, members) in zip(places[0], families.items(), strict=True):
-            for arm in members:
-                draw(axes, curve(records[records["arm"] == arm], "updates", "eval_accuracy"), arm, styles[arm])
-            axes.set(xlabel="updates", title=name)
-            axes.title.set_fontsize(10)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
-        places[0][0].set_ylabel(f"{split} accuracy")
-        figure.suptitle(titled(records, "Each curriculum beside the same set sizes in another order"), fontsize=11)
-        return figure
