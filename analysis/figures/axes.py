@@ -91,10 +91,10 @@ def whole(axis: Axis, bins: int = 5) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
 
 
-def whole_span(axes: Axes, first: float, last: float) -> None:
-    """The same on x, from the first to the last; of one alone, half a step to both sides."""
-    alone = last <= first
-    axes.set_xlim(first - 0.5 if alone else first, last + 0.5 if alone else last)
+def whole_span(axes: Axes, first: float, last: float, air: float = 0.0) -> None:
+    """The same on x, from the first to the last; of one alone, half a step to both sides. `air`: a part of the span."""
+    room = 0.5 if last <= first else air * (last - first)
+    axes.set_xlim(first - room, last + room)
     whole(axes.xaxis)
 
 

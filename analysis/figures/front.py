@@ -16,6 +16,7 @@ from analysis.figures.trials import accent, gid_of
 from records.epoch import ACCURACY, Objective
 from trainables.metrics import as_text
 
+NARROW = 0.2  # of the axis: what is nearer to its left has no room for a name there
 FAR = 10  # times the median: then seconds are logarithmic
 APART = (0.35, 0.09)  # of the axes, between two numbered trials of the front
 
@@ -41,21 +42,21 @@ def _front(of: Searched, axes: Axes) -> None:
     axes.plot(best["seconds"], best["value"], drawstyle="steps-post", color=accent(of.run), lw=1.4, marker="o", ms=5,
               label="front")  # fmt: skip
     say_outside(axes, outside)
-    late = seconds.max() / 2
-    for row in _apart(axes, best):
-        axes.annotate(f"trial {row.trial}", (row.seconds, row.value), xytext=(-2, 5), textcoords="offset points",
-                      fontsize=SMALL, ha="right" if row.seconds > late else "left", gid=gid_of(row.trial))  # fmt: skip
+    for at, row in _apart(axes, best):
+        left = at[0] < NARROW
+        axes.annotate(f"trial {row.trial}", (row.seconds, row.value), xytext=(4 if left else -5, 4), fontsize=SMALL,
+                      textcoords="offset points", ha="left" if left else "right", gid=gid_of(row.trial))  # fmt: skip
 
 
-def _apart(axes: Axes, best: pd.DataFrame) -> list[Any]:
-    """The rows of the front whose numbers would not stand on each other, the best first."""
-    kept: list[Any] = []
+def _apart(axes: Axes, best: pd.DataFrame) -> list[tuple[Any, Any]]:
+    """The rows of the front whose names would not stand on each other, the best first, and where: fractions of the axes."""
+    kept: list[tuple[Any, Any]] = []
     inverse = axes.transAxes.inverted()
     for row in best[::-1].itertuples():
         at = inverse.transform(axes.transData.transform((row.seconds, row.value)))
         if -0.01 <= at[1] <= 1 and all(abs(at[0] - x) > APART[0] or abs(at[1] - y) > APART[1] for (x, y), _ in kept):
             kept.append((at, row))
-    return [row for _, row in kept]
+    return kept
 
 
 def pareto(finals: pd.DataFrame, by: Objective = ACCURACY) -> pd.DataFrame:

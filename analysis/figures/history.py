@@ -23,7 +23,7 @@ def history_panels(of: Searched) -> list[Panel]:
 def _history(of: Searched, axes: Axes) -> None:
     rows = of.table
     axes.set(title="Best so far, trial by trial", xlabel="trial", ylabel=of.values, ylim=limits(rows["value"]))
-    whole_span(axes, float(rows["trial"].min()), float(rows["trial"].max()))
+    whole_span(axes, float(rows["trial"].min()), float(rows["trial"].max()), 0.02)
     shown = spread_out(rows)
     say_outside(axes, dots(axes, of, shown, shown["trial"].to_numpy(float)))
     best = best_of(of, rows)

@@ -49,9 +49,10 @@ def _slice(of: Searched, name: str, axes: Axes) -> None:
     trials = _having(of, name)
     x = _places(axes, trials, name)
     y = np.array([trial.value for trial in trials], float)
-    axes.set(title=shortened(name), xlabel=shortened(name), ylabel=of.values,
-             ylim=limits(np.array([trial.value for trial in trials_of(of.study)], float)))  # fmt: skip
-    low, high = axes.get_ylim()
+    low, high = limits(np.array([trial.value for trial in trials_of(of.study)], float))
+    room = 0.1 * (high - low)  # for a name above the best
+    low, high = (low - room, high) if of.by.lower_is_better else (low, high + room)
+    axes.set(title=shortened(name), xlabel=shortened(name), ylabel=of.values, ylim=(low, high))
     anchors = np.array([bool(of.run.asked[trial.user_attrs["trial"]].anchor) for trial in trials])
     kept = np.zeros(len(trials), bool)
     kept[np.unique(np.linspace(0, len(trials) - 1, min(len(trials), MOST_DOTS)).astype(int))] = True
@@ -67,9 +68,11 @@ def _slice(of: Searched, name: str, axes: Axes) -> None:
 def _name_the_best(axes: Axes, of: Searched, trials: list[FrozenTrial], x: Floats, y: Floats) -> None:
     best = int(np.argmax(of.by.turned(1) * y))
     number = trials[best].user_attrs["trial"]
-    right = axes.transAxes.inverted().transform(axes.transData.transform((x[best], y[best])))[0] > 0.5
-    axes.annotate(f"trial {number}", (x[best], y[best]), xytext=(-5 if right else 5, -1), textcoords="offset points",
-                  ha="right" if right else "left", va="center", fontsize=SMALL, gid=gid_of(number))  # fmt: skip
+    place = axes.transAxes.inverted().transform(axes.transData.transform((x[best], y[best])))[0]
+    side = "left" if place < 0.15 else "right" if place > 0.85 else "center"
+    below = of.by.lower_is_better
+    axes.annotate(f"trial {number}", (x[best], y[best]), xytext=(0, -4 if below else 4), textcoords="offset points",
+                  ha=side, va="top" if below else "bottom", fontsize=SMALL, gid=gid_of(number))  # fmt: skip
 
 
 def _places(axes: Axes, trials: list[FrozenTrial], name: str) -> Floats:

@@ -30,6 +30,7 @@ COLOURS = (
     "#8A8A2B",
 )
 INK, PLAIN, OTHERS, GRID, BAND, PAPER = "#1F2328", "#5B6672", "#BBBBBB", "#E6E6E6", "#EEEEEE", "#FFFFFF"
+FIRST = ("self_paced", "manual_division", "transfer", "random_subset")  # to have the first colours
 DASHES = ("-", (0, (4, 1.6)), (0, (1, 1.4)), (0, (5, 1.4, 1, 1.4)))
 ANCHORS = (0, (2, 1.2))  # of anchors and references
 # Every colour that a figure may have, by the name under which a page follows light and dark
@@ -125,15 +126,14 @@ def strategy_colours(strategies: Iterable[str]) -> dict[str, str]:
     A strategy has a colour of its own where it can: it only moves to the next free one where another has it. Beyond the
     number of colours they repeat, and labels at the lines tell them apart.
     """
-    order = [*SPACES, *sorted(set(strategies) - set(SPACES))]
+    order = list(dict.fromkeys([*FIRST, *SPACES, *sorted(strategies)]))
+    order.remove(BASELINE)
     found: dict[str, str] = {}
-    wanted = sorted(set(strategies), key=order.index)
-    for strategy in wanted:
-        if strategy != BASELINE:
-            start = order.index(strategy)
-            places = [COLOURS[(start + i) % len(COLOURS)] for i in range(len(COLOURS))]
-            found[strategy] = next((colour for colour in places if colour not in found.values()), places[0])
-    return found | {name: PLAIN for name in wanted if name == BASELINE}
+    for strategy in sorted({*strategies} - {BASELINE}, key=order.index):
+        start = order.index(strategy)
+        places = [COLOURS[(start + i) % len(COLOURS)] for i in range(len(COLOURS))]
+        found[strategy] = next((colour for colour in places if colour not in found.values()), places[0])
+    return found | {BASELINE: PLAIN}
 
 
 def strategy_colour(strategy: str) -> str:
