@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapters.contents import make_chapters
+from analysis.chapters.contents import make_report
 from analysis.comparable import Section, sections
-from analysis.document.parts import Chapter, Picture, Sentences
+from analysis.document.parts import Drawn, Report
 from analysis.report import report as write_report
 from analysis.runs import LoadedRun, load_run
 from analysis.verdict import pairs
@@ -112,7 +112,7 @@ class Run:
     @property
     def summary(self) -> list[str]:
         """What a report says in short, a sentence each."""
-        return [line for part in self._chapters[0].parts if isinstance(part, Sentences) for line in part.lines]
+        return self._report.summary
 
     def verdict(self) -> pd.DataFrame:
         """A row per pair of arms: word and sentence of those planned beforehand, means and intervals.
@@ -152,12 +152,12 @@ class Run:
         return found
 
     @cached_property
-    def _chapters(self) -> list[Chapter]:
-        return make_chapters([self._section])
+    def _report(self) -> Report:
+        return make_report([self._section])
 
     @cached_property
-    def _pictures(self) -> dict[str, Picture]:
-        return {part.name: part for chapter in self._chapters for part in chapter.parts if isinstance(part, Picture)}
+    def _pictures(self) -> dict[str, Drawn]:
+        return {part.name: part for part in self._report.parts if isinstance(part, Drawn)}
 
 
 class Runs(Sequence[Run]):
