@@ -9,7 +9,7 @@ from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
 from analysis.figures.search import OF_A_SEARCH, Searched
-from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials
+from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials, gid_of
 from analysis.rulebook.conditions import picked_by
 from analysis.runs import LoadedRun
 from analysis.tables import space_table, trial_table
@@ -44,7 +44,8 @@ def _trials(table: pd.DataFrame, run: LoadedRun, suffix: str) -> Table:
     head = pd.concat([head, table[table["anchor"].notna() & ~table["trial"].isin(head["trial"])]])
     by = picked_by(run.about)
     caption = f"Trials, best first{by} (the best {len(head)} of {len(table)}): the selected epoch on {run.eval_split}."
-    return Table(f"trials{suffix}", caption, table, _texts(head, run.measure.title))
+    return Table(f"trials{suffix}", caption, table, _texts(head, run.measure.title),
+                 [gid_of(trial) for trial in head["trial"]])  # fmt: skip
 
 
 def _optimism(section: Section, run: LoadedRun, suffix: str) -> list[Part]:

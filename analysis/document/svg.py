@@ -16,7 +16,7 @@ from analysis.figures import style
 from analysis.figures.drawing import Panel
 from console.wording import printable
 
-GID = "arm:"  # what the gid of an artist of one arm begins with
+GIDS = ("arm:", "trial:")  # what the gid of an artist of one arm, or of one trial, begins with
 DIGITS = re.compile(r"-?\d+\.\d+")
 FONT = re.compile(r"font: ((?:bold )?)(?:\d+ )?([\d.]+)px [^;]*")
 FAMILY = re.compile(r"font-family: [^;]*;? ?")
@@ -75,8 +75,8 @@ def _is_invisible(element: Element) -> bool:
 def _attributes(element: Element, ids: dict[str, str]) -> Iterator[str]:
     for key, value in element.attrib.items():
         key = key.rpartition("}")[2]
-        if key == "id" and value.startswith(GID):
-            yield f' data-arm="{html.escape(printable(value.removeprefix(GID)))}"'
+        if key == "id" and value.startswith(GIDS):
+            yield f' data-arm="{html.escape(printable(value.removeprefix("arm:")))}"'
         elif key == "id" and value in ids:
             yield f' id="{ids[value]}"'
         elif key == "style":

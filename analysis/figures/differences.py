@@ -71,12 +71,12 @@ class Forest:
         limit = max(min(reach.max(), FAR * float(np.median(reach))), 2 * self.margin, 1e-9)
         ends = [end for mark in marks for end in (mark.low, mark.mean, mark.high) if np.isfinite(end)]
         low, high = max(-limit, min([*ends, -self.margin])), min(limit, max([*ends, self.margin]))
-        return low - 0.04 * (high - low), high + 0.04 * (high - low)
+        return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))
 
     @property
     def ticks(self) -> list[float]:
         low, high = self.span
-        places = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        places = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
         return [float(place) for place in places if low <= place <= high]
 
 

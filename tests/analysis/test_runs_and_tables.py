@@ -1,14 +1,25 @@
 """Analysis from a made-up run whose figures are known: tables by hand, figures by what they draw."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from analysis import report
 from analysis.document.markdown import as_markdown
+from analysis.figures.drawing import compose
 from analysis.figures.style import OTHERS
-from analysis.figures.trials import MOST_GREY, accuracy_against_seconds, learning_curves, schedule
+from analysis.figures.trials import (
+    MOST_GREY,
+    OneTrial,
+    Trials,
+    curves_caption,
+    curves_panels,
+    schedule_caption,
+    schedule_panels,
+    seconds_panels,
+)
 from analysis.ranking import ranked
 from analysis.runs import load_run
 from analysis.tables import trial_table
@@ -112,46 +123,51 @@ def test_markdown_has_a_row_per_trial_and_a_dash_for_what_is_missing(folder):
     assert lines[2].startswith("| 2 | – | complete | 0.800 | 0.500 |") and lines[5].count("–") >= 6
 
 
+def drawn(panels):
+    """The axes of the panels, on one figure."""
+    return compose(panels).axes
+
+
+def lines_of(axes) -> dict:
+    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
+
+
 def test_curves_show_the_named_trials_in_colour_and_the_others_in_grey(folder):
-    run = load_run(folder)
-    figure = learning_curves(run.records, {2: "trial 2", 0: "trial 0 (as_run)"}, "validation", None)
-    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    of = Trials(load_run(folder), {2: "trial 2", 0: "trial 0 (as_run)"})
+    axes = drawn(curves_panels(of))[0]
+    lines = {line.get_label(): line for line in axes.lines}
     assert list(lines["trial 2"].get_ydata()) == [0.6, 0.8]
     assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != OTHERS
-    assert sum(line.get_color() == OTHERS for line in figure.axes[0].lines) == 1 and "other trials" in lines
-    assert "1 seed, so no interval" in figure.get_suptitle()
+    assert sum(line.get_color() == OTHERS for line in axes.lines) == 1 and "other trials" in lines
+    assert "1 seed, so no interval" in curves_caption(of)
 
 
 def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
-    run = load_run(folder)
-    figure = accuracy_against_seconds(run.records, {1: "trial 1"}, "validation")
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "trial 1")
-    assert list(line.get_xdata()) == [3.0, 6.0] and list(line.get_ydata()) == [0.8, 0.8]
+    axes = drawn(seconds_panels(Trials(load_run(folder), {1: "trial 1"})))[0]
+    assert lines_of(axes)["trial 1"] == ([3.0, 6.0], [0.8, 0.8])
 
 
 def test_time_figure_leaves_out_epochs_without_a_look_that_counts(folder):
     run = load_run(folder)
     run.records.loc[(run.records["trial"] == 1) & (run.records["epoch"] == 1), "looks"] = 0
     run.records.loc[run.records["trial"] == 2, "looks"] = 0  # before its first mark
-    axes = accuracy_against_seconds(run.records, {1: "trial 1", 2: "trial 2"}, "validation").axes[0]
-    lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
-    assert lines["trial 1"] == ([6.0], [0.7]) and lines["trial 2"] == ([], [])
+    lines = lines_of(drawn(seconds_panels(Trials(run, {1: "trial 1", 2: "trial 2"})))[0])
+    assert lines["trial 1"] == ([6.0], [0.7]) and "trial 2" not in lines
 
 
-def test_schedule_shows_what_was_trained_on(folder):
-    run = load_run(folder)
-    rows = run.records[run.records["trial"] == 2]
-    figure = schedule(rows, ["a", "b"], "trial 2")
-    counts = {line.get_label(): list(line.get_ydata()) for line in figure.axes[3].lines}
-    assert counts == {"a": [4, 4], "b": [6, 6]}
+def test_a_schedule_shows_what_changes_and_says_what_stays(folder):
+    of = OneTrial(load_run(folder), 2, "trial 2")
+    titles = [axes.get_title(loc="left") for axes in drawn(schedule_panels(of))]
+    assert "Learning rate" in titles
+    assert schedule_caption(of).startswith("Trial 2: share stayed at 0.50; learning rate went from 0.001 to 0.0005")
 
 
 def test_no_more_grey_lines_are_drawn_than_can_be_told_apart(folder):
     run = load_run(folder)
     one = run.records[run.records["trial"] == 2]
-    many = pd.concat([one.assign(trial=trial) for trial in range(200)])
-    figure = learning_curves(many, {2: "trial 2"}, "validation", None)
-    grey = [line for line in figure.axes[0].lines if line.get_color() == OTHERS]
+    many = replace(run, records=pd.concat([one.assign(trial=trial) for trial in range(200)]))
+    axes = drawn(curves_panels(Trials(many, {2: "trial 2"})))[0]
+    grey = [line for line in axes.lines if line.get_color() == OTHERS]
     assert len(grey) == 50 <= MOST_GREY and grey[0].get_label() == "50 of the 199 other trials"
 
 
@@ -159,16 +175,12 @@ def test_the_report_command_writes_page_markdown_tables_and_figures(folder, tmp_
     reference = tmp_path / "curve.csv"
     reference.write_text("epoch,accuracy,loss\n1,0.5,1.0\n2,0.6,0.8\n")
     out = tmp_path / "out"
-    assert report.main([str(folder), "--out", str(out), "--reference", str(reference)]) == command.DONE
+    asked = ["--out", str(out), "--reference", str(reference), "--figures"]
+    assert report.main([str(folder), *asked]) == command.DONE
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "data", "figures"}
     figures_there = {path.name for path in (out / "figures").iterdir()}
-    assert {
-        "curves.png",
-        "curves.svg",
-        "accuracy_seconds.png",
-        "schedule_0002.png",
-        "schedule_0000.png",
-    } <= figures_there
+    expected = {"curves.png", "curves.svg", "accuracy_seconds.png", "schedule_0002.png", "schedule_0000.png"}
+    assert expected <= figures_there
     assert pd.read_parquet(out / "data" / "trials.parquet")["trial"].tolist() == [2, 1, 0, 3]
 
 
