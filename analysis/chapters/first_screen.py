@@ -40,7 +40,8 @@ def question(sections: Sequence[Section]) -> str:
         return f"Does {curricula[0]} help on {data}?"
     if curricula:
         return f"Does a curriculum help on {data}?"
-    return f"How do {_listed(list(dict.fromkeys(arm.strategy for arm in arms)))} compare on {data}?"
+    strategies = list(dict.fromkeys(arm.strategy for arm in arms))
+    return f"How {'does' if len(strategies) == 1 else 'do'} {_listed(strategies)} compare on {data}?"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from trainables.metrics import METRICS
 
 IN_COLOUR = 4  # best trials drawn in colour, beside the anchors
 HISTORY = "search_history"
+COLUMNS = 8
 LISTED = 12  # trials in the shown table; parquet has them all
 
 
@@ -80,21 +81,27 @@ def scheduled(names: dict[int, str]) -> list[tuple[int, str]]:
 
 
 def _texts(table: pd.DataFrame, title: str) -> pd.DataFrame:
-    """The trial table in at most eight columns, every number as a text; `title`: of what was picked by."""
+    """The trial table in at most COLUMNS columns, every number as a text; `title`: of what was picked by."""
     of = {"accuracy": 3, "loss": 3, "KNN": 3} | {metric.title: metric.digits for metric in METRICS.values()}
     digits = of | {f"test {name}": number for name, number in of.items()} | {"seconds": 1}
-    wanted = dict.fromkeys(("trial", "anchor", "state", title, "accuracy", "loss", "best epoch", "seconds", f"test {title}"))
-    columns = {
-        name: table[name].fillna(display.DASH) if table[name].dtype == object or name in ("anchor", "state")
-        else [display.plain(value, digits.get(name, 0)) for value in table[name]]
-        for name in wanted if name in table
-    }  # fmt: skip
-    shown_as = pd.DataFrame(columns).dropna(axis=1, how="all")
-    epochs = [display.plain(value) for value in table["epochs"]]
-    shown_as["best epoch"] = [f"{best} of {last}" for best, last in zip(shown_as["best epoch"], epochs, strict=True)]
-    anchors = shown_as.pop("anchor")
-    shown_as["trial"] = [f"{n} ({a})" if a != display.DASH else n for n, a in zip(shown_as["trial"], anchors, strict=True)]
-    return shown_as
+    anchors = ["" if pd.isna(anchor) else f" ({anchor})" for anchor in table["anchor"]]
+    epochs = zip(table["best epoch"], table["epochs"], strict=True)
+    shown = {
+        "trial": [f"{number}{anchor}" for number, anchor in zip(table["trial"], anchors, strict=True)],
+        "state": table["state"],
+    } | {name: [display.plain(value, digits[name]) for value in table[name]] for name in _measured(table, title)}
+    shown["best epoch"] = [f"{display.plain(best)} of {display.plain(last)}" for best, last in epochs]
+    for name in ("seconds", f"test {title}"):
+        if table[name].notna().any():
+            shown[name] = [display.plain(value, digits.get(name, 0)) for value in table[name]]
+    return pd.DataFrame(shown)
+
+
+def _measured(table: pd.DataFrame, title: str) -> list[str]:
+    """The figures there is room for: what was picked by, accuracy and loss, and one more."""
+    known = [name for name in dict.fromkeys((title, "accuracy", "loss", *(m.title for m in METRICS.values()), "KNN"))
+             if name in table and table[name].notna().any()]  # fmt: skip
+    return known[: COLUMNS - 5]
 
 
 def _one_seed(run: LoadedRun) -> list[Part]:
