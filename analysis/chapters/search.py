@@ -92,7 +92,7 @@ def _texts(table: pd.DataFrame, title: str) -> pd.DataFrame:
     } | {name: [display.plain(value, digits[name]) for value in table[name]] for name in _measured(table, title)}
     shown["best epoch"] = [f"{display.plain(best)} of {display.plain(last)}" for best, last in epochs]
     for name in ("seconds", f"test {title}"):
-        if table[name].notna().any():
+        if name in table and table[name].notna().any():
             shown[name] = [display.plain(value, digits.get(name, 0)) for value in table[name]]
     return pd.DataFrame(shown)
 

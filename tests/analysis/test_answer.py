@@ -84,7 +84,7 @@ def test_a_gain_that_is_not_of_the_order_is_said():
     assert answer(undecided).word == YES
 
 
-def test_two_pairs_are_said_with_their_figures():
+def test_one_pair_of_a_question_is_said_with_its_figures():
     said = answer([pair(differences=BETTER), pair(b=SELF_PACED.twin("random"), differences=OPEN)]).text
     assert said.startswith("self_paced is better than finetune by 5.0 points (+4.")
     assert "12 seeds). self_paced is 0.3 points ahead of self_paced/random (" in said
