@@ -1,10 +1,11 @@
 """What is seen first: the question, the conditions, the answer and every planned pair."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from analysis.chapters.search import history
-from analysis.chapters.worth import confirmation, search_answer
+from analysis.chapters.worth import by_trial, confirmation, search_answer
 from analysis.comparable import Section, initialisation
 from analysis.document.parts import ForestPlot, Part
 from analysis.figures.differences import Forest, Mark, Row
@@ -13,6 +14,7 @@ from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import is_curriculum
 from analysis.rulebook.questions import BEATS, ORDER, OTHER, QUESTIONS, question_of
 from analysis.rulebook.sentences import HOLDS, interval
+from analysis.runs import LoadedRun
 from analysis.verdict import all_pairs
 from console.wording import many
 
@@ -38,7 +40,8 @@ def question(sections: Sequence[Section]) -> str:
         return f"Does {curricula[0]} help on {data}?"
     if curricula:
         return f"Does a curriculum help on {data}?"
-    return f"How do {_listed(list(dict.fromkeys(arm.strategy for arm in arms)))} compare on {data}?"
+    strategies = list(dict.fromkeys(arm.strategy for arm in arms))
+    return f"How {'does' if len(strategies) == 1 else 'do'} {_listed(strategies)} compare on {data}?"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -123,7 +126,8 @@ def lead(sections: Sequence[Section], named: Sequence[str]) -> list[Part]:
         fresh = confirmation(searches[0])
         found = [("on fresh seeds", _planned(fresh))] if fresh else []
     found = [(label, planned) for label, planned in found if planned]
-    shown: list[Part] = [_forest_plot(found)] if found else []
+    searched = searches[0] if is_search_alone(sections) else None
+    shown: list[Part] = [_forest_plot(found, searched)] if found else []
     return [*shown, *(history(searches[0]) if is_search_alone(sections) else [])]
 
 
@@ -137,14 +141,18 @@ def _planned(section: Section) -> list[Pair]:
     return [pair for pair in all_pairs(section) if pair.planned] if section.sides else []
 
 
-def _forest_plot(found: Sequence[tuple[str, list[Pair]]]) -> ForestPlot:
+def _forest_plot(found: Sequence[tuple[str, list[Pair]]], searched: LoadedRun | None) -> ForestPlot:
+    """`searched`: the search whose trials the arms are, where they are such."""
     planned = [pair for _, of in found for pair in of]
     measure = planned[0].measure
     one_unit = len({pair.measure for pair in planned}) == 1
     axis = f"difference{measure.of}, {measure.unit}" if one_unit else "difference, each in its unit"
     margin = max(pair.measure.scaled(pair.margin) for pair in planned)
     columns = tuple(label or "difference on test" for label, _ in found)
-    forest = Forest(_groups([of for _, of in found]), columns, axis, margin)
+    groups = _groups([of for _, of in found])
+    if searched:
+        groups = tuple((title, tuple(_of_trials(row, searched) for row in rows)) for title, rows in groups)
+    forest = Forest(groups, columns, axis, margin)
     return ForestPlot("verdict_planned", _caption(forest), forest)
 
 
@@ -162,6 +170,10 @@ def _sorted(title: str, of: dict[tuple[str, str], list[Mark | None]]) -> tuple[R
     alone = title != OTHER.title
     rows = [Row(a, "" if alone and title in (BEATS.title, ORDER.title) else f"against {b}", a, tuple(marks)) for (a, b), marks in of.items()]
     return tuple(sorted(rows, key=lambda row: -next(mark.mean for mark in row.marks if mark)))
+
+
+def _of_trials(row: Row, run: LoadedRun) -> Row:
+    return replace(row, label=by_trial(row.label, run), note=by_trial(row.note, run))
 
 
 def _mark(pair: Pair) -> Mark:

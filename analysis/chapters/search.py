@@ -9,7 +9,7 @@ from analysis.comparable import Section
 from analysis.document import display
 from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
 from analysis.figures.search import OF_A_SEARCH, Searched
-from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials
+from analysis.figures.trials import OF_ONE_TRIAL, OF_TRIALS, OneTrial, Trials, gid_of
 from analysis.rulebook.conditions import picked_by
 from analysis.runs import LoadedRun
 from analysis.tables import space_table, trial_table
@@ -18,6 +18,7 @@ from trainables.metrics import METRICS
 
 IN_COLOUR = 4  # best trials drawn in colour, beside the anchors
 HISTORY = "search_history"
+COLUMNS = 8
 LISTED = 12  # trials in the shown table; parquet has them all
 
 
@@ -44,7 +45,8 @@ def _trials(table: pd.DataFrame, run: LoadedRun, suffix: str) -> Table:
     head = pd.concat([head, table[table["anchor"].notna() & ~table["trial"].isin(head["trial"])]])
     by = picked_by(run.about)
     caption = f"Trials, best first{by} (the best {len(head)} of {len(table)}): the selected epoch on {run.eval_split}."
-    return Table(f"trials{suffix}", caption, table, _texts(head, run.measure.title))
+    return Table(f"trials{suffix}", caption, table, _texts(head, run.measure.title),
+                 [gid_of(trial) for trial in head["trial"]])  # fmt: skip
 
 
 def _optimism(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
@@ -59,7 +61,7 @@ def _optimism(section: Section, run: LoadedRun, suffix: str) -> list[Part]:
 
 def _space(run: LoadedRun, suffix: str) -> list[Part]:
     fields = space_table(run)
-    caption = "What was searched, and what the best trial has."
+    caption = "What was searched, and what the best trial and the best anchor have; –: of no effect there."
     return [Table(f"space{suffix}", caption, fields, fields)] if len(fields) else []
 
 
@@ -79,21 +81,27 @@ def scheduled(names: dict[int, str]) -> list[tuple[int, str]]:
 
 
 def _texts(table: pd.DataFrame, title: str) -> pd.DataFrame:
-    """The trial table in at most eight columns, every number as a text; `title`: of what was picked by."""
+    """The trial table in at most COLUMNS columns, every number as a text; `title`: of what was picked by."""
     of = {"accuracy": 3, "loss": 3, "KNN": 3} | {metric.title: metric.digits for metric in METRICS.values()}
     digits = of | {f"test {name}": number for name, number in of.items()} | {"seconds": 1}
-    wanted = dict.fromkeys(("trial", "anchor", "state", title, "accuracy", "loss", "best epoch", "seconds", f"test {title}"))
-    columns = {
-        name: table[name].fillna(display.DASH) if table[name].dtype == object or name in ("anchor", "state")
-        else [display.plain(value, digits.get(name, 0)) for value in table[name]]
-        for name in wanted if name in table
-    }  # fmt: skip
-    shown_as = pd.DataFrame(columns).dropna(axis=1, how="all")
-    epochs = [display.plain(value) for value in table["epochs"]]
-    shown_as["best epoch"] = [f"{best} of {last}" for best, last in zip(shown_as["best epoch"], epochs, strict=True)]
-    anchors = shown_as.pop("anchor")
-    shown_as["trial"] = [f"{n} ({a})" if a != display.DASH else n for n, a in zip(shown_as["trial"], anchors, strict=True)]
-    return shown_as
+    anchors = ["" if pd.isna(anchor) else f" ({anchor})" for anchor in table["anchor"]]
+    epochs = zip(table["best epoch"], table["epochs"], strict=True)
+    shown = {
+        "trial": [f"{number}{anchor}" for number, anchor in zip(table["trial"], anchors, strict=True)],
+        "state": table["state"],
+    } | {name: [display.plain(value, digits[name]) for value in table[name]] for name in _measured(table, title)}
+    shown["best epoch"] = [f"{display.plain(best)} of {display.plain(last)}" for best, last in epochs]
+    for name in ("seconds", f"test {title}"):
+        if table[name].notna().any():
+            shown[name] = [display.plain(value, digits.get(name, 0)) for value in table[name]]
+    return pd.DataFrame(shown)
+
+
+def _measured(table: pd.DataFrame, title: str) -> list[str]:
+    """The figures there is room for: what was picked by, accuracy and loss, and one more."""
+    known = [name for name in dict.fromkeys((title, "accuracy", "loss", *(m.title for m in METRICS.values()), "KNN"))
+             if name in table and table[name].notna().any()]  # fmt: skip
+    return known[: COLUMNS - 5]
 
 
 def _one_seed(run: LoadedRun) -> list[Part]:

@@ -1,15 +1,17 @@
 """Whether a search was worth it: its best trial against its best anchor, on fresh seeds where it was confirmed."""
 
+import re
+
 import pandas as pd
 
 from analysis.comparable import Section, sections
+from analysis.ranking import ranked
 from analysis.rulebook.answer import NO, NOT_SHOWN, Answer, answer
 from analysis.rulebook.conditions import picked_by
 from analysis.runs import LoadedRun, load_run
 from analysis.verdict import all_pairs, image_by_image
-from analysis.ranking import ranked
 from console.wording import many
-from records.confirmed import CONFIRM
+from records.confirmed import CONFIRM, TRIAL
 from records.folder import ledger_file
 from trainables.metrics import as_text
 
@@ -34,7 +36,18 @@ def search_answer(section: Section, run: LoadedRun) -> Answer:
     if confirmed is None or not all_pairs(confirmed):
         return found
     said = answer(all_pairs(confirmed))
-    return Answer(said.word, f"{found.text.removesuffix(f' {NO_WORD}.')} On fresh seeds: {said.text}")
+    return Answer(said.word, f"{found.text.removesuffix(f' {NO_WORD}.')} On fresh seeds: {by_trial(said.text, run)}")
+
+
+def by_trial(text: str, run: LoadedRun) -> str:
+    """'self_paced+trial-4' as 'trial 4', and of an anchor 'anchor as_run'."""
+
+    def said(found: re.Match[str]) -> str:
+        number = int(found[1])
+        anchor = run.asked[number].anchor if number in run.asked else None
+        return f"anchor {anchor}" if anchor else f"trial {number}"
+
+    return re.sub(rf"\b\w+\+{TRIAL}(\d+)", said, text)
 
 
 def _found(section: Section, run: LoadedRun) -> Answer:

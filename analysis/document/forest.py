@@ -20,7 +20,7 @@ def forest_html(forest: Forest) -> str:
     axis = "".join(f"<td>{_axis(forest)}</td>" for _ in forest.columns)
     body.append(f'<tr class="axis"><th><span class="unseen">axis</span></th>{axis}{"<td></td>" * (wide == 1)}</tr>')
     head = f'<thead><tr><th scope=col><span class="unseen">pair</span></th>{heads}{said}</tr></thead>'
-    return f'<table class="forest">{head}<tbody>{"".join(body)}</tbody></table>'
+    return f'<table class="forest{" one" * (wide == 1)}">{head}<tbody>{"".join(body)}</tbody></table>'
 
 
 def _row(forest: Forest, row: Row) -> str:

@@ -24,6 +24,7 @@ from analysis.document.parts import (
 )
 from analysis.document.svg import inline, with_classes
 from analysis.figures import style
+from analysis.rulebook.answer import NO, YES
 from console.progress import track
 from console.wording import printable
 from records.outputs import GENERATOR
@@ -143,7 +144,7 @@ def _conditions(report: Report) -> str:
 def _answers(report: Report) -> str:
     said = []
     for label, one in report.answers:
-        kind = one.word.split(",")[0].lower().replace(" ", "-")
+        kind = "yes" if one.word.startswith(YES) else "no" if one.word == NO else "open"
         small = f"<small>{escape(label)}</small>" if label else ""
         said.append(f'<p class="answer {kind}">{small}<strong>{escape(one.word)}.</strong> {escape(one.text)}</p>\n')
     return "".join(said)

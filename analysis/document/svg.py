@@ -16,7 +16,7 @@ from analysis.figures import style
 from analysis.figures.drawing import Panel
 from console.wording import printable
 
-GID = "arm:"  # what the gid of an artist of one arm begins with
+GIDS = ("arm:", "trial:")  # what the gid of an artist of one arm, or of one trial, begins with
 DIGITS = re.compile(r"-?\d+\.\d+")
 FONT = re.compile(r"font: ((?:bold )?)(?:\d+ )?([\d.]+)px [^;]*")
 FAMILY = re.compile(r"font-family: [^;]*;? ?")
@@ -44,6 +44,8 @@ def _drawn(panel: Panel, name: str) -> tuple[Element, str]:
     with style.styled(), matplotlib.rc_context(wanted):
         figure, axes = style.panels(figsize=(panel.width, panel.height), layout="constrained")
         panel.draw(axes)
+        for artist in axes.findobj(lambda one: one.get_gid() is not None):
+            artist.set_gid(printable(artist.get_gid()))  # XML has no control character
         content = BytesIO()
         super(style.Drawn, figure).savefig(content, format="svg", transparent=True, metadata={"Date": None})
     titles = [axes.get_title(loc=place) for place in ("left", "center", "right")]
@@ -73,8 +75,8 @@ def _is_invisible(element: Element) -> bool:
 def _attributes(element: Element, ids: dict[str, str]) -> Iterator[str]:
     for key, value in element.attrib.items():
         key = key.rpartition("}")[2]
-        if key == "id" and value.startswith(GID):
-            yield f' data-arm="{html.escape(printable(value.removeprefix(GID)))}"'
+        if key == "id" and value.startswith(GIDS):
+            yield f' data-arm="{html.escape(printable(value.removeprefix("arm:")))}"'
         elif key == "id" and value in ids:
             yield f' id="{ids[value]}"'
         elif key == "style":

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.drawing import Panel
-from analysis.figures.style import COLOURS, OTHERS
+from analysis.figures.style import BAND, COLOURS, INK, PAPER, PLAIN
 from analysis.rulebook.words import BETTER, TIE, WORSE
 
 FAR = 2.5  # times what half of the rows need: further out, an interval ends in an arrow
@@ -71,12 +71,12 @@ class Forest:
         limit = max(min(reach.max(), FAR * float(np.median(reach))), 2 * self.margin, 1e-9)
         ends = [end for mark in marks for end in (mark.low, mark.mean, mark.high) if np.isfinite(end)]
         low, high = max(-limit, min([*ends, -self.margin])), min(limit, max([*ends, self.margin]))
-        return low - 0.04 * (high - low), high + 0.04 * (high - low)
+        return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))
 
     @property
     def ticks(self) -> list[float]:
         low, high = self.span
-        places = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        places = MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
         return [float(place) for place in places if low <= place <= high]
 
 
@@ -87,8 +87,8 @@ def forest_panels(of: Forest) -> Sequence[Panel]:
 
 
 def _column(axes: Axes, of: Forest, column: int) -> None:
-    axes.axvspan(-of.margin, of.margin, color=OTHERS, alpha=0.35, lw=0, zorder=0)
-    axes.axvline(0, color="black", lw=0.8, zorder=1)
+    axes.axvspan(-of.margin, of.margin, color=BAND, lw=0, zorder=0)
+    axes.axvline(0, color=INK, lw=0.8, zorder=1)
     place, labels = 0, []
     for title, rows in of.groups:
         labels.append((place, title))
@@ -109,9 +109,9 @@ def _column(axes: Axes, of: Forest, column: int) -> None:
 def _mark(axes: Axes, row: Row, mark: Mark | None, place: int, span: tuple[float, float]) -> None:
     """Dot and interval; what lies outside is an arrow at the edge, with the mean as a number where that is outside."""
     if mark is None:
-        axes.text(0, place, "not compared", fontsize=7, ha="center", va="center", color=OTHERS)
+        axes.text(0, place, "not compared", fontsize=7, ha="center", va="center", color=PLAIN)
         return
-    colour, (low, high) = WORDS.get(mark.word, "black"), span
+    colour, (low, high) = WORDS.get(mark.word, INK), span
     if mark.has_interval:
         ends = np.clip([mark.low, mark.high], low, high)
         axes.plot(ends, [place] * 2, color=colour, lw=1.6, zorder=2, gid=f"arm:{row.arm}")
@@ -119,7 +119,7 @@ def _mark(axes: Axes, row: Row, mark: Mark | None, place: int, span: tuple[float
             if min(edge, end) != max(edge, end) and not low <= end <= high:
                 axes.plot(edge, place, arrow, color=colour, ms=5, clip_on=False)
     if low <= mark.mean <= high:
-        filled = colour if mark.decided else "white"
+        filled = colour if mark.decided else PAPER
         axes.plot(mark.mean, place, "o", mfc=filled, mec=colour, ms=5.5, zorder=3, gid=f"arm:{row.arm}")
     else:
         edge, side = (low, "left") if mark.mean < low else (high, "right")

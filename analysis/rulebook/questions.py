@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import BASELINE, SUBSET, is_curriculum
+from records.confirmed import TRIAL
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,12 @@ EASY_FIRST = Question("Is easy first better than hard first?", "its hard-first t
 CHOSEN = Question("Is what the search chose better than its anchors?", "the anchor", "picks")
 OTHER = Question("Other pairs, planned beforehand", "", "pairs")
 QUESTIONS = (BEATS, SUBSETS, ORDER, EASY_FIRST, CHOSEN, OTHER)
-FOUND = "trial-"  # what the config of an arm is called that a search has found
 
 
 def question_of(pair: Pair) -> Question:
     """The one that the pair answers."""
     a, b = pair.a, pair.b
-    if FOUND in (a.config or "") and a.strategy == b.strategy:
+    if TRIAL in (a.config or "") and a.strategy == b.strategy:
         return CHOSEN
     if is_curriculum(a) and b.is_twin and b.partner == a:
         return ORDER if b.order == "random" else EASY_FIRST

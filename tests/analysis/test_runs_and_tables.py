@@ -218,16 +218,12 @@ def test_the_report_command_writes_page_markdown_tables_and_figures(folder, tmp_
     reference = tmp_path / "curve.csv"
     reference.write_text("epoch,accuracy,loss\n1,0.5,1.0\n2,0.6,0.8\n")
     out = tmp_path / "out"
-    assert report.main([str(folder), "--out", str(out), "--reference", str(reference)]) == command.DONE
+    asked = ["--out", str(out), "--reference", str(reference), "--figures"]
+    assert report.main([str(folder), *asked]) == command.DONE
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "data", "figures"}
     figures_there = {path.name for path in (out / "figures").iterdir()}
-    assert {
-        "curves.png",
-        "curves.svg",
-        "accuracy_seconds.png",
-        "schedule_0002.png",
-        "schedule_0000.png",
-    } <= figures_there
+    expected = {"curves.png", "curves.svg", "accuracy_seconds.png", "schedule_0002.png", "schedule_0000.png"}
+    assert expected <= figures_there
     assert pd.read_parquet(out / "data" / "trials.parquet")["trial"].tolist() == [2, 1, 0, 3]
 
 
