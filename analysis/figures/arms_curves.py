@@ -246,9 +246,11 @@ def _budget(axes: Axes, arms: Arms, names: list[str]) -> None:
     alike = int((used["updates"] <= 1.01 * used["updates"].min()).sum())
     budget = common_seconds(arms.records, names)
     if alike > 1 and used["seconds"].max() > APART * budget:
+        early = budget < np.mean(axes.get_xlim())
         axes.axvline(budget, color=INK, lw=0.8, ls=ANCHORS)
         axes.annotate(f"{budget:.3g} s for all", (budget, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL,
-                      xytext=(-3, 0), textcoords="offset points", ha="right")  # fmt: skip
+                      xytext=(3 if early else -3, 0), textcoords="offset points",
+                      ha="left" if early else "right")  # fmt: skip
 
 
 def common_seconds(records: pd.DataFrame, arms: list[str]) -> float:

@@ -1,5 +1,6 @@
 """Paired seeds: what each planned pair's two arms reached on every seed, one line a seed."""
 
+import textwrap
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +15,8 @@ from analysis.rulebook.outcomes import Outcome
 from analysis.rulebook.pairs import Pair
 from analysis.verdict import all_pairs
 from console.wording import many
+
+WIDTH = 13  # letters under a column of dots
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> N
         xlim=(-0.45, 1.45),
         ylabel=axis_title(arms),
     )
-    axes.set_xticks([0, 1], [arms.label(b), arms.label(a)], fontsize=LABEL)
+    axes.set_xticks([0, 1], [wrapped(arms.labels[name]) for name in (b, a)], fontsize=LABEL)
     axes.grid(False, axis="x")
     left, right = (np.array([outcome.figure for outcome in side], float) for side in (one.b, one.a))
     for pair in zip(left, right, strict=True):
@@ -70,6 +73,11 @@ def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> N
     axes.set_title(f"{one.pair.measure.difference(one.pair.mean)}")
 
 
+def wrapped(label: str) -> str:
+    """In lines of WIDTH letters, broken where it says something else."""
+    return "\n".join(textwrap.wrap(label, WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
 def axis_title(arms: Arms) -> str:
     """What the pairs are judged by, on which images."""
     measure = arms.section.measure
@@ -83,13 +91,13 @@ def seeds_caption(arms: Arms) -> str:
     first, measure = pairs[0].pair, arms.section.measure
     names = f"{arms.label(str(first.a))}", f"{arms.label(str(first.b))}"
     ahead, behind = int(np.sum(first.differences > 0)), int(np.sum(first.differences < 0))
-    if ahead >= behind:
+    if not ahead + behind:
+        said = f"{names[0]} equals {names[1]} on {many(first.n, 'seed')}"
+    elif ahead >= behind:
         said = f"{names[0]} leads {names[1]} on {ahead} of {many(first.n, 'seed')}"
     else:
         said = f"{names[0]} trails {names[1]} on {behind} of {many(first.n, 'seed')}"
-    said += (
-        f", by {measure.difference(first.mean)} on average" if first.n > 1 else f": {measure.difference(first.mean)}"
-    )
+    said += f", {measure.difference(first.mean)}{' on average' * (first.n > 1)}"
     if first.n > 1:
         said += (
             f"; no seed differs by more than {abs(measure.scaled(np.abs(first.differences).max())):.{measure.digits}f}"

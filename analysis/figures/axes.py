@@ -32,20 +32,23 @@ class End:
     gid: str = END
 
 
-def limits(values: Iterable[float], air: float = AIR) -> tuple[float, float]:
-    """(low, high) for an axis: all values, unless a few far ones would leave less than a third of it to the rest."""
+def limits(values: Iterable[float], every: bool = False) -> tuple[float, float]:
+    """(low, high) for an axis: all values, unless a few far ones would leave less than a third of it to the rest.
+
+    `every`: all of them, however far.
+    """
     found = np.asarray(list(values), float)
     found = found[np.isfinite(found)]
     if not len(found):
         return 0.0, 1.0
     low, high = float(found.min()), float(found.max())
-    if len(found) >= FEWEST_TO_CUT:
+    if len(found) >= FEWEST_TO_CUT and not every:
         below, above = np.quantile(found, (0.25, 0.75))
         inside = found[(found >= below - FENCE * (above - below)) & (found <= above + FENCE * (above - below))]
         if np.ptp(inside) < SQUASHED * (high - low):
             low, high = float(inside.min()), float(inside.max())
     span = high - low
-    room = air * span if span > 1e-9 * max(1.0, abs(high)) else max(0.05 * abs(high), 0.01)
+    room = AIR * span if span > 1e-9 * max(1.0, abs(high)) else max(0.05 * abs(high), 0.01)
     return low - room, high + room
 
 
@@ -79,10 +82,9 @@ def mark_outside(axes: Axes, x: Floats, y: Floats, colour: str = INK, gid: str =
 
 
 def say_outside(axes: Axes, count: int) -> None:
-    """How many points the axis leaves out."""
+    """How many points the axes leave out, beside what x is."""
     if count:
-        axes.annotate(f"{count} outside", (1, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
-                      ha="right", fontsize=SMALL, gid=OUTSIDE)  # fmt: skip
+        axes.set_xlabel(f"{axes.get_xlabel()} ({count} outside)".strip())
 
 
 def whole(axis: Axis, bins: int = 5) -> None:

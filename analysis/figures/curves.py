@@ -90,7 +90,7 @@ def draw(axes: Axes, of: Curve, look: Look, label: str = "", seeds: list[tuple[F
     named = label or "_mean"
     if len(x):
         axes.plot(x, mean, ls=look.dash, lw=look.width, marker="o" if len(x) == 1 else None, ms=4, label=named, **one)
-    if len(x) == 1:
+    if len(x) == 1 and look.band:
         axes.vlines(x, low, high, lw=0.9, **one)
     elif len(x) and look.band and np.any(high > low):
         axes.fill_between(x, low, high, alpha=0.13, lw=0, **one)

@@ -79,7 +79,7 @@ def _expected(of: Searched, axes: Axes) -> None:
     best = expected_values(of)
     anchors = [float(v) for v in anchors_of(of)["value"]]
     axes.set(title="What a smaller search would have found", xlabel="drawn trials", ylabel=f"expected {of.values}",
-             ylim=limits([*best, *anchors]))  # fmt: skip
+             ylim=limits([*best, *anchors], every=True))  # fmt: skip
     whole_span(axes, 1, len(best))
     kept = np.unique(np.geomspace(1, len(best), 60).astype(int)) - 1
     axes.plot(kept + 1, best[kept], color=accent(of.run), label="expected best", marker="o" if len(best) == 1 else None)

@@ -12,6 +12,7 @@ from analysis.figures.axes import End, mark_outside
 from analysis.figures.study import STATES, importances, rebuild, trials_of
 from analysis.figures.style import ANCHORS, INK
 from analysis.figures.trials import accent, gid_of
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun
 from analysis.statistics import Floats
 from records.epoch import Objective
@@ -57,9 +58,9 @@ class Searched:
 
     @property
     def best(self) -> pd.Series:
-        """The row of the best trial; of equal ones the first."""
-        place = self.table["value"].map(self.by.turned).argmax()
-        return self.table.iloc[int(place)]
+        """The row of the best trial; the one that the table has first."""
+        rows = self.run.finals[self.run.finals["trial"].isin(self.table["trial"])]
+        return self.table[self.table["trial"] == ranked(rows, self.by)["trial"].iloc[0]].iloc[0]
 
     @cached_property
     def study(self) -> optuna.Study:

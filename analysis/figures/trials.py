@@ -21,6 +21,7 @@ from analysis.figures.drawing import Drawing, Panel
 from analysis.figures.ribbons import changes, in_words, ribbon, varies
 from analysis.figures.side_by_side import shortened
 from analysis.figures.style import ANCHORS, COLOURS, INK, OTHERS, PLAIN, drawable, strategy_colour
+from analysis.ranking import ranked
 from analysis.runs import LoadedRun, looked
 from analysis.statistics import Floats
 from console.wording import many, value
@@ -150,7 +151,8 @@ def curves_caption(of: Trials) -> str:
     if rows.empty:
         return "No trial has been looked at yet."
     column = f"eval_{of.metric}"
-    best = rows.sort_values(column, ascending=by.lower_is_better, kind="stable").iloc[0]
+    order = [column, "eval_loss", "trial", "epoch"]
+    best = rows.sort_values(order, ascending=[by.lower_is_better, True, True, True]).iloc[0]
     last = int(rows[rows["trial"] == best["trial"]]["epoch"].max())
     tops = rows.groupby("trial")[column].agg("min" if by.lower_is_better else "max")
     figure, low, high = (as_text(of.metric, number) for number in (best[column], tops.min(), tops.max()))
@@ -195,7 +197,7 @@ def seconds_caption(of: Trials) -> str:
     if rows.empty:
         return "No trial has been looked at yet."
     ends = rows.groupby("trial")["so_far"].last()
-    best = int(ends.idxmin() if by.lower_is_better else ends.idxmax())
+    best = int(ranked(of.run.finals[of.run.finals["trial"].isin(ends.index)], by)["trial"].iloc[0])
     own = rows[rows["trial"] == best]
     took = float(own[own["so_far"] == ends[best]]["seconds"].iloc[0])
     said = f"Trial {best} took {took:.3g} s to its best, {as_text(of.metric, ends[best])}"
