@@ -8,8 +8,9 @@ from pathlib import Path
 
 from console.arguments import DONE, TOO_FEW, Parser, guarded, path_here
 from console.errors import UsageError
+from console.layout import UNBOUND, columns
 from console.progress import say, track
-from console.wording import columns, many
+from console.wording import many
 from records.about import PACKAGE
 from records.csv_table import write_csv
 from records.epoch import Row
@@ -112,8 +113,8 @@ def _table(model: PortableModel, rows: list[Row]) -> str:
     more = [f"... and {many(len(rows) - SHOWN, 'image')} more; --out FILE has them all"] * (len(rows) > SHOWN)
     counts = Counter(row["predicted"] for row in rows)
     counted = [[name, f"{counts[name]:,}"] for name in dict.fromkeys(model.classes) if counts[name]]
-    shown_rows = columns([["path", "predicted", "probability"], *likeliest])
-    return "\n".join([shown_rows, *more, "", columns([["predicted", "images"], *counted]), ""])
+    shown_rows = columns([["path", "predicted", "probability"], *likeliest], UNBOUND)
+    return "\n".join([shown_rows, *more, "", columns([["predicted", "images"], *counted], UNBOUND), ""])
 
 
 def _chances(row: Row) -> list[float]:
