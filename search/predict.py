@@ -56,6 +56,8 @@ def predict(
         if out.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out wants a name that ends in {' or '.join(ENDINGS)}; got '{out.name}'.")
         check_file(out, overwrite)
+    elif overwrite:
+        raise UsageError("--overwrite is of the table that --out names; name one, or leave it out.")
     files, bad = find_images(images)
     model = load_model(network, trial)
     seen = len(files) + len(bad)
