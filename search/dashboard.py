@@ -1,5 +1,6 @@
 """python -m search.dashboard RUN ...: look at runs in the browser, live or finished; nothing can be changed there."""
 
+import argparse
 import contextlib
 import logging
 import os
@@ -41,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=STUDY_PORT, metavar="N",
                         help=f"first port to try for optuna-dashboard; TensorBoard's is tried from {TENSORBOARD_PORT} on "
                              f"({STUDY_PORT})")  # fmt: skip
-    parser.add_argument("--attached", action="store_true", help="end with the process that holds our standard input")
+    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)  # what starts us: we end with it
     asked = parser.parse_args(words)
     if asked.attached:
         with contextlib.suppress(AttributeError, OSError):

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from analysis.rulebook.measure import Measure
 from console.errors import UsageError
-from console.wording import columns, many
+from console.layout import columns
+from console.wording import many
 from records.confirmed import TRIAL
 from records.epoch import Row
 from records.history import TrialHistory

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from console.arguments import stdout_to_draw
+from console.layout import cells, fitted, width
 from console.notebook import Output, drawn_bar, in_notebook
 from console.wording import clock, printable, value
 from records.epoch import ACCURACY
@@ -58,7 +59,7 @@ class Terminal:
     def say(self, text: str) -> None:
         text = printable(text)
         if self.live:
-            self.live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.live.console.print(fitted(text), highlight=False, markup=False, soft_wrap=True)
         else:
             print(text, flush=True)
 
@@ -72,7 +73,13 @@ class Terminal:
             return f"{head} {trial.reason or 'no epoch was reached'}"
         seconds = trial.records[-1].seconds
         best = f"{trial.best.eval_split} {picked_by(trial)} at epoch {trial.best.epoch} of {len(trial.records)}"
-        return f"{head} {best}, {clock(seconds)}  {config_words(trial.asked, most=3)}".rstrip()
+        said = f"{head} {best}, {clock(seconds)}"
+        return f"{said}  {self._some_words(trial.asked, width() - cells(said) - 2)}".rstrip()
+
+    def _some_words(self, asked: Asked, most: int) -> str:
+        """Three fields; on a terminal as many of them as there are columns for."""
+        tries = (config_words(asked, most=count) for count in ((3, 2, 1) if self.live else (3,)))
+        return next((words for words in tries if not self.live or cells(words) <= most), "")
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from console.arguments import DONE, guarded
-from console.wording import clock, columns
+from console.layout import columns
+from console.wording import clock
 from records.events import Asked
 from records.history import TrialHistory
 from search.views.terminal import Terminal
@@ -81,4 +82,4 @@ def test_times_as_a_person_reads_them(seconds, said):
 
 
 def test_columns_line_up():
-    assert columns([["name", "x"], ["a", "10"], ["bcd", "9"]]) == "name  x\n----  --\na     10\nbcd    9"
+    assert columns([["name", "x"], ["a", "10"], ["bcd", "9"]]) == "name   x\n----  --\na     10\nbcd    9"
