@@ -163,11 +163,13 @@ def opened(browser: Browser) -> dict[str, Any]:
     """How TensorBoard shows its curves, by its own settings."""
     browser.until(lambda: browser.count("metrics-pinned-view card-view"))
     pinned = browser.driver.find_elements("css selector", "metrics-pinned-view card-view")
-    browser.click("metrics-dashboard button", "Settings")
-    browser.until(lambda: browser.count(".scalars-smoothing input"))
+    if not browser.count(".scalars-smoothing"):  # it stays open once it was
+        browser.click("metrics-dashboard button", "Settings")
+    browser.until(lambda: browser.count(".scalars-smoothing input.slider-input"))
     smoothing = browser.driver.find_element("css selector", ".scalars-smoothing input.slider-input")
     outliers = browser.driver.find_element("css selector", ".scalars-ignore-outliers input")
-    return {"pinned": [one.text.splitlines()[0] for one in pinned], "smoothing": smoothing.get_attribute("value"),
+    titles = ["".join(one.text.split()).partition("/validation")[:2] for one in pinned]
+    return {"pinned": ["".join(title) for title in titles], "smoothing": smoothing.get_attribute("value"),
             "ignores outliers": outliers.is_selected()}  # fmt: skip
 
 
@@ -177,7 +179,11 @@ def test_a_head_to_head_opens_on_its_pairs_and_arms(browser, tmp_path):
     try:
         browser.open(command.note)
         said = browser.until(lambda: browser.text() if "1 of 2 planned pairs decided" in browser.text() else "")
-        for words in ("self_paced against finetune +10.0", "better", "finetune 0.465 0.450 (seed 0) 0.490 (seed 2) 6 of 6"):
+        for words in (
+            "self_paced against finetune +10.0",
+            "better",
+            "finetune 0.465 0.450 (seed 0) 0.490 (seed 2) 6 of 6",
+        ):
             assert words in said, words
         browser.picture("arms")
         browser.click("a", "self_paced/random")
