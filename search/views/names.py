@@ -9,14 +9,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, json
 from records.epoch import Row
 from records.history import TrialHistory
 
-MOST_FIELDS, MOST_LETTERS = 3, 60
+MOST_FIELDS, MOST_LETTERS = 2, 60
 SHORT = {"learning_rate": "lr", "weight_decay": "decay", "batch_size": "batch", "label_smoothing": "smoothing",
          "share_start": "start", "share_step": "step"}  # fmt: skip
 NAMED = 3  # strategies in the name of a study
 
 
 def name_of(run: Row, trial: TrialHistory) -> str:
-    """'0002 lr 7e-4 step .18 start .12', '0000 as_run', or in a head-to-head 'self_paced seed 3'.
+    """'0002 lr 7e-4 step .18', '0000 as_run', or in a head-to-head 'self_paced seed 3'.
 
     Made of what is known before the trial begins, so that it stays; it is the name of a folder as well.
     """

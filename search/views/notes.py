@@ -27,18 +27,23 @@ def search_note(history: RunHistory, study: int) -> str:
     page = f"/dashboard/studies/{study}"
     lines = [_best(history), ""]
     if ranked:
-        rows = [[f"[{of.number}]({page}/trials?numbers={of.number})", picked_by(of), str(of.best.epoch if of.best else "-"),
-                 of.state, of.asked.anchor or "-", config_words(of.asked, most=6) or "-"] for of in ranked]  # fmt: skip
-        lines += [
-            table(["trial", get_metric(history.objective.metric).title, "at epoch", "state", "anchor", "config"], rows)
-        ]
+        heads = ["trial", get_metric(history.objective.metric).title, "at epoch", "test", "state", "anchor", "config"]
+        lines.append(table(heads, [_ranked(of, page) for of in ranked]))
     lines += ["", f"[History, values per epoch and importances]({page}): importances are shown from {FEWEST} complete "
               "trials on; fewer say more of chance than of a field.", "", *about(history.run, search=True)]  # fmt: skip
     return "\n".join(lines)
 
 
+def _ranked(of: TrialHistory, page: str) -> list[str]:
+    """A trial's row in the table of the best."""
+    metric, best = of.objective.metric, of.best
+    return [f"[{of.number}]({page}/trials?numbers={of.number})", as_text(metric, _value(of)),
+            str(best.epoch if best else "-"), as_text(metric, of.test.figure(metric) if of.test else None), of.state,
+            of.asked.anchor or "-", config_words(of.asked, most=6) or "-"]  # fmt: skip
+
+
 def _best(history: RunHistory) -> str:
-    """'**Best of 12 trials so far: trial 7, validation accuracy 0.912; the best anchor (as_run) has 0.897.**'"""
+    """'**Best so far: trial 7 with accuracy 0.912 on validation; the best anchor, as_run, has 0.897** (9 of 12 ...).'"""
     ranked = history.ranked()
     done = f"{len(history.trials)} of {many(history.samples, 'trial')} begun"
     if not ranked or ranked[0].best is None:
@@ -65,8 +70,8 @@ def arms_note(history: RunHistory, standing: Standing, study: int) -> str:
     measure, split = standing.plan.measure, standing.split
     done = sum(pair.word in DECIDED for pair in standing.pairs)
     planned = len(standing.plan.pairs)
-    lines = [f"**{done} of {many(planned, 'planned pair')} decided so far.** "
-             f"Differences{measure.of} in {measure.unit} on {split}, seed by seed{_interim(standing)}.", ""]  # fmt: skip
+    said = f"{done} of {many(planned, 'planned pair')} decided so far" if planned else "No pair is planned"
+    lines = [f"**{said}.** Differences{measure.of} in {measure.unit} on {split}, seed by seed{_interim(standing)}.", ""]
     if standing.pairs:
         heads = ["pair", "difference", "interval", "seeds", "verdict"]
         lines += [table(heads, [_pair(pair) for pair in standing.pairs]), "", "Each arm over its seeds:", ""]

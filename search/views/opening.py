@@ -15,7 +15,8 @@ from search.views.serving import Application, Environ
 
 OPENED = "outliers=shown"  # in the address of a page that has been prepared; TensorBoard keeps what it does not know
 ARMS = "regex:^(.+) seed"  # what runs of one colour have in common
-SETTINGS = {"ignoreOutliers": False, "timeSeriesSettingsPaneOpened": False, "timeSeriesCardMinWidth": 560}
+SETTINGS = {"ignoreOutliers": False, "timeSeriesSettingsPaneOpened": False, "timeSeriesCardMinWidth": 560,
+            "sideBarWidthInPercent": 24}  # fmt: skip
 PAGE = """<!doctype html><title>TensorBoard</title><script>
 localStorage.setItem("_tb_global_settings.timeseries", JSON.stringify(SETTINGS));
 location.replace("/" + (location.search || "QUERY") + "&OPENED#timeseries");

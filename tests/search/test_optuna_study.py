@@ -131,7 +131,7 @@ def test_the_note_says_what_is_best_so_far_and_what_the_best_anchor_has(run):
     assert said.startswith(f"**Best so far: {best}** (2 of 4 trials begun).")
     best, second = (line for line in said.splitlines() if "/trials?numbers=" in line)
     assert best.startswith(
-        "| [1](/dashboard/studies/0/trials?numbers=1) | 0.750 | 1 | complete | - | learning_rate 0.001"
+        "| [1](/dashboard/studies/0/trials?numbers=1) | 0.750 | 1 | - | complete | - | learning_rate 0.001"
     )
     assert second.startswith("| [0](/dashboard/studies/0/trials?numbers=0) | 0.500 |") and "from 30 complete" in said
 
