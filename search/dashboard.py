@@ -22,6 +22,7 @@ from records.follow import LedgerFollower, read_all
 from records.found_runs import distinct_names, find_runs
 from search.views import serving
 from search.views.attached import asked_to_stop
+from search.views.importances import Importances
 from search.views.optuna_study import SharedStudy, StudyMirror, shared_storage
 from search.views.own_place import own_folder, own_place
 from search.views.tensorboard import EventFiles, launch
@@ -132,8 +133,8 @@ def open_studies(
     storage = shared_storage()
     for name, follower in named.items():
         mirror = SharedStudy(follower.folder, follower.run, name, storage)
-        mirror.update(follower.history)
-        updates[name].append(partial(_update, mirror, follower))
+        _update_study(mirror, follower)
+        updates[name].append(partial(_update_study, mirror, follower))
     server = serving.serve(serving.ReadOnly(_optuna_dashboard(storage)), port)
     open_pages.callback(serving.stop, server)
     _say(f"optuna-dashboard: {serving.address(server)}/dashboard (with {many(len(named), 'run')})")
@@ -144,12 +145,17 @@ def open_boards(named: dict[str, LedgerFollower], updates: Updates, place: Path)
     for name, follower in named.items():
         files = EventFiles(follower.run, place / "tensorboard" / name, alone=False)
         files.update(follower.history)
-        updates[name].append(partial(_update, files, follower))
-    _say(f"TensorBoard:      {launch(place / 'tensorboard', TENSORBOARD_PORT)}")
+        updates[name].append(partial(_update_files, files, follower))
+    first = next(iter(named.values())).run
+    _say(f"TensorBoard:      {launch(place / 'tensorboard', TENSORBOARD_PORT, first)}")
 
 
-def _update(view: StudyMirror | EventFiles, follower: LedgerFollower) -> None:
-    view.update(follower.history)
+def _update_study(mirror: StudyMirror, follower: LedgerFollower) -> None:
+    mirror.update(follower.history, follower.live)
+
+
+def _update_files(files: EventFiles, follower: LedgerFollower) -> None:
+    files.update(follower.history)
 
 
 def _absent(port: int) -> list[str]:
@@ -177,15 +183,15 @@ def open_study(
 ) -> Callable[[], None]:
     """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
     mirror = StudyMirror(follower.folder, follower.run, place / "study.journal")
-    mirror.update(follower.history)
+    _update_study(mirror, follower)
     open_pages.callback(mirror.close)
     gate = serving.ReadOnly(_optuna_dashboard(mirror.storage))
     server = serving.serve(gate, port)
     open_pages.callback(serving.stop, server)
-    _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/0")
+    _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/{mirror.study}/note")
 
     def update() -> None:
-        if mirror.update(follower.history):
+        if mirror.update(follower.history, follower.live):
             gate.app = _optuna_dashboard(mirror.storage)
 
     return update
@@ -197,15 +203,14 @@ def _optuna_dashboard(storage: BaseStorage) -> serving.Application:
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     import optuna_dashboard  # may not be installed, and then TensorBoard alone is served
 
-    pages: serving.Application = optuna_dashboard.wsgi(storage)
-    return pages
+    return Importances(optuna_dashboard.wsgi(storage), storage)
 
 
 def open_tensorboard(follower: LedgerFollower, place: Path) -> Callable[[], None]:
     """Serve TensorBoard on the run; returns what brings it up to date."""
     files = EventFiles(follower.run, place / "tensorboard")
     files.update(follower.history)
-    _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
+    _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT, follower.run)}")
     return lambda: files.update(follower.history)
 
 
