@@ -27,12 +27,12 @@ def add_out(parser: Parser, default: str) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what is there and is of no report of ours")
 
 
-def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> None:
+def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path, title: str | None = None) -> None:
     """Pictures and tables first: the page shows the one and links to the other.
 
     Raises UsageError where `out`, which `records.outputs.prepare_folder` has made, cannot be written.
     """
-    title = "Report on " + ", ".join(run.name for run in runs)
+    title = title or "Report on " + ", ".join(run.name for run in runs)
     about = [{"run": run.name, "command": run.command, "data_digest": run.about["data"]["digest"],
               "versions": run.about.get("versions", {})} for run in runs]  # fmt: skip
     with written(out):
