@@ -41,7 +41,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
     add_out(parser, "difficulty")
     asked = parser.parse_args(words)
-    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite, asked.figures))
+    return guarded(
+        lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite, asked.figures)
+    )
 
 
 def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False,

@@ -34,7 +34,11 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def report(
-    folders: list[Path], out: Path, reference: Path | None = None, images: bool = False, overwrite: bool = False,
+    folders: list[Path],
+    out: Path,
+    reference: Path | None = None,
+    images: bool = False,
+    overwrite: bool = False,
     figures: bool = False,
 ) -> int:
     """Write index.html, report.md, data/*.parquet and, with `figures`, figures/ into `out`. Raises UsageError.

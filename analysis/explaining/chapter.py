@@ -23,9 +23,7 @@ def chapter(rows: Rows, samples: int, repeats: int) -> Chapter:
         shown, number = rows[start : start + SHOWN], start // SHOWN + 1
         draw = partial(explained, [_row(row) for row in shown], [_name(one) for one in shown[0]])
         images = ", ".join(str(row[0].image) for row in shown)
-        parts.append(
-            Sheet("explanations" if number == 1 else f"explanations_{number}", _caption(shown, images), draw)
-        )
+        parts.append(Sheet("explanations" if number == 1 else f"explanations_{number}", _caption(shown, images), draw))
     parts.append(_table(rows))
     if len(rows[0]) > 1:
         parts.append(_between(rows))

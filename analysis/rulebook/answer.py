@@ -57,7 +57,7 @@ def _though(groups: dict[Question, Sequence[Pair]], first: Question) -> str:
 
 def _said(question: Question, pairs: Sequence[Pair]) -> str:
     """One question's pairs: a few one by one, more of them counted."""
-    if len(pairs) <= FEW or question is OTHER and len(pairs) <= 4 * FEW:
+    if len(pairs) <= FEW or (question is OTHER and len(pairs) <= 4 * FEW):
         return " ".join(f"{one_pair(pair)}." for pair in pairs)
     return _counted(question, pairs)
 

@@ -1,5 +1,5 @@
-"""The page in a real Chromium, wide and narrow, light and dark, on paper: the answer is on the first screen, nothing scrolls
-sideways, and axe-core finds no serious fault. Screenshots are left beside those of the dashboards.
+"""The page in a real Chromium, wide and narrow, light and dark, and on paper: the answer on the first screen, nothing that
+scrolls sideways, no serious fault for axe-core. Screenshots are left beside those of the dashboards.
 """
 
 import base64
@@ -118,7 +118,9 @@ def test_it_prints_without_broken_numbers_and_with_what_was_folded(browser, page
         "Emulation.setDeviceMetricsOverride",
         {"width": 690, "height": 1000, "deviceScaleFactor": 1, "mobile": False},  # A4 less its margins, at 96 dpi
     )
-    outside = "return [...document.querySelectorAll('table, svg, p')].filter(e => e.getBoundingClientRect().right > 691)"
+    outside = (
+        "return [...document.querySelectorAll('table, svg, p')].filter(e => e.getBoundingClientRect().right > 691)"
+    )
     assert driver.execute_script(outside + ".map(e => e.outerHTML.slice(0, 300))") == []
     broken = """
         const lines = cell => {
