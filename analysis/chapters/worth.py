@@ -68,6 +68,8 @@ def _found(section: Section, run: LoadedRun) -> Answer:
     if best["trial"] == anchor["trial"]:
         return Answer(NO, f"{said}{_on_test(best, by.metric)}: no draw beat the anchor {name}.")
     said += f", its best anchor {name} {as_text(by.metric, anchor[f'selection_{by.metric}'])}"
+    if best[f"selection_{by.metric}"] == anchor[f"selection_{by.metric}"]:
+        return Answer(NO, f"{said}: no draw was better than its best anchor.")
     if run.eval_split == "test":
         return Answer(
             NOT_SHOWN, f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."
