@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis import report
+from analysis.chapters.contents import make_report
 from analysis.comparable import sections
 from analysis.document.forest import forest_html
 from analysis.document.html import DARK, LIGHT, write_page
@@ -15,7 +16,6 @@ from analysis.document.svg import inline
 from analysis.figures import style
 from analysis.figures.differences import Forest, Mark, Row
 from analysis.figures.drawing import Panel
-from analysis.chapters.contents import make_report
 from analysis.rulebook.answer import Answer
 from analysis.runs import load_run
 from console.arguments import DONE
