@@ -59,6 +59,12 @@ def fitted(shared: tuple[float, float], values: Iterable[float]) -> tuple[float,
     return shared if inside and own[1] - own[0] >= SQUASHED * (shared[1] - shared[0]) else own
 
 
+def covering(found: tuple[float, float], values: Iterable[float]) -> tuple[float, float]:
+    """Limits that leave none of these values out: what a panel is about is never cut."""
+    low, high = limits(values, every=True)
+    return min(found[0], low), max(found[1], high)
+
+
 def mark_outside(axes: Axes, x: Floats, y: Floats, colour: str = INK, gid: str = OUTSIDE, line: bool = False) -> int:
     """Triangles at the edge for points that the limits of y leave out, the furthest with its value; how many there are.
 

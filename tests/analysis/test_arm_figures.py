@@ -133,6 +133,7 @@ def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
 def test_the_staircase_is_the_best_so_far(of):
     axes = axes_of(arms_curves.seconds_panels(of)[0])
     lines = lines_of(axes)
+    assert lines["transfer"].get_drawstyle() == "steps-post"
     assert lines["transfer"].get_xdata()[0] == pytest.approx(0.1)
     staircase = lines["self_paced"].get_ydata()
     assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
@@ -153,7 +154,7 @@ def test_of_loss_the_best_so_far_is_the_lowest(tmp_path):
     lines = lines_of(axes_of(arms_curves.seconds_panels(of)[0]))
     assert np.all(np.diff(lines["finetune"].get_ydata()) <= 0)
     assert arms_curves.seconds_caption(of) == (
-        "finetune has 1.070 after 4 s; 1 of the 2 others reach it, self_paced first, after 4 s."
+        "finetune has 1.070 after 4 s; 1 of the 2 others reaches it, self_paced first, after 4 s."
     )
 
 
@@ -220,7 +221,7 @@ def test_errors_by_class_and_confusion_by_hand(of):
     assert sorted(texts) == [((0, 0), "6"), ((0, 2), "6"), ((1, 1), "6")]
     assert errors.confusion_caption(found).startswith("self_paced takes gParking for aGrass most often: 6 of 6 images")
     assert errors.classes_caption(found) == (
-        "Misclassified most on test: gParking, 100% of its images over all arms; least: eForest, 0%."
+        "Misclassified most on test: gParking, 100 % of its images over all arms; least: eForest, 0 %."
     )
 
 
