@@ -209,3 +209,12 @@ def caption_faults(caption: str) -> list[str]:
     found += [f"verdict word in '{caption}'"] * bool(VERDICT.search(caption))
     found += [f"not a number in '{caption}'"] * bool(re.search(r"\b(nan|inf|None)\b", caption))
     return found
+
+
+def flat(figure: Figure) -> Iterator[str]:
+    """Panels on which nothing changes; for figures of what changes."""
+    for axes in shown(figure):
+        lines = [np.asarray(line.get_ydata(), float) for line in axes.lines if len(line.get_ydata()) > 1]
+        moved = [line for line in lines if np.ptp(line) > 1e-9 * max(1e-9, float(np.abs(line).max()))]
+        if not moved and not axes.collections:
+            yield f"nothing changes on '{axes._left_title.get_text() or axes.get_ylabel()}'"

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.axes import (
     End,
+    covering,
     fitted,
     height_of,
     label_ends,
@@ -82,8 +83,12 @@ def _both(arms: Arms, name: str, x: str, y: str) -> tuple[Curve, list[tuple[Any,
 
 def _family(arms: Arms, family: Family, shared: tuple[float, float], axes: Axes) -> None:
     title = get_metric(arms.section.measure.objective.metric).title
-    seen = np.concatenate([extent(*_both(arms, name, "updates", arms.metric)) for name in family.members])
-    axes.set(title=family.title, xlabel="updates", ylabel=f"{arms.split} {title}", ylim=fitted(shared, seen))
+    both = [_both(arms, name, "updates", arms.metric) for name in family.members]
+    seen, means = (
+        np.concatenate(parts) for parts in ([extent(*each) for each in both], [found[1] for found, _ in both])
+    )
+    reaches = covering(fitted(shared, seen), means) if len(means) else fitted(shared, seen)
+    axes.set(title=family.title, xlabel="updates", ylabel=f"{arms.split} {title}", ylim=reaches)
     lines(axes, arms, family.members, "updates", arms.metric, {n: _short(arms, family, n) for n in family.members})
 
 
@@ -149,9 +154,7 @@ def updates_caption(arms: Arms) -> str:
     if compared and arms.records["seed"].nunique() > 1:
         over = [name for name, base in compared if final[name].min() <= final[base].max()
                 and final[base].min() <= final[name].max()]  # fmt: skip
-        said += f"; the seeds of {len(over)} of {many(len(compared), 'other')} lie over {BASELINE}'s".replace(
-            " others", ""
-        )
+        said += f"; the range of seeds overlaps {BASELINE}'s for {len(over)} of {len(compared)}"
     loose = [name for name in final if _loose(arms, name)]
     alone = (
         f" Seeds of {listed(map(arms.label, loose))} end too far apart for one mean and have lines of their own."
@@ -225,27 +228,25 @@ def _seconds(arms: Arms, axes: Axes) -> None:
     stairs = {name: found for name in arms.shown if len((found := staircase(arms, name))[0])}
     axes.set(title="Best so far against time", xlabel="seconds of training and scoring",
              ylabel=f"best {arms.split} {measure.title}",
-             ylim=limits(np.concatenate([found[1] for found in stairs.values()] or [np.empty(0)])))  # fmt: skip
-    ends, outside = [], 0
+             ylim=limits(np.concatenate([found[1] for found in stairs.values()]), every=True))  # fmt: skip
+    ends = []
     for name, found in stairs.items():
-        look = replace(arms.look(name), band=False)
+        look = replace(arms.look(name), band=False, steps=True)
         draw(axes, found, look, arms.label(name))
-        outside += mark_outside(axes, found[0], found[1], look.colour, look.gid, line=True)
         ends.append(End(float(found[0][-1]), float(found[1][-1]), arms.label(name), look.colour, look.gid))
     span_x(axes, "seconds", [float(found[0][0]) for found in stairs.values()], [end.x for end in ends])
     if axes.get_xscale() == "log":
         axes.set_xlabel("seconds of training and scoring (log)")
-    _budget(axes, arms, list(stairs))
-    say_outside(axes, outside)
+    _budget(axes, arms, list(stairs), min(float(found[0][0]) for found in stairs.values()))
     label_ends(axes, ends)
 
 
-def _budget(axes: Axes, arms: Arms, names: list[str]) -> None:
-    """A line where the quickest is through, if the others take longer."""
+def _budget(axes: Axes, arms: Arms, names: list[str], first: float) -> None:
+    """A line where the quickest is through, if the others take longer; not before the first of the curves."""
     used = arms.records[arms.records["arm"].isin(names)].groupby("arm")[["seconds", "updates"]].max()
     alike = int((used["updates"] <= 1.01 * used["updates"].min()).sum())
     budget = common_seconds(arms.records, names)
-    if alike > 1 and used["seconds"].max() > APART * budget:
+    if alike > 1 and used["seconds"].max() > APART * budget and budget > APART * first:
         early = budget < np.mean(axes.get_xlim())
         axes.axvline(budget, color=INK, lw=0.8, ls=ANCHORS)
         axes.annotate(f"{budget:.3g} s for all", (budget, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL,
@@ -277,13 +278,15 @@ def seconds_caption(arms: Arms) -> str:
     said = f"{arms.label(base)} has {as_text(by.metric, goal)} after {took:.3g} s"
     if len(stairs) == 1:
         return f"{said}: the best so far on {arms.split}, mean over seeds."
+    if len(stairs) == 2:
+        other = next(name for name in stairs if name != base)
+        how = f"reaches it after {reached[other]:.3g} s" if reached else "does not get there in its own time"
+        return f"{said}; {arms.label(other)} {how}."
     if not reached:
-        return f"{said}; none of the {many(len(stairs) - 1, 'other')} gets there in its own time."
+        return f"{said}; none of the {len(stairs) - 1} others gets there in its own time."
     first = min(reached, key=lambda name: reached[name])
-    return (
-        f"{said}; {len(reached)} of the {many(len(stairs) - 1, 'other')} reach it, {arms.label(first)} first, after "
-        f"{reached[first]:.3g} s."
-    )
+    how_many = f"{len(reached)} of the {len(stairs) - 1} others {'reach' if len(reached) > 1 else 'reaches'} it"
+    return f"{said}; {how_many}, {arms.label(first)} first, after {reached[first]:.3g} s."
 
 
 def has_time(arms: Arms) -> bool:

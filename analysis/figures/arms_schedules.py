@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.axes import End, height_of, label_ends, limits
 from analysis.figures.drawing import Panel
 from analysis.figures.ribbons import changes, in_words, ribbon, varies
-from analysis.figures.side_by_side import MOST_PANELS, Arms, gid_of, listed, shortened
+from analysis.figures.side_by_side import LONGEST, MOST_PANELS, Arms, gid_of, listed, shortened
 from analysis.figures.style import LABEL, SMALL
 from analysis.rulebook.plan import BASELINE
 from analysis.statistics import Floats
@@ -73,10 +73,18 @@ def _rates(arms: Arms, groups: list[tuple[list[str], Floats]], axes: Axes) -> No
     ends = []
     for names, course in groups:
         name = names[0]
-        label = arms.label(name) if len(names) == 1 else shortened(f"{arms.labels[name]} + {len(names) - 1} more")
+        label = _of_group(arms, names)
         axes.plot(along, course, color=arms.colours[name], ls=arms.dashes[name], label=label, gid=gid_of(name))
         ends.append(End(1.0, float(course[-1]), label, arms.colours[name], gid_of(name)))
     label_ends(axes, ends)
+
+
+def _of_group(arms: Arms, names: list[str]) -> str:
+    if len(names) == 1:
+        return arms.label(names[0])
+    if len(names) == len(arms.shown):
+        return f"all {len(names)} arms"
+    return f"{shortened(arms.labels[names[0]], LONGEST - 9)} + {len(names) - 1} more"
 
 
 def schedules_caption(arms: Arms) -> str:
@@ -145,14 +153,13 @@ def costs_caption(arms: Arms) -> str:
     """From the quickest to the slowest, beside the baseline; who ranks most."""
     table = costs(arms)
     quick, slow = str(table["seconds"].idxmin()), str(table["seconds"].idxmax())
-    said = (
-        f"A training took from {table['seconds'].min():.3g} s ({arms.label(quick)}) to {table['seconds'].max():.3g} s "
-    )
-    said += f"({arms.label(slow)})"
-    if len(table) == 1:
-        said = f"A training took {table['seconds'].iloc[0]:.3g} s"
+    ends = [f"{table['seconds'][name]:.3g} s" for name in (quick, slow)]
+    if ends[0] == ends[1]:
+        said = f"A training took {ends[0]}{' in every arm' * (len(table) > 1)}"
+    else:
+        said = f"A training took from {ends[0]} ({arms.label(quick)}) to {ends[1]} ({arms.label(slow)})"
     base = next((name for name in arms.shown if arms.who[name].strategy == BASELINE), None)
-    if base not in (None, quick, slow):
+    if ends[0] != ends[1] and base not in (None, quick, slow):
         said += f", {arms.label(str(base))} {table['seconds'][base]:.3g} s"
     ranked = table["images_scored"]
     if not ranked.any():

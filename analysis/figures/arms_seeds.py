@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.figures.axes import fitted, limits, mark_outside, say_outside
+from analysis.figures.axes import covering, fitted, limits, mark_outside, say_outside
 from analysis.figures.drawing import Panel
 from analysis.figures.side_by_side import MOST_PANELS, Arms, gid_of
 from analysis.figures.style import LABEL, PLAIN
@@ -49,14 +49,11 @@ def seeds_panels(arms: Arms) -> list[Panel]:
 
 def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> None:
     a, b = str(one.pair.a), str(one.pair.b)
-    axes.set(
-        ylim=fitted(shared, [outcome.figure for outcome in (*one.a, *one.b)]),
-        xlim=(-0.45, 1.45),
-        ylabel=axis_title(arms),
-    )
+    left, right = (np.array([outcome.figure for outcome in side], float) for side in (one.b, one.a))
+    reaches = covering(fitted(shared, [*left, *right]), [float(left.mean()), float(right.mean())])
+    axes.set(ylim=reaches, xlim=(-0.45, 1.45), ylabel=axis_title(arms))
     axes.set_xticks([0, 1], [wrapped(arms.labels[name]) for name in (b, a)], fontsize=LABEL)
     axes.grid(False, axis="x")
-    left, right = (np.array([outcome.figure for outcome in side], float) for side in (one.b, one.a))
     for pair in zip(left, right, strict=True):
         axes.plot([0, 1], pair, color=PLAIN, lw=0.7, alpha=0.6, zorder=1, gid=gid_of(a))
     outside = 0
@@ -89,7 +86,7 @@ def seeds_caption(arms: Arms) -> str:
     """How many seeds the first pair's arm is ahead on, and by how much; how far all pairs go."""
     pairs = planned(arms)
     first, measure = pairs[0].pair, arms.section.measure
-    names = f"{arms.label(str(first.a))}", f"{arms.label(str(first.b))}"
+    names = arms.label(str(first.a)), arms.label(str(first.b))
     ahead, behind = int(np.sum(first.differences > 0)), int(np.sum(first.differences < 0))
     if not ahead + behind:
         said = f"{names[0]} equals {names[1]} on {many(first.n, 'seed')}"
@@ -104,7 +101,7 @@ def seeds_caption(arms: Arms) -> str:
         )
     if len(pairs) > 1:
         means = sorted(pairs, key=lambda one: one.pair.mean)
-        ends = [f"{measure.signed(one.pair.mean)} ({arms.label(str(one.pair.a))} less {arms.label(str(one.pair.b))})"
+        ends = [f"{measure.signed(one.pair.mean)} ({arms.label(str(one.pair.a))} against {arms.label(str(one.pair.b))})"
                 for one in (means[0], means[-1])]  # fmt: skip
         said += f". Over {len(pairs)} pairs the mean goes from {ends[0]} to {ends[1]}"
     return f"{said}. {_read(pairs)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from scipy.optimize import isotonic_regression
 
 from analysis.figures.style import INK, LABEL, SMALL
@@ -59,6 +59,12 @@ def fitted(shared: tuple[float, float], values: Iterable[float]) -> tuple[float,
     return shared if inside and own[1] - own[0] >= SQUASHED * (shared[1] - shared[0]) else own
 
 
+def covering(found: tuple[float, float], values: Iterable[float]) -> tuple[float, float]:
+    """Limits that leave none of these values out: what a panel is about is never cut."""
+    low, high = limits(values, every=True)
+    return min(found[0], low), max(found[1], high)
+
+
 def mark_outside(axes: Axes, x: Floats, y: Floats, colour: str = INK, gid: str = OUTSIDE, line: bool = False) -> int:
     """Triangles at the edge for points that the limits of y leave out, the furthest with its value; how many there are.
 
@@ -109,13 +115,6 @@ def log_x(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def log_rates(axes: Axes) -> None:
-    """A logarithmic axis upwards for learning rates, which are said in powers of ten."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(LogFormatter())
-    axes.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
 def label_ends(axes: Axes, ends: Sequence[End]) -> None:

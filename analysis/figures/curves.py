@@ -25,6 +25,7 @@ class Look:
     width: float = 1.8
     gid: str = ""
     band: bool = True
+    steps: bool = False  # a value holds until the next
 
 
 def strands(rows: pd.DataFrame, x: str, y: str) -> list[tuple[Floats, Floats]]:
@@ -89,7 +90,8 @@ def draw(axes: Axes, of: Curve, look: Look, label: str = "", seeds: list[tuple[F
     one: dict[str, Any] = {"color": look.colour, "gid": look.gid}
     named = label or "_mean"
     if len(x):
-        axes.plot(x, mean, ls=look.dash, lw=look.width, marker="o" if len(x) == 1 else None, ms=4, label=named, **one)
+        axes.plot(x, mean, ls=look.dash, lw=look.width, marker="o" if len(x) == 1 else None, ms=4, label=named,
+                  drawstyle="steps-post" if look.steps else "default", **one)  # fmt: skip
     if len(x) == 1 and look.band:
         axes.vlines(x, low, high, lw=0.9, **one)
     elif len(x) and look.band and np.any(high > low):

@@ -118,7 +118,7 @@ def _dots(of: Errors, name: str, classes: list[str], reaches: float, axes: Axes)
         axes.hlines(places + aside, rows["lowest"], rows["highest"], color=colour, lw=1.1, alpha=0.6, gid=gid)
         axes.plot(rows["misclassified"], places + aside, "o", color=colour, ms=4.5, label=of.arms.label(arm), gid=gid)
     axes.set_yticks(places, [shortened(each) for each in classes], fontsize=SMALL)
-    axes.set(xlim=(-0.02 * reaches, reaches), ylim=(-0.6, len(classes) - 0.4),
+    axes.set(xlim=(-0.03 * reaches, reaches), ylim=(-0.6, len(classes) - 0.4),
              xlabel=f"share misclassified{f' (grey: {of.arms.label(base)})' if base else ''}")  # fmt: skip
     axes.set_title(of.arms.label(name))
     axes.grid(False, axis="x")
@@ -128,12 +128,12 @@ def classes_caption(of: Errors) -> str:
     """Which classes are missed most and least."""
     means = of.table.groupby("class", sort=False)["misclassified"].mean().sort_values(ascending=False, kind="stable")
     if means.nunique() == 1:
-        said = f"Every class is misclassified alike on {of.words['on']}, {means.iloc[0]:.0%} of its images"
+        said = f"Every class is misclassified alike on {of.words['on']}, {100 * means.iloc[0]:.0f} % of its images"
     else:
         first, last = means.index[0], means.index[-1]
         said = (
-            f"Misclassified most on {of.words['on']}: {first}, {means.iloc[0]:.0%} of its images over all arms; least: "
-            f"{last}, {means.iloc[-1]:.0%}"
+            f"Misclassified most on {of.words['on']}: {first}, {100 * means.iloc[0]:.0f} % of its images over all arms; "
+            f"least: {last}, {100 * means.iloc[-1]:.0f} %"
         )
     left = len(means) - MOST_CLASSES
     return f"{said}.{f' Shown are the {MOST_CLASSES} worst of {len(means)} classes.' if left > 0 else ''}"
@@ -196,7 +196,7 @@ def confusion_caption(of: Errors) -> str:
         kept = block(total)
         few = (
             f" Shown are the {MOST_CLASSES} of {len(classes)} classes with most errors, of each arm its own; "
-            f"{wrong[np.ix_(kept, kept)].sum() / max(wrong.sum(), 1):.0%} of the errors lie between them."
+            f"{100 * wrong[np.ix_(kept, kept)].sum() / max(wrong.sum(), 1):.0f} % of the errors lie between them."
         )
     return f"{said} (seeds pooled, {of.words['on']}).{few}"
 

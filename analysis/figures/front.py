@@ -85,5 +85,5 @@ def front_caption(of: Searched) -> str:
     before = front.iloc[-2]
     return (
         f"{said}; trial {before['trial']} has {as_text(of.by.metric, before[value])} in "
-        f"{before['seconds'] / max(last['seconds'], 1e-9):.0%} of that time."
+        f"{100 * before['seconds'] / max(last['seconds'], 1e-9):.0f} % of that time."
     )

@@ -129,9 +129,9 @@ def _called(arm: Arm, start: str) -> str:
     return f"{text}, {TWINS.get(arm.order, arm.order)}" if arm.order else text
 
 
-def shortened(text: str) -> str:
-    """'self_paced_of_many_…': the beginning, where a label would be longer than LONGEST letters."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """'self_paced_of_many_…': the beginning, where a label would be longer than so many letters."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def gid_of(arm: str) -> str:

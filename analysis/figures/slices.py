@@ -155,7 +155,7 @@ def _importance(of: Searched, axes: Axes) -> None:
 def importance_caption(of: Searched) -> str:
     """What the first two fields explain."""
     (first, most), *rest = of.weights.items()
-    said = f"{first} explains {most:.0%} of the variance between {of.trials} trials"
+    said = f"{first} explains {100 * most:.0f} % of the variance between {of.trials} trials"
     if rest:
-        said += f", {rest[0][0]}, the next, {rest[0][1]:.0%}"
+        said += f", {rest[0][0]}, the next, {100 * rest[0][1]:.0f} %"
     return f"{said}; of fields that every trial has."

@@ -18,7 +18,7 @@ from analysis.comparable import initialisation, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown, write_markdown
 from analysis.document.parts import Sentences
-from analysis.figures import arms, errors
+from analysis.figures import errors
 from analysis.figures.differences import Forest, Mark, Row, forest_panels
 from analysis.figures.drawing import compose
 from analysis.original.part_one import part_one
@@ -29,7 +29,6 @@ from records.files import read_arrays, write_arrays
 from records.folder import best_weights, predictions_file
 from records.ledger import Ledger
 from search import run as command
-from spaces.arm import Arm
 from tests import made_up
 from tests.made_runs import put
 
@@ -76,59 +75,6 @@ def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is
     assert (ours.drop("ViT-B/16, ImageNet to RSSCN7") == "not run").all()
     said = table.set_index("trained").loc["ViT-B/16, ImageNet to RSSCN7", "remark"]
     assert said.startswith("vit_s_14 from vit_s_14-dinov2-saliency, not vit_b_16 from imagenet; ")
-
-
-def test_curves_are_means_over_seeds_with_their_range(section):
-    x, mean, low, high = arms.curve(section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy")
-    assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
-    assert (low[-1], high[-1]) == pytest.approx((0.92, 0.94))
-    styles = arms.styles_of([Arm("finetune"), Arm("self_paced"), Arm("self_paced", order="random")])
-    assert styles["self_paced"]["color"] == styles["self_paced/random"]["color"] != styles["finetune"]["color"]
-    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
-    assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
-
-
-def test_a_reference_stands_beside_the_arms_per_epoch(section):
-    curve = pd.DataFrame({"epoch": [1, 2], "accuracy": [0.5, 0.6], "loss": [1.0, 0.8]})
-    styles = arms.styles_of([Arm("finetune")])
-    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
-    drawn = [
-        list(next(line for line in axes.lines if line.get_label() == "reference").get_ydata())
-        for axes in figure.axes[:2]
-    ]
-    assert drawn == [[0.5, 0.6], [1.0, 0.8]]
-
-
-def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
-    section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
-    section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
-    assert arms.common_seconds(section.records, ["self_paced", "finetune", "transfer"]) == pytest.approx(4.0)
-
-
-def test_the_staircase_is_the_best_so_far(section):
-    arms_there = ["self_paced", "transfer"]
-    figure = arms.arm_seconds(section.records, arms_there, arms.styles_of(list(section.who.values())), "validation")
-    assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
-    staircase = figure.axes[0].lines[0].get_ydata()
-    assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
-
-
-def test_the_staircase_begins_with_the_first_look_that_counts(section):
-    rows = section.records[section.records["arm"] == "self_paced"]
-    later = rows[rows["epoch"] > rows["epoch"].min()]
-    unseen = rows.assign(looks=rows["epoch"].isin(later["epoch"]).astype(int))
-    begins = arms.best_so_far(unseen, "seconds")[0][0]
-    assert begins == pytest.approx(later.groupby("seed")["seconds"].min().max())
-    assert begins > arms.best_so_far(rows, "seconds")[0][0]
-
-
-def test_errors_by_class_and_confusion_by_hand(section):
-    table = errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
-    assert table["misclassified"].tolist() == [0.0, 0.0, 1.0, 0.5, 0.0, 1.0]
-    assert table.loc[("self_paced", "eForest"), "images"] == 6  # two of each class on three seeds
-    figure = errors.confusions(section, ["self_paced"])
-    texts = [(t.get_position(), t.get_text()) for t in figure.axes[0].texts]
-    assert sorted(texts) == [((0, 0), "6"), ((0, 2), "6"), ((1, 1), "6")]
 
 
 def test_a_class_that_nothing_was_predicted_as_is_said(section):
@@ -387,15 +333,6 @@ def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
     parts = pd.read_parquet(out / "data" / "gain.parquet")
     assert parts["curriculum"].unique().tolist() == ["self_paced [one]", "self_paced [two]"]
     assert "Figures show the first 6" not in (out / "report.md").read_text()
-
-
-def test_arms_that_do_not_fit_into_a_figure_are_said(tmp_path):
-    names = tuple(f"finetune@w{i}" for i in range(9))
-    folder = made_up.write(tmp_path, "h", arms=names)
-    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
-    assert (
-        "Figures show the first 7 of 9 arms; the tables have them all." in (tmp_path / "out" / "report.md").read_text()
-    )
 
 
 def test_the_summary_is_the_answer_to_each_comparison_and_search(tmp_path):
