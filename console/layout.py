@@ -43,7 +43,7 @@ def _broken(line: str, most: int, further: str) -> str:
     now = ""
     for word in BREAK.split(line.strip()):
         if now and cells(start + now) + 1 + cells(word) > most - len(further) * bool(lines):
-            lines.append(now)
+            lines.append(now.rstrip())
             now = word
         else:
             now = f"{now} {word}" if now else word

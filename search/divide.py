@@ -17,14 +17,8 @@ from console.arguments import DONE, HERE, guarded
 from console.errors import UsageError
 from records import files
 from records.outputs import FORMULAS, check_file, written
-from search.options import (
-    ImageOptions,
-    MachineOptions,
-    NetworkOptions,
-    OutOptions,
-    ScoringOptions,
-    SearchOptions,
-)
+from search.options import SearchOptions
+from search.shared_options import ImageOptions, MachineOptions, NetworkOptions, OutOptions, ScoringOptions
 from trainables.data.folder import LEVELS
 from trainables.data.parts import BY_SEED
 from trainables.data.sheet import sheet

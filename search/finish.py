@@ -125,10 +125,10 @@ def worth_it(campaign: Campaign, judged: list[Judged]) -> str:
     if len(judged) < 2:
         return f"{said}; the best of many is picked there, so expect less on new images."
     found, half = difference(judged[0], judged[1])
-    on_test, low, high = (f"{measure.scaled(end):+.{measure.digits}f}" for end in (found, found - half, found + half))
+    interval = f"{measure.signed(found - half)} to {measure.signed(found + half)}"
     return (
-        f"{said}; on test, where nothing was picked, {'by' if gain else 'the difference is'} {on_test} "
-        f"(95 % interval over its images {low} to {high}). One seed and one split carry no word; --confirm 3 trains the "
+        f"{said}; on test, where nothing was picked, {'by' if gain else 'the difference is'} {measure.difference(found)} "
+        f"(95 % interval over its images {interval}). One seed and one split carry no word; --confirm 3 trains the "
         f"best again on fresh ones."
     )
 

@@ -15,7 +15,7 @@ from console.wording import clock, many
 from records.epoch import Row
 from records.folder import SHOWN
 from search.campaign import Campaign
-from search.options import CompareOptions, RunOptions, SearchOptions
+from search.options import CompareOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
@@ -26,6 +26,7 @@ from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
+from search.shared_options import RunOptions
 from search.testing import open_tests
 from search.views.attached import trackers
 from search.views.terminal import Terminal

@@ -469,3 +469,14 @@ def test_seconds_are_not_compared_across_machines(tmp_path, capsys):
     path.write_text(json.dumps(about))
     assert compare.main(["--resume", "--out", str(tmp_path), "--name", "s", "--seeds", "2"]) == run.WRONG_USAGE
     assert "compares arms by the seconds of a another" in capsys.readouterr().err
+
+
+def test_a_run_that_recorded_a_flag_which_had_no_effect_goes_on(tmp_path):
+    words = [*TINY, "--strategies", "finetune,transfer", "--out", str(tmp_path), "--name", "h", "--seeds"]
+    assert compare.main([*words, "1"]) == run.DONE
+    about = json.loads((tmp_path / "h" / "run.json").read_text())
+    assert "keep" not in about["compare"]
+    about["compare"]["keep"] = 3
+    (tmp_path / "h" / "run.json").write_text(json.dumps(about))
+    assert compare.main(["--resume", "--out", str(tmp_path), "--name", "h", "--seeds", "2"]) == run.DONE
+    assert len(pyarrow.parquet.read_table(tmp_path / "h" / "finals.parquet")) == 4
