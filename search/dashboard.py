@@ -172,7 +172,8 @@ def _say_absent(titles: list[str]) -> None:
 
 def follow(follower: LedgerFollower, updates: list[Callable[[], None]]) -> None:
     """One look at the ledger."""
-    if follower.read():
+    live = follower.live
+    if follower.read() or follower.live != live:
         for update in updates:
             update()
         follower.history.changed.clear()

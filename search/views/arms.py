@@ -100,7 +100,7 @@ class Standings:
             if trial.arm is not None:
                 by_arm.setdefault(trial.arm, []).append(trial)
         plan = plan_of(history.run, by_arm)
-        on_test = any(trial.test or (trial.best and trial.best.eval_split == "test") for trial in trials)
+        on_test = history.run["setting"]["protocol"] == "report" or any(trial.test for trial in trials)
         found, pairs = self._judge(history, plan, on_test)
         arms = [ArmSoFar(arm, of, {seed: one.figure for seed, one in sorted(found.get(arm, {}).items())
                                    if finite(one.figure) is not None}, planned_seeds(history, arm))

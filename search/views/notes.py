@@ -1,5 +1,6 @@
 """What stands in words at a study and at a trial of optuna-dashboard, in Markdown: the answer so far, then the run."""
 
+import json
 from collections.abc import Sequence
 
 from optuna.storages import BaseStorage
@@ -79,6 +80,8 @@ def arms_note(history: RunHistory, standing: Standing, study: int) -> str:
                     [_arm(number, one, standing, study) for number, one in enumerate(standing.arms)]), ""]  # fmt: skip
     if standing.pairs and split == "test":
         lines += [conclusion(standing.pairs, standing.plan, conditions(history.run)), ""]
+    lines += [f"[The same as plots, and the mean curve of each arm](/dashboard/studies/{study}); the history has an arm "
+              "once its last seed is over and judged.", ""]  # fmt: skip
     return "\n".join([*lines, *about(history.run, search=False)])
 
 
@@ -158,22 +161,33 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 class Notes:
-    """The notes of one study, each written where it has changed. `trial` is Optuna's id; None: the study's own.
+    """The notes of one study and its plots, each written where it has changed.
 
-    As optuna_dashboard.save_note keeps them, which wants a study that is loaded, and may not be installed.
+    As optuna_dashboard.save_note and save_plotly_graph_object keep them, which want a study that is loaded, and may not be
+    installed.
     """
 
     def __init__(self, storage: BaseStorage, study: int):
         self.storage, self.study = storage, study
-        self.written: dict[int | None, tuple[int, str, int]] = {}  # version, text, parts
+        self.written: dict[str, tuple[int, str, int]] = {}  # by the key of the parts: version, text, parts
 
     def put(self, text: str, trial: int | None = None) -> None:
-        version, before, parts = self.written.get(trial, (0, "", 0))
-        if text == before:
-            return
+        """`trial`: Optuna's id; None: the note of the study itself."""
         of = "dashboard:" if trial is None else f"dashboard:{trial}:"
+        if version := self._write(f"{of}note_str:", text):
+            self.storage.set_study_system_attr(self.study, f"{of}note_ver", version)
+
+    def plot(self, name: str, graph: Row) -> None:
+        """`graph`: data and layout as plotly has them."""
+        self._write(f"dashboard:plot_data:{name}:", json.dumps(graph))
+
+    def _write(self, key: str, text: str) -> int:
+        """The version that this is; 0 where it stands there already."""
+        version, before, parts = self.written.get(key, (0, "", 0))
+        if text == before:
+            return 0
         new = [text[start : start + PART] for start in range(0, len(text), PART)]
-        self.storage.set_study_system_attr(self.study, f"{of}note_ver", version + 1)
         for part, content in enumerate(new + [""] * (parts - len(new))):
-            self.storage.set_study_system_attr(self.study, f"{of}note_str:{part}", content)
-        self.written[trial] = (version + 1, text, max(parts, len(new)))
+            self.storage.set_study_system_attr(self.study, f"{key}{part}", content)
+        self.written[key] = (version + 1, text, max(parts, len(new)))
+        return version + 1

@@ -27,6 +27,7 @@ from records.folder import best_weights, predictions_file
 from records.history import RunHistory, TrialHistory
 from search.proposers.samplers import has_two_objectives
 from search.proposers.study import STATES, direction, finite, values_of
+from search.views import plots
 from search.views.arms import Standing, Standings, arm_as_trial
 from search.views.names import study_name
 from search.views.notes import Notes, arm_note, arms_note, search_note
@@ -140,6 +141,8 @@ class StudyMirror:
         self.notes.put(arms_note(history, self.standing, self.study))
         for place, one in enumerate(self.standing.arms):
             self.notes.put(arm_note(one, self.standing), self.shown[place][0])
+        self.notes.plot("differences", plots.differences(self.standing))
+        self.notes.plot("arms", plots.arms(self.standing))
 
     def _add(self, number: int, trial: FrozenTrial) -> None:
         self.shown[number] = (self.storage.create_new_trial(self.study, trial), trial)

@@ -140,6 +140,24 @@ def test_the_pairs_stand_there_as_the_rulebook_has_them(tmp_path):
     )
 
 
+def test_its_plots_show_every_seed_and_every_pair(tmp_path):
+    seen = Seen(tmp_path / "run", run_json(6))
+    seen.look(*trainings(6), *judged(6), live=False)
+    attrs = seen.study()._storage.get_study_system_attrs(0)
+    graphs = {}
+    for name in ("arms", "differences"):
+        parts = [key for key in attrs if key.startswith(f"dashboard:plot_data:{name}:")]
+        graphs[name] = json.loads("".join(attrs[f"dashboard:plot_data:{name}:{part}"] for part in range(len(parts))))
+    dots, means = graphs["arms"]["data"]
+    assert len(dots["x"]) == 18 and means["y"] == list(ARMS)[::-1] and means["x"][2] == pytest.approx(0.465)
+    (points,) = graphs["differences"]["data"]
+    assert points["y"] == ["self_paced : self_paced/random", "self_paced : finetune"]
+    assert points["marker"]["symbol"] == ["circle-open", "circle"] and points["x"][1] == pytest.approx(10.0)
+    (first, _) = Standings(seen.folder).of(read_history(seen.folder)).pairs
+    assert points["error_x"]["array"][1] == pytest.approx(100 * (first.high - first.mean))
+    assert graphs["differences"]["layout"]["shapes"][0]["x1"] == 1.0
+
+
 def test_a_live_one_is_followed_on_validation_until_test_is_opened(seen):
     assert seen.look(begin(0, "finetune", 0), epoch(0, 1, 0.3, 2, seed=0))  # a new arm is a choice of all trials
     arm = seen.arms()["finetune"]
