@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.document.parts import Chapter, Part, Report, Sentences, Sheet, Table
 from analysis.document.write import add_out, write_report
 from analysis.figures import images
-from analysis.runs import LoadedRun, load_with_epochs, setting_of
+from analysis.runs import LoadedRun, load_with_epochs, setting_of, without_folders
 from analysis.statistics import Floats
 from console.arguments import DONE, Parser, guarded
 from console.errors import UsageError
@@ -41,10 +41,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
     add_out(parser, "difficulty")
     asked = parser.parse_args(words)
-    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite))
+    return guarded(
+        lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite, asked.figures)
+    )
 
 
-def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False) -> int:
+def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False,
+               figures: bool = False) -> int:  # fmt: skip
     """Write index.html, report.md, data/ and figures/. Raises UsageError."""
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1; got {seeds}.")
@@ -53,8 +56,9 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overw
     prepare_folder(out, overwrite)
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)
+    short = without_folders(str(run.about["data"]["name"]))
     chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]
-    write_report(chapters, [run], out)
+    write_report(Report(f"Which images are hard in {short}?", chapters), [run], out, figures)
     print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
     return DONE
 
@@ -100,7 +104,7 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", caption, lambda: images.correlations(table, "Do they agree on what is hard?")),
+        Sheet("agreement", caption, lambda: images.correlations(table, "Do they agree on what is hard?")),
     ]
 
 
@@ -140,7 +144,7 @@ def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
     name = "division" if "division" in scores else scores.columns[0]
     drawn = np.asarray(sheet(data, scores[name].to_numpy()))
     caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
-    return Chapter("Easiest and hardest", [Picture("sheet", caption, lambda: images.whole_image(drawn))])
+    return Chapter("Easiest and hardest", [Sheet("sheet", caption, lambda: images.whole_image(drawn))])
 
 
 if __name__ == "__main__":

@@ -28,14 +28,17 @@ def main(words: Sequence[str] | None = None) -> int:
                         help="also show the misclassified images; needs the data set at hand")  # fmt: skip
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
                         help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
-    parser.add_argument("--figures", action="store_true", help="also write every figure as PNG and SVG, for a paper")
     asked = parser.parse_args(words)
     return guarded(lambda: report(find_runs(asked.runs), asked.out, asked.reference, asked.images, asked.overwrite,
                                   asked.figures))  # fmt: skip
 
 
 def report(
-    folders: list[Path], out: Path, reference: Path | None = None, images: bool = False, overwrite: bool = False,
+    folders: list[Path],
+    out: Path,
+    reference: Path | None = None,
+    images: bool = False,
+    overwrite: bool = False,
     figures: bool = False,
 ) -> int:
     """Write index.html, report.md, data/*.parquet and, with `figures`, figures/ into `out`. Raises UsageError.

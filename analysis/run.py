@@ -128,9 +128,11 @@ class Run:
             )
         return pairs(self._section)
 
-    def report(self, out: str | Path = "report", images: bool = False, overwrite: bool = False) -> Path:
-        """Write the page, tables and figures into a folder; returns the page. Raises UsageError."""
-        return _report([self], out, images, overwrite)
+    def report(
+        self, out: str | Path = "report", images: bool = False, overwrite: bool = False, figures: bool = False
+    ) -> Path:
+        """Write page, Markdown and tables into a folder, `figures` too for a paper; returns the page. Raises UsageError."""
+        return _report([self], out, images, overwrite, figures)
 
     def model(self, row: int = 0) -> "PortableModel":
         """The kept network of a row of `best`, ready to predict. Raises UsageError where it was not kept."""
@@ -203,9 +205,11 @@ class Runs(Sequence[Run]):
         """As of one run."""
         return self._joined("predictions")
 
-    def report(self, out: str | Path = "report", images: bool = False, overwrite: bool = False) -> Path:
+    def report(
+        self, out: str | Path = "report", images: bool = False, overwrite: bool = False, figures: bool = False
+    ) -> Path:
         """One report of all of them; returns the page. Raises UsageError."""
-        return _report(self, out, images, overwrite)
+        return _report(self, out, images, overwrite, figures)
 
     def _joined(self, table: str) -> pd.DataFrame:
         frames: list[Any] = [getattr(run, table).assign(run=run.name) for run in self._runs]
@@ -222,6 +226,7 @@ def open_run(path: str | Path | Iterable[str | Path]) -> Run | Runs:
     return Runs(find_runs(path))
 
 
-def _report(runs: Iterable[Run], out: str | Path, images: bool, overwrite: bool) -> Path:
-    write_report([run.folder for run in runs], Path(out), images=images, overwrite=overwrite)
+def _report(runs: Iterable[Run], out: str | Path, images: bool, overwrite: bool, figures: bool) -> Path:
+    folders = [run.folder for run in runs]
+    write_report(folders, Path(out), images=images, overwrite=overwrite, figures=figures)
     return Path(out).absolute() / "index.html"

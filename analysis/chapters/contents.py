@@ -45,12 +45,14 @@ def make_report(sections: list[Section], reference: pd.DataFrame | None = None, 
     return Report(question(sections), chapters, conditions(sections), tuple(found), tuple(lead(sections, named)))
 
 
-def _of_section(
-    section: Section, label: str, suffix: str, reference: pd.DataFrame | None, more: More
-) -> list[Chapter]:
+def _of_section(section: Section, label: str, suffix: str, reference: pd.DataFrame | None, more: More) -> list[Chapter]:
     """The chapters of a section's head-to-heads; of one with searches only, what `more` has to say."""
     compared = any(run.head_to_head for run in section.runs)
-    own = [*head_to_head(section, label, suffix, reference), *verdict_chapters(section, label, suffix)] if compared else []
+    own = (
+        [*head_to_head(section, label, suffix, reference), *verdict_chapters(section, label, suffix)]
+        if compared
+        else []
+    )
     further = more(section, suffix)
     return [*own, Chapter("The images", further, label)] if further else own
 
@@ -65,7 +67,9 @@ def the_original(sections: list[Section]) -> list[Chapter]:
         parts += _claims(as_theirs)
     table = part_one(as_theirs)
     caption = "Part 1: the report's figures, and ours where one of these runs has it."
-    parts.append(Folded("Part 1: from scratch and transfer", [Table("part_1", caption, table, display.part_one(table))]))
+    parts.append(
+        Folded("Part 1: from scratch and transfer", [Table("part_1", caption, table, display.part_one(table))])
+    )
     for number, section in enumerate(as_theirs):
         parts += _beside(section, f"_{number + 1}" if len(as_theirs) > 1 else "")
     return [Chapter("The 2024 report", parts)]
@@ -92,4 +96,7 @@ def _claims(sections: list[Section]) -> list[Part]:
         "comparable yet, whatever it found."
     )
     part = Table("claims", "The report's sentences.", table, display.claims(table))
-    return [Sentences([f"Of the report's {len(table)} sentences: {counted}."]), Folded("Its sentences", [Sentences([rules]), part])]
+    return [
+        Sentences([f"Of the report's {len(table)} sentences: {counted}."]),
+        Folded("Its sentences", [Sentences([rules]), part]),
+    ]

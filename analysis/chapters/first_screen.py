@@ -12,7 +12,7 @@ from analysis.figures.differences import Forest, Mark, Row
 from analysis.rulebook.answer import Answer, answer
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import is_curriculum
-from analysis.rulebook.questions import BEATS, ORDER, OTHER, QUESTIONS, question_of
+from analysis.rulebook.questions import BEATS, ORDER, QUESTIONS, question_of
 from analysis.rulebook.sentences import HOLDS, interval
 from analysis.runs import LoadedRun
 from analysis.verdict import all_pairs
@@ -32,8 +32,8 @@ def question(sections: Sequence[Section]) -> str:
     data = _listed([proper(name) for name in dict.fromkeys(section.data for section in sections)])
     compared = [section for section in sections if section.sides]
     if not compared:
-        strategies = dict.fromkeys(run.about["setting"]["strategy"] for section in sections for run in section.runs)
-        return f"Was it worth searching {_listed(list(strategies))} on {data}?"
+        searched = [str(run.about["setting"]["strategy"]) for section in sections for run in section.runs]
+        return f"Was it worth searching {_listed(list(dict.fromkeys(searched)))} on {data}?"
     arms = [side.arm for section in compared for side in section.sides.values()]
     curricula = list(dict.fromkeys(arm.strategy for arm in arms if is_curriculum(arm)))
     if len(curricula) == 1:
@@ -58,7 +58,8 @@ def phrases(section: Section) -> Phrases:
     if data.get("train"):
         said["images"] = f"{many(data['train'], 'training image')}"
     said["seeds"] = _seeds(section)
-    said |= {"budget": text for text in [_budget(about)] if text}
+    if _budget(about):
+        said["budget"] = _budget(about)
     return said | {"judged": _judged(section)}
 
 
@@ -101,9 +102,11 @@ def labels(sections: Sequence[Section]) -> list[str]:
     if len(sections) == 1:
         return [""]
     said = [phrases(section) for section in sections]
-    apart = [what for what in dict.fromkeys(key for one in said for key in one) if len({one.get(what) for one in said}) > 1]
-    found = [", ".join(one[what] for what in apart if what in one) or section.title for one, section in zip(said, sections, strict=True)]
-    return found if len(set(found)) == len(found) else [section.title for section in sections]
+    kinds = dict.fromkeys(kind for one in said for kind in one)
+    apart = [kind for kind in kinds if len({one.get(kind) for one in said}) > 1]
+    found = [", ".join(one[kind] for kind in apart if kind in one) for one in said]
+    titles = [section.title for section in sections]
+    return found if all(found) and len(set(found)) == len(found) else titles
 
 
 def answers(sections: Sequence[Section], named: Sequence[str]) -> list[tuple[str, Answer]]:
@@ -119,7 +122,7 @@ def answers(sections: Sequence[Section], named: Sequence[str]) -> list[tuple[str
 
 
 def lead(sections: Sequence[Section], named: Sequence[str]) -> list[Part]:
-    """The forest plot of every planned pair, a column per section; of a search alone that of its confirmation, or its trials."""
+    """The forest plot of every planned pair, a column per section; of a search alone its confirmation and its trials."""
     found = [(label, _planned(section)) for section, label in zip(sections, named, strict=True)]
     searches = [run for section in sections for run in section.runs]
     if is_search_alone(sections):
@@ -167,8 +170,9 @@ def _groups(found: Sequence[list[Pair]]) -> tuple[tuple[str, tuple[Row, ...]], .
 
 
 def _sorted(title: str, of: dict[tuple[str, str], list[Mark | None]]) -> tuple[Row, ...]:
-    alone = title != OTHER.title
-    rows = [Row(a, "" if alone and title in (BEATS.title, ORDER.title) else f"against {b}", a, tuple(marks)) for (a, b), marks in of.items()]
+    """`title` says what stands second, where that is the same for every pair."""
+    said = title in (BEATS.title, ORDER.title)
+    rows = [Row(a, "" if said else f"against {b}", a, tuple(marks)) for (a, b), marks in of.items()]
     return tuple(sorted(rows, key=lambda row: -next(mark.mean for mark in row.marks if mark)))
 
 
@@ -189,4 +193,3 @@ def _caption(forest: Forest) -> str:
         f"{decided} of {many(len(marks), 'planned pair')} decided. Dot: mean of the seeds' differences, hollow while "
         f"undecided; line: {HOLDS}, an arrow where it goes on; band: ±{forest.margin:g}, within which it is a tie."
     )
-

@@ -1,5 +1,7 @@
 """The chapters of a section's head-to-heads: seeds, arms, what they trained on, what it cost, what they get wrong."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from analysis.chapters.pictures import pictures
@@ -21,7 +23,7 @@ def head_to_head(section: Section, label: str, suffix: str, reference: pd.DataFr
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
         return [Chapter("The arms", [Sentences([f"No trial of {running} has come to its end yet."])], label)]
     arms, table = Arms(section, names, reference), arm_summary(section)
-    chapters = {
+    chapters: dict[str, Sequence[Part]] = {
         "Seed by seed": pictures(SEEDS, arms, suffix),
         "The arms": [_quality(section, table, suffix), *pictures(TRAINING, arms, suffix)],
         "What they trained on": pictures(SCHEDULES, arms, suffix),
@@ -35,7 +37,10 @@ def _quality(section: Section, table: pd.DataFrame, suffix: str) -> Table:
     judged = "test figures of the selected epoch" if section.judged_on == "test" else (
         f"figures of the selected epoch on {section.eval_split}, since test is not open for all of them yet"
     )  # fmt: skip
-    caption = f"{_leader(section, table)} {judged[0].upper()}{judged[1:]}; mean over seeds (95 % t interval of the arm alone, from {FEWEST_SEEDS} seeds on)."
+    caption = (
+        f"{_leader(section, table)} {judged[0].upper()}{judged[1:]}; mean over seeds (95 % t interval of the arm alone, "
+        f"from {FEWEST_SEEDS} seeds on)."
+    )
     return Table(f"arms{suffix}", caption, table, display.quality(table, section.measure), list(table["arm"]))
 
 
@@ -45,7 +50,8 @@ def _leader(section: Section, table: pd.DataFrame) -> str:
     best = table.sort_values(by.metric, ascending=not by.lower_is_better).iloc[-1]
     most = "Lowest" if by.lower_is_better else "Highest"
     control = ", a control" * bool(best["twin"])
-    return f"{most} mean {section.measure.title}: {best['arm']}{control}, {best[by.metric]:.3f}, which by itself decides nothing."
+    arm, figure = f"{best['arm']}{control}", f"{best[by.metric]:.3f}"
+    return f"{most} mean {section.measure.title}: {arm}, {figure}, which by itself decides nothing."
 
 
 def _costs(table: pd.DataFrame, suffix: str) -> Table:

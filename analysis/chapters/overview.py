@@ -18,8 +18,8 @@ def what_was_run(sections: list[Section]) -> Chapter:
     parts: list[Part] = [Sentences([f"{run.name}: {note}" for run in runs for note in run.notes], listed=True)]
     if len(sections) > 1:
         titles = "; ".join(section.title for section in sections)
-        parts.append(Sentences([f"These runs differ in {_differ(sections)}, so they stand in separate sections and are never "
-                                f"averaged together: {titles}."]))  # fmt: skip
+        apart = f"These runs differ in {_differ(sections)}, so they stand in separate sections"
+        parts.append(Sentences([f"{apart} and are never averaged together: {titles}."]))
     details: list[Part] = [
         Sentences([f"{run.name}: {run.command}" for run in runs], listed=True),
         Sentences(_protocols(sections)),

@@ -22,7 +22,9 @@ COLUMNS = 8
 LISTED = 12  # trials in the shown table; parquet has them all
 
 
-def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | None, suffix: str, led: bool = False) -> Chapter:
+def search_chapter(
+    section: Section, run: LoadedRun, reference: pd.DataFrame | None, suffix: str, led: bool = False
+) -> Chapter:
     """Table, curves, schedules and the search's own figures of one run; `suffix` ends the names of tables and figures.
 
     `led`: the history of the trials is on the first screen, and so not here.
@@ -30,7 +32,10 @@ def search_chapter(section: Section, run: LoadedRun, reference: pd.DataFrame | N
     table = trial_table(run.finals, run.records, run.configs, run.measure.objective)
     names = shown_trials(table)
     winner, *others = [partial(OneTrial, run, trial, name) for trial, name in scheduled(names)]
-    parts: list[Part] = [*_space(run, suffix), *pictures([d for d in OF_A_SEARCH if not led or d.name != HISTORY], Searched(run), suffix)]
+    parts: list[Part] = [
+        *_space(run, suffix),
+        *pictures([d for d in OF_A_SEARCH if not led or d.name != HISTORY], Searched(run), suffix),
+    ]
     parts += pictures(OF_ONE_TRIAL, winner(), suffix)
     parts += [_trials(table, run, suffix), *pictures(OF_TRIALS, Trials(run, names, reference), suffix)]
     more: list[Part] = [picture for other in others for picture in pictures(OF_ONE_TRIAL, other(), suffix)]
@@ -92,7 +97,7 @@ def _texts(table: pd.DataFrame, title: str) -> pd.DataFrame:
     } | {name: [display.plain(value, digits[name]) for value in table[name]] for name in _measured(table, title)}
     shown["best epoch"] = [f"{display.plain(best)} of {display.plain(last)}" for best, last in epochs]
     for name in ("seconds", f"test {title}"):
-        if table[name].notna().any():
+        if name in table and table[name].notna().any():
             shown[name] = [display.plain(value, digits.get(name, 0)) for value in table[name]]
     return pd.DataFrame(shown)
 

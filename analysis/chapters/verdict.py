@@ -19,9 +19,13 @@ def verdict_chapters(section: Section, label: str, suffix: str) -> list[Chapter]
     planned = table[table["planned"]]
     parts: list[Part] = [Sentences(_conditions(section))]
     if len(planned):
-        parts.append(Folded(f"Planned pairs in words ({len(planned)})", [Sentences(planned["sentence"].tolist(), listed=True)]))
+        parts.append(
+            Folded(f"Planned pairs in words ({len(planned)})", [Sentences(planned["sentence"].tolist(), listed=True)])
+        )
     shown = display.verdicts(table, section.measure)
-    every = Table(f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, list(table["a"]))
+    every = Table(
+        f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, list(table["a"])
+    )
     parts.append(Folded(f"Every pair of arms ({len(table)})", [every]))
     parts += [*_gain(section, suffix), *_optimism(section, suffix), *_image_by_image(section, suffix)]
     return [Chapter("The verdict in full", parts, label)]

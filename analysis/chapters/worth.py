@@ -57,7 +57,10 @@ def _found(section: Section, run: LoadedRun) -> Answer:
     anchored = rows["trial"].map(lambda trial: bool(run.asked[trial].anchor)).astype(bool)
     best, anchors = rows.iloc[0], rows[anchored]
     figure = as_text(by.metric, best[f"selection_{by.metric}"])
-    said = f"The best of {many(len(run.asked), 'trial')}, trial {best['trial']}, has {run.measure.title} {figure} on {run.eval_split}{picked_by(run.about)}"
+    said = (
+        f"The best of {many(len(run.asked), 'trial')}, trial {best['trial']}, has {run.measure.title} {figure} on "
+        f"{run.eval_split}{picked_by(run.about)}"
+    )
     if anchors.empty or anchored.all():
         return Answer(NOT_SHOWN, f"{said}{_on_test(best, by.metric)}; there is no draw and anchor to compare.")
     anchor = anchors.iloc[0]
@@ -65,8 +68,12 @@ def _found(section: Section, run: LoadedRun) -> Answer:
     if best["trial"] == anchor["trial"]:
         return Answer(NO, f"{said}{_on_test(best, by.metric)}: no draw beat the anchor {name}.")
     said += f", its best anchor {name} {as_text(by.metric, anchor[f'selection_{by.metric}'])}"
+    if best[f"selection_{by.metric}"] == anchor[f"selection_{by.metric}"]:
+        return Answer(NO, f"{said}: no draw was better than its best anchor.")
     if run.eval_split == "test":
-        return Answer(NOT_SHOWN, f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so.")
+        return Answer(
+            NOT_SHOWN, f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."
+        )
     return Answer(NOT_SHOWN, f"{said}{_on_new_images(section, run, best, anchor)} {NO_WORD}.")
 
 

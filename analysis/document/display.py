@@ -98,7 +98,17 @@ def part_one(table: pd.DataFrame) -> pd.DataFrame:
     shown["report's conditions"] = [
         f"{n} epochs; {text}" for n, text in zip(table["report_epochs"], table["report_remark"], strict=True)
     ]
-    columns = ("accuracy", "accuracy_low", "accuracy_high", "loss", "seeds", "judged_on", "remark", "best_epoch", "epochs")
+    columns = (
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "loss",
+        "seeds",
+        "judged_on",
+        "remark",
+        "best_epoch",
+        "epochs",
+    )
     known = table.reindex(columns=list(columns))
     shown["ours"] = table["ours"]
     shown["accuracy"] = [

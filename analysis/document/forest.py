@@ -1,52 +1,66 @@
 """A forest plot as HTML: a table whose cells draw themselves in percent, so that it fits every width and keeps its text."""
 
 import html
+from collections.abc import Iterator
 
 from analysis.figures.differences import Forest, Mark, Row
 from console.wording import printable
 
 HEIGHT = 24  # pixels of a row
+SHAPES = ("better", "worse", "tie")  # words with a look of their own; whatever is open has another
+LEFT = '<path class="end" d="M7 7 1 12 7 17z"/>'
+RIGHT = '<svg x="100%" overflow="visible"><path class="end" d="M-7 7 -1 12 -7 17z"/></svg>'
 
 
 def forest_html(forest: Forest) -> str:
-    """The plot: a heading per question, a row per pair, a column per comparison, an axis below."""
-    wide = len(forest.columns)
+    """The plot: a heading per question, a row per pair, a column per comparison, an axis below.
+
+    One comparison has room for its figures in words beside it; of several each mark has them as its name.
+    """
+    alone = len(forest.columns) == 1
     heads = "".join(f"<th scope=col>{_escaped(column)}</th>" for column in forest.columns)
-    said = '<th scope=col class="said">difference, interval, word</th>' if wide == 1 else ""
+    heads += '<th scope=col class="said">difference, interval, word</th>' * alone
     body = []
     for title, rows in forest.groups:
-        body.append(f'<tr class="asked"><th scope=rowgroup colspan={wide + 1 + (wide == 1)}>{_escaped(title)}</th></tr>')
+        across = len(forest.columns) + 1 + alone
+        body.append(f'<tr class="asked"><th scope=rowgroup colspan={across}>{_escaped(title)}</th></tr>')
         body += [_row(forest, row) for row in rows]
-    axis = "".join(f"<td>{_axis(forest)}</td>" for _ in forest.columns)
-    body.append(f'<tr class="axis"><th><span class="unseen">axis</span></th>{axis}{"<td></td>" * (wide == 1)}</tr>')
-    head = f'<thead><tr><th scope=col><span class="unseen">pair</span></th>{heads}{said}</tr></thead>'
-    return f'<table class="forest{" one" * (wide == 1)}">{head}<tbody>{"".join(body)}</tbody></table>'
+    axes = f"<td>{_axis(forest)}</td>" * len(forest.columns) + "<td></td>" * alone
+    body.append(f'<tr class="axis"><th><span class="unseen">axis</span></th>{axes}</tr>')
+    head = f'<thead><tr><th scope=col><span class="unseen">pair</span></th>{heads}</tr></thead>'
+    return f'<table class="forest{" one" * alone}">{head}<tbody>{"".join(body)}</tbody></table>'
 
 
 def _row(forest: Forest, row: Row) -> str:
     note = f" <small>{_escaped(row.note)}</small>" if row.note else ""
-    cells = "".join(
-        f'<td data-column="{_escaped(column)}">{_cell(forest, mark)}</td>'
-        for column, mark in zip(forest.columns, row.marks, strict=True)
-    )
-    said = f'<td class="said">{_escaped(row.marks[0].text if row.marks[0] else "–")}</td>' if len(row.marks) == 1 else ""
-    return f'<tr data-arm="{_escaped(row.arm)}"><th scope=row>{_escaped(row.label)}{note}</th>{cells}{said}</tr>'
+    both = zip(forest.columns, row.marks, strict=True)
+    cells = "".join(f'<td data-column="{_escaped(column)}">{_cell(forest, mark)}</td>' for column, mark in both)
+    if len(row.marks) == 1:
+        cells += f'<td class="said">{_escaped(row.marks[0].text if row.marks[0] else "–")}</td>'
+    return f'<tr data-arm="{_escaped(row.arm)}"><th scope=row>{_escaped(row.label)}{note}</th>{cells}</tr>'
 
 
 def _cell(forest: Forest, mark: Mark | None) -> str:
     if mark is None:
         return '<span class="none">not compared</span>'
+    look, said = mark.word if mark.word in SHAPES else "open", _escaped(mark.text)
+    drawn = "".join([*_ground(forest), *_interval(forest, mark), _dot(forest, mark)])
+    return (
+        f'<svg class="track {look}" height={HEIGHT} role="img" aria-label="{said}"><title>{said}</title>{drawn}</svg>'
+    )
+
+
+def _interval(forest: Forest, mark: Mark) -> Iterator[str]:
+    """A line; an arrow at an edge that it passes."""
+    if not mark.has_interval:
+        return
     low, high = forest.span
-    drawn = [*_ground(forest)]
-    if mark.has_interval:
-        left, right = (_at(forest, min(max(end, low), high)) for end in (mark.low, mark.high))
-        drawn.append(f'<line class="ci" x1="{left}%" x2="{right}%" y1=12 y2=12 />')
-        drawn += ['<path class="end" d="M7 7 1 12 7 17z" />'] * (mark.low < low)
-        drawn += ['<svg x="100%" overflow=visible><path class="end" d="M-7 7 -1 12 -7 17z" /></svg>'] * (mark.high > high)
-    drawn.append(_dot(forest, mark))
-    word = mark.word if mark.word in ("better", "worse", "tie") else "open"
-    label = f"{mark.text}"
-    return f'<svg class="track {word}" height={HEIGHT} role="img" aria-label="{_escaped(label)}"><title>{_escaped(label)}</title>{"".join(drawn)}</svg>'
+    left, right = (_at(forest, min(max(end, low), high)) for end in (mark.low, mark.high))
+    yield f'<line class="ci" x1="{left}%" x2="{right}%" y1=12 y2=12 />'
+    if mark.low < low:
+        yield LEFT
+    if mark.high > high:
+        yield RIGHT
 
 
 def _dot(forest: Forest, mark: Mark) -> str:
@@ -54,28 +68,27 @@ def _dot(forest: Forest, mark: Mark) -> str:
     low, high = forest.span
     if low <= mark.mean <= high:
         return f'<circle cx="{_at(forest, mark.mean)}%" cy=12 r=4.5 />'
-    left = mark.mean < low
-    return f'<text x="{1 if left else 99}%" dx={10 if left else -10} y=16 text-anchor={"start" if left else "end"}>{mark.mean:+.1f}</text>'
+    x, dx, anchor = (1, 10, "start") if mark.mean < low else (99, -10, "end")
+    return f'<text x="{x}%" dx={dx} y=16 text-anchor={anchor}>{mark.mean:+.1f}</text>'
 
 
 def _ground(forest: Forest) -> list[str]:
+    """The band of a tie, the grid, and zero."""
     left, right = _at(forest, -forest.margin), _at(forest, forest.margin)
-    grid = "".join(f'<line x1="{_at(forest, tick)}%" x2="{_at(forest, tick)}%" y2={HEIGHT} />' for tick in forest.ticks if tick)
-    zero = _at(forest, 0)
-    return [
-        f'<rect class="band" x="{left}%" width="{max(right - left, 0):.1f}%" height={HEIGHT} />',
-        f'<g class="grid">{grid}</g>',
-        f'<line class="zero" x1="{zero}%" x2="{zero}%" y2={HEIGHT} />',
-    ]
+    grid = "".join(_upright(_at(forest, tick)) for tick in forest.ticks if tick)
+    band = f'<rect class="band" x="{left}%" width="{max(right - left, 0):.1f}%" height={HEIGHT} />'
+    return [band, f'<g class="grid">{grid}</g>', f'<g class="zero">{_upright(_at(forest, 0))}</g>']
+
+
+def _upright(x: float) -> str:
+    return f'<line x1="{x}%" x2="{x}%" y2={HEIGHT} />'
 
 
 def _axis(forest: Forest) -> str:
-    ticks = "".join(f'<text x="{_at(forest, tick)}%" y=14 text-anchor=middle>{_number(tick)}</text>' for tick in forest.ticks)
-    return f'<svg class="track" height=36 aria-hidden="true">{ticks}<text x="50%" y=31 text-anchor=middle class="what">{_escaped(forest.axis)}</text></svg>'
-
-
-def _number(tick: float) -> str:
-    return f"{tick:+g}" if tick else "0"
+    ticks = [(_at(forest, tick), f"{tick:+g}" if tick else "0") for tick in forest.ticks]
+    texts = "".join(f'<text x="{x}%" y=14 text-anchor=middle>{text}</text>' for x, text in ticks)
+    what = f'<text x="50%" y=31 text-anchor=middle>{_escaped(forest.axis)}</text>'
+    return f'<svg class="track" height=36 aria-hidden="true">{texts}{what}</svg>'
 
 
 def _at(forest: Forest, value: float) -> float:

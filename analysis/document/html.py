@@ -1,4 +1,4 @@
-"""A report as one HTML page: the answer first, charts as inline SVG, light and dark, readable on a telephone and on paper."""
+"""A report as one HTML page: the answer first, charts as inline SVG, light and dark, for a telephone and for paper."""
 
 import base64
 import html
@@ -55,7 +55,8 @@ class Page:
         content, rules = with_classes(f"{lead}\n{_contents(self.report)}\n{body}")
         return (
             f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n{GENERATOR}\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>\n{_style()}{rules}</style>\n</head>\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<style>\n{_style()}{rules}</style>\n</head>\n"
             f'<body>\n<div class="page">\n<header>\n<h1>{title}</h1>\n{_conditions(self.report)}{_answers(self.report)}'
             f"</header>\n<main>\n{content}\n</main>\n</div>\n"
             f"<script>\n{_own_file('page.js')}</script>\n</body>\n</html>\n"
@@ -93,7 +94,9 @@ class Page:
             f"<th scope=col{' class=number' * number}><button>{escape(str(column))}</button></th>"
             for column, number in zip(part.shown, numeric, strict=True)
         )
-        rows = "\n".join(_row(part, place, row, numeric) for place, row in enumerate(part.shown.itertuples(index=False)))
+        rows = "\n".join(
+            _row(part, place, row, numeric) for place, row in enumerate(part.shown.itertuples(index=False))
+        )
         source, name = data_file(part.name), f"table-{part.name}"
         said = f'<b>Table {self.tables}.</b> {escape(part.caption)} <a href="{source}">{source}</a>'
         table = f"<table><thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
@@ -114,7 +117,8 @@ def escape(text: str) -> str:
 def _style() -> str:
     """The theme's colours, light and dark, and the rules that use them."""
     light, dark = style.THEME | LIGHT, style.DARK | DARK
-    return f"{_root(light, 'light dark')}@media screen and (prefers-color-scheme: dark) {{ {_root(dark)}}}\n{_own_file('page.css')}"
+    in_the_dark = f"@media screen and (prefers-color-scheme: dark) {{ {_root(dark)}}}\n"
+    return f"{_root(light, 'light dark')}{in_the_dark}{_own_file('page.css')}"
 
 
 def _root(colours: dict[str, str], scheme: str = "") -> str:

@@ -21,7 +21,7 @@ from console.wording import printable
 
 
 class Written:
-    """A report as text: figures and tables are numbered as they come. Pictures are shown where `drawn` says they lie there."""
+    """Writes a report as text; figures are numbered as they come, and shown where they are `drawn` as files."""
 
     def __init__(self, drawn: bool):
         self.drawn = drawn

@@ -1,4 +1,4 @@
-"""A panel as inline SVG: text that is text, colours that follow the page's theme, nothing that another panel could clash with.
+"""A panel as inline SVG: text that is text, colours that follow the page's theme, names that are its own.
 
 matplotlib's SVG says much that an element inside a page need not: what is kept is what is seen.
 """
@@ -7,10 +7,12 @@ import html
 import re
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from analysis.figures import style
 from analysis.figures.drawing import Panel
@@ -22,7 +24,13 @@ FONT = re.compile(r"font: ((?:bold )?)(?:\d+ )?([\d.]+)px [^;]*")
 FAMILY = re.compile(r"font-family: [^;]*;? ?")
 COORDINATES = {"d", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "points", "transform"}
 UNSEEN = {"metadata", "style", "title"}
-DEFAULTS = {"stroke-linecap: square", "stroke-linejoin: miter", "fill-opacity: 1", "stroke-opacity: 1", "text-anchor: start"}
+DEFAULTS = {
+    "stroke-linecap: square",
+    "stroke-linejoin: miter",
+    "fill-opacity: 1",
+    "stroke-opacity: 1",
+    "text-anchor: start",
+}
 
 
 def inline(panel: Panel, name: str) -> str:
@@ -40,14 +48,14 @@ def inline(panel: Panel, name: str) -> str:
 
 def _drawn(panel: Panel, name: str) -> tuple[Element, str]:
     """matplotlib's own SVG of the panel, and the panel's title in words."""
-    wanted = {"svg.fonttype": "none", "svg.hashsalt": name, "savefig.bbox": None}
+    wanted: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": name, "savefig.bbox": None}
     with style.styled(), matplotlib.rc_context(wanted):
         figure, axes = style.panels(figsize=(panel.width, panel.height), layout="constrained")
         panel.draw(axes)
         for artist in axes.findobj(lambda one: one.get_gid() is not None):
             artist.set_gid(printable(artist.get_gid()))  # XML has no control character
         content = BytesIO()
-        super(style.Drawn, figure).savefig(content, format="svg", transparent=True, metadata={"Date": None})
+        Figure.savefig(figure, content, format="svg", transparent=True, metadata={"Date": None})
     titles = [axes.get_title(loc=place) for place in ("left", "center", "right")]
     title = next((text for text in titles if text), "") or axes.get_ylabel() or "chart"
     return ElementTree.fromstring(content.getvalue().decode()), title.replace("\n", " ")

@@ -20,11 +20,12 @@ from records.tables import UNITS
 
 
 def add_out(parser: Parser, default: str) -> None:
-    """The flags --out and --overwrite of a command that writes a report."""
+    """The flags --out, --overwrite and --figures of a command that writes a report."""
     parser.add_argument(
         "--out", type=path_here, default=Path(default), metavar="DIR", help=f"where to write ({default})"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there and is of no report of ours")
+    parser.add_argument("--figures", action="store_true", help="also write every figure as PNG and SVG, for a paper")
 
 
 def write_report(report: Report, runs: list[LoadedRun], out: Path, figures: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -83,10 +83,10 @@ class Forest:
 def forest_panels(of: Forest) -> Sequence[Panel]:
     """A panel per column, as a paper shows it."""
     height = 0.9 + 0.26 * (len(of.rows) + len(of.groups))
-    return [Panel(lambda axes, i=i: _column(axes, of, i), width=5.2, height=height) for i in range(len(of.columns))]
+    return [Panel(partial(_column, of, i), width=5.2, height=height) for i in range(len(of.columns))]
 
 
-def _column(axes: Axes, of: Forest, column: int) -> None:
+def _column(of: Forest, column: int, axes: Axes) -> None:
     axes.axvspan(-of.margin, of.margin, color=BAND, lw=0, zorder=0)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     place, labels = 0, []

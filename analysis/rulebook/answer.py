@@ -12,7 +12,7 @@ from analysis.rulebook.sentences import UNEQUAL_LOOKS, failures, interval, would
 from analysis.rulebook.words import BETTER, DECIDED, NO_WORD, TIE, UNDECIDED, WORSE
 from console.wording import many
 
-FEW = 2  # pairs of a question that are said one by one
+FEW = 1  # pairs of a question that are said one by one; of those that ask nothing in common, four
 YES, NO, NOT_SHOWN, NOT_ASKED = "Yes", "No", "Not shown", "Not asked"
 
 
@@ -57,7 +57,7 @@ def _though(groups: dict[Question, Sequence[Pair]], first: Question) -> str:
 
 def _said(question: Question, pairs: Sequence[Pair]) -> str:
     """One question's pairs: a few one by one, more of them counted."""
-    if len(pairs) <= FEW or question is OTHER and len(pairs) <= 2 * FEW:
+    if len(pairs) <= FEW or (question is OTHER and len(pairs) <= 4 * FEW):
         return " ".join(f"{one_pair(pair)}." for pair in pairs)
     return _counted(question, pairs)
 

@@ -1,4 +1,4 @@
-"""The answer of the first screen: which question a pair answers, the one word, and a sentence however many pairs there are."""
+"""The answer of the first screen: which question a pair answers, the one word, a sentence for any number of pairs."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_a_gain_that_is_not_of_the_order_is_said():
     assert answer(undecided).word == YES
 
 
-def test_two_pairs_are_said_with_their_figures():
+def test_one_pair_of_a_question_is_said_with_its_figures():
     said = answer([pair(differences=BETTER), pair(b=SELF_PACED.twin("random"), differences=OPEN)]).text
     assert said.startswith("self_paced is better than finetune by 5.0 points (+4.")
     assert "12 seeds). self_paced is 0.3 points ahead of self_paced/random (" in said
@@ -123,7 +123,10 @@ def test_the_first_screen_of_a_made_up_run(section):
     )
     (plot,) = first_screen.lead([section], [""])
     assert [title for title, _ in plot.forest.groups] == [BEATS.title, ORDER.title]
-    assert [(row.label, round(row.marks[0].mean, 6)) for row in plot.forest.rows] == [("self_paced", 3.0), ("self_paced", 1.0)]
+    assert [(row.label, round(row.marks[0].mean, 6)) for row in plot.forest.rows] == [
+        ("self_paced", 3.0),
+        ("self_paced", 1.0),
+    ]
     assert plot.caption.startswith("0 of 2 planned pairs decided.")
 
 
@@ -132,7 +135,9 @@ def test_sections_are_told_apart_by_what_differs(tmp_path):
     small = made_up.write(tmp_path, "small", setting=made["setting"] | {"image_size": 64, "protocol": "report"})
     found = sections([load_run(made_up.write(tmp_path, "h")), load_run(small)])
     named = first_screen.labels(found)
-    assert named[0] == "256 px, judged on 6 test images that no pick saw" and named[1].startswith("64 px, judged on the test")
+    assert named[0] == "256 px, judged on 6 test images that no pick saw" and named[1].startswith(
+        "64 px, judged on the test"
+    )
     assert "px" not in first_screen.conditions(found) and "3 seeds" in first_screen.conditions(found)
     (plot,) = first_screen.lead(found, named)
     assert plot.forest.columns == tuple(named) and all(len(row.marks) == 2 for row in plot.forest.rows)

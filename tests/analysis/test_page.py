@@ -130,7 +130,9 @@ def test_what_a_page_quotes_does_nothing_there():
     panel = Panel(lambda axes: axes.plot([0, 1], [0, 1], gid=f"arm:{bad}") and axes.set_title(bad))
     forest = Forest(((bad, (Row(bad, bad, bad, (Mark(1.0, 0.0, 2.0, "", bad),)),)),), (bad,), bad, 1.0)
     parts = [Sentences([bad]), Table("t", bad, frame, frame, [bad, bad]), Picture("p", bad, lambda: [panel])]
-    page = write_page(a_report(*parts, title=bad, conditions=bad, answers=((bad, Answer(bad, bad)),))) + forest_html(forest)
+    page = write_page(a_report(*parts, title=bad, conditions=bad, answers=((bad, Answer(bad, bad)),))) + forest_html(
+        forest
+    )
     assert "<img" not in page and "\x1b" not in page and page.count("&lt;img") > 10
     assert Read(page).loose == []
 
@@ -147,15 +149,15 @@ def test_a_panel_is_text_without_what_clashes():
         axes.set(title="Two points", xlabel="updates")
 
     first, second = inline(Panel(draw), "a"), inline(Panel(draw), "b")
-    assert '>updates</text>' in first and 'aria-label="Two points"' in first and 'data-arm="self_paced"' in first
+    assert ">updates</text>" in first and 'aria-label="Two points"' in first and 'data-arm="self_paced"' in first
     assert "var(--strategy-1)" in first and "DejaVu" not in first and "<style" not in first and "<metadata" not in first
     ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in (first, second)]
     assert ids[0] and not ids[0] & ids[1] and len(first) < 6000
 
 
 def test_a_forest_marks_what_goes_on_and_what_is_decided():
-    marks = (Mark(-30.0, -50.0, -4.0, "worse", "far"), Mark(0.1, -0.5, 0.5, "tie", "near"), Mark(1.0, -2.0, 4.0, "undecided", "open"),
-             Mark(0.5, -1.5, 3.0, "better", "up"), None)  # fmt: skip
+    marks = (Mark(-30.0, -50.0, -4.0, "worse", "far"), Mark(0.1, -0.5, 0.5, "tie", "near"),
+             Mark(1.0, -2.0, 4.0, "undecided", "open"), Mark(0.5, -1.5, 3.0, "better", "up"), None)  # fmt: skip
     rows = tuple(Row(str(i), "", "x", (mark,)) for i, mark in enumerate(marks))
     page = forest_html(Forest((("?", rows),), ("test",), "points", 1.0))
     far, near, open_, up = re.findall(r'<svg class="track \w+".*?</title>.*?</svg></td>', page, re.S)[:4]
