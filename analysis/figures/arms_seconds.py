@@ -21,7 +21,7 @@ APART = 1.05  # times as many seconds: else a line for the budget says nothing
 
 def seconds_panels(arms: Arms) -> list[Panel]:
     """The best so far against seconds of training and scoring."""
-    return [Panel(partial(_seconds, arms), width=4.6, height=height_of(len(arms.shown)))]
+    return [Panel(partial(_seconds, arms), height=height_of(len(arms.shown)))]
 
 
 def staircase(arms: Arms, name: str) -> Curve:
