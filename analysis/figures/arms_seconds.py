@@ -92,7 +92,9 @@ def seconds_caption(arms: Arms) -> str:
     if not reached:
         return f"{said}; none of the {len(stairs) - 1} others gets there in its own time."
     first = min(reached, key=lambda name: reached[name])
-    how_many = f"{len(reached)} of the {len(stairs) - 1} others {'reach' if len(reached) > 1 else 'reaches'} it"
+    others = len(stairs) - 1
+    how_many = f"{len(reached)} of the {others} others {'reach' if len(reached) > 1 else 'reaches'} it"
+    how_many = f"all {others} others reach it" if len(reached) == others else how_many
     return f"{said}; {how_many}, {arms.label(first)} first, after {reached[first]:.3g} s."
 
 

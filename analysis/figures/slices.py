@@ -19,6 +19,7 @@ from analysis.statistics import Floats
 from console.wording import value
 
 FEWEST_TRIALS = 4  # fewer have no slice worth a look
+FEWEST_COMPARED = 12  # of fewer, the best quarter is two trials
 MOST_FIELDS = 6  # panels
 MOST_BARS = 10
 LOG = 10  # times: the reach from which on a field that was drawn logarithmically has such an axis
@@ -112,6 +113,8 @@ def slices_caption(of: Searched) -> str:
     """Where the best quarter of the trials lies, in the field in which it keeps closest together."""
     found = {name: kept for name in fields(of) if (kept := _kept(of, name)) is not None}
     dots = "A dot is a trial, a diamond an anchor."
+    if of.trials < FEWEST_COMPARED:
+        return f"{of.trials} trials show where each of them lies, and too little of any field. {dots}"
     if not found:
         return f"The best quarter of the trials is spread over the whole reach of every field. {dots}"
     name = min(found, key=lambda each: found[each][0])
