@@ -3,9 +3,6 @@
 from analysis.figures.arms_curves import (
     epochs_caption,
     epochs_panels,
-    has_time,
-    seconds_caption,
-    seconds_panels,
     updates_caption,
     updates_panels,
 )
@@ -16,6 +13,7 @@ from analysis.figures.arms_schedules import (
     schedules_caption,
     schedules_panels,
 )
+from analysis.figures.arms_seconds import has_time, seconds_caption, seconds_panels
 from analysis.figures.arms_seeds import planned, seeds_caption, seeds_panels
 from analysis.figures.drawing import Drawing
 from analysis.figures.side_by_side import Arms

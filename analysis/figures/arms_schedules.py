@@ -164,6 +164,8 @@ def costs_caption(arms: Arms) -> str:
     ranked = table["images_scored"]
     if not ranked.any():
         return f"{said}; none of them ranks images."
+    if len(ranked) > 1 and ranked.nunique() == 1:
+        return f"{said}; each ranks {many(ranked.iloc[0], 'image')}."
     most = str(ranked.idxmax())
     return (
         f"{said}; {arms.label(most)} ranks most, {many(ranked[most], 'image')} for {table['images_trained'][most]:,.0f} "

@@ -10,13 +10,16 @@ from matplotlib.axes import Axes
 from analysis.figures.axes import covering, fitted, limits, mark_outside, say_outside
 from analysis.figures.drawing import Panel
 from analysis.figures.side_by_side import MOST_PANELS, Arms, gid_of
-from analysis.figures.style import LABEL, PLAIN
+from analysis.figures.style import PLAIN, SMALL
 from analysis.rulebook.outcomes import Outcome
 from analysis.rulebook.pairs import Pair
 from analysis.verdict import all_pairs
 from console.wording import many
 
+WIDE = 1.75  # inches: two stand side by side on a telephone
 WIDTH = 13  # letters under a column of dots
+LINE = 1.3 * SMALL  # points
+ROOM = 15  # letters that both have beside each other; else the second stands lower
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def seeds_panels(arms: Arms) -> list[Panel]:
     pairs = planned(arms)[:MOST_PANELS]
     reached = [outcome.figure for one in pairs for outcome in (*one.a, *one.b)]
     shared = limits(reached)
-    return [Panel(partial(_draw, arms, one, shared), width=2.6) for one in pairs]
+    return [Panel(partial(_draw, arms, one, shared), width=WIDE, height=2.3) for one in pairs]
 
 
 def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> None:
@@ -52,7 +55,7 @@ def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> N
     left, right = (np.array([outcome.figure for outcome in side], float) for side in (one.b, one.a))
     reaches = covering(fitted(shared, [*left, *right]), [float(left.mean()), float(right.mean())])
     axes.set(ylim=reaches, xlim=(-0.45, 1.45), ylabel=axis_title(arms))
-    axes.set_xticks([0, 1], [wrapped(arms.labels[name]) for name in (b, a)], fontsize=LABEL)
+    name_sides(axes, wrapped(arms.labels[b]), wrapped(arms.labels[a]))
     axes.grid(False, axis="x")
     for pair in zip(left, right, strict=True):
         axes.plot([0, 1], pair, color=PLAIN, lw=0.7, alpha=0.6, zorder=1, gid=gid_of(a))
@@ -67,12 +70,20 @@ def _draw(arms: Arms, one: Paired, shared: tuple[float, float], axes: Axes) -> N
         axes.plot([place - 0.22, place + 0.22], [mean] * 2, color=colour, lw=3, solid_capstyle="butt", gid=gid_of(name))
         outside += mark_outside(axes, at, values, colour, gid_of(name))
     say_outside(axes, outside)
-    axes.set_title(f"{one.pair.measure.difference(one.pair.mean)}")
+    axes.set_title(f"{one.pair.measure.signed(one.pair.mean)} {one.pair.measure.unit}")
 
 
 def wrapped(label: str) -> str:
     """In lines of WIDTH letters, broken where it says something else."""
     return "\n".join(textwrap.wrap(label, WIDTH, break_long_words=False, break_on_hyphens=False))
+
+
+def name_sides(axes: Axes, left: str, right: str) -> None:
+    """Both below the axis, the second lower where they would stand on each other."""
+    axes.set_xticks([0, 1], [left, right], fontsize=SMALL)
+    if sum(max(map(len, text.splitlines())) for text in (left, right)) > ROOM:
+        second = axes.xaxis.get_major_ticks()[1]
+        second.set_pad(3.5 + LINE * len(left.splitlines()))
 
 
 def axis_title(arms: Arms) -> str:

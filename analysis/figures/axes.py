@@ -59,6 +59,13 @@ def fitted(shared: tuple[float, float], values: Iterable[float]) -> tuple[float,
     return shared if inside and own[1] - own[0] >= SQUASHED * (shared[1] - shared[0]) else own
 
 
+def with_room(found: tuple[float, float], below: bool = False, part: float = 0.1) -> tuple[float, float]:
+    """Limits with room for a name above the highest, or below the lowest."""
+    low, high = found
+    room = part * (high - low)
+    return (low - room, high) if below else (low, high + room)
+
+
 def covering(found: tuple[float, float], values: Iterable[float]) -> tuple[float, float]:
     """Limits that leave none of these values out: what a panel is about is never cut."""
     low, high = limits(values, every=True)

@@ -59,6 +59,14 @@ def best_so_far(rows: pd.DataFrame, x: str, y: str = "eval_accuracy", lower_is_b
     return _summed(at, np.array([of_y[_index(of_x, at)] for of_x, of_y in seeds]))
 
 
+def steps_of(of: Curve) -> Curve:
+    """Of a staircase, the places where it rises or falls, and its end."""
+    kept = np.flatnonzero(np.diff(of[1], prepend=np.nan, append=np.nan)[:-1] != 0)
+    places = np.unique([*kept, len(of[1]) - 1])
+    x, mean, low, high = (values[places] for values in of)
+    return x, mean, low, high
+
+
 def _shared(first: float, last: float, spaced: Any) -> Floats:
     """Places from first to last; one where they are the same, none where they are not in order."""
     if last <= first:

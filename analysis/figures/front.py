@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.figures.axes import limits, log_x, say_outside
+from analysis.figures.axes import limits, log_x, say_outside, with_room
 from analysis.figures.drawing import Panel
 from analysis.figures.searched import Searched, dots, spread_out
 from analysis.figures.study import STATES
@@ -23,14 +23,14 @@ APART = (0.35, 0.09)  # of the axes, between two numbered trials of the front
 
 def front_panels(of: Searched) -> list[Panel]:
     """Value against seconds: every trial, and those that none surpasses in both."""
-    return [Panel(partial(_front, of), width=4.6)]
+    return [Panel(partial(_front, of))]
 
 
 def _front(of: Searched, axes: Axes) -> None:
     rows = pareto(of.run.finals, of.by)
     rows = rows.assign(value=rows[f"selection_{of.by.metric}"].astype(float))
     axes.set(title="What a result costs", xlabel="seconds of training and scoring", ylabel=of.values,
-             ylim=limits(rows["value"]))  # fmt: skip
+             ylim=with_room(limits(rows["value"])))  # fmt: skip
     seconds = rows["seconds"].to_numpy(float)
     far = seconds.max() > FAR * np.median(seconds) and seconds.min() > 0
     axes.set_xlim(0.9 * seconds.min() if far else 0, 1.06 * max(float(seconds.max()), 1e-3))

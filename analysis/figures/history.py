@@ -17,7 +17,7 @@ from trainables.metrics import as_text
 
 def history_panels(of: Searched) -> list[Panel]:
     """Each trial's value and the best so far, in the order of the trials."""
-    return [Panel(partial(_history, of), width=4.6, height=height_of(1 + len(anchors_of(of))))]
+    return [Panel(partial(_history, of), height=height_of(1 + len(anchors_of(of))))]
 
 
 def _history(of: Searched, axes: Axes) -> None:
@@ -72,7 +72,7 @@ def expected_panels(of: Searched) -> list[Panel]:
 
     Of draws that learn from each other it promises a small search what only a long one finds.
     """
-    return [Panel(partial(_expected, of), width=4.6, height=height_of(1 + len(anchors_of(of))))]
+    return [Panel(partial(_expected, of), height=height_of(1 + len(anchors_of(of))))]
 
 
 def _expected(of: Searched, axes: Axes) -> None:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial
 
-from analysis.figures.axes import limits, log_x, mark_outside, say_outside
+from analysis.figures.axes import limits, log_x, mark_outside, say_outside, with_room
 from analysis.figures.drawing import Panel
 from analysis.figures.searched import MOST_DOTS, Searched
 from analysis.figures.side_by_side import shortened
@@ -19,6 +19,7 @@ from analysis.statistics import Floats
 from console.wording import value
 
 FEWEST_TRIALS = 4  # fewer have no slice worth a look
+FEWEST_COMPARED = 12  # of fewer, the best quarter is two trials
 MOST_FIELDS = 6  # panels
 MOST_BARS = 10
 LOG = 10  # times: the reach from which on a field that was drawn logarithmically has such an axis
@@ -49,9 +50,8 @@ def _slice(of: Searched, name: str, axes: Axes) -> None:
     trials = _having(of, name)
     x = _places(axes, trials, name)
     y = np.array([trial.value for trial in trials], float)
-    low, high = limits(np.array([trial.value for trial in trials_of(of.study)], float))
-    room = 0.1 * (high - low)  # for a name above the best
-    low, high = (low - room, high) if of.by.lower_is_better else (low, high + room)
+    values = np.array([trial.value for trial in trials_of(of.study)], float)
+    low, high = with_room(limits(values), below=of.by.lower_is_better)
     axes.set(title=shortened(name), xlabel=shortened(name), ylabel=of.values, ylim=(low, high))
     anchors = np.array([bool(of.run.asked[trial.user_attrs["trial"]].anchor) for trial in trials])
     kept = np.zeros(len(trials), bool)
@@ -113,6 +113,8 @@ def slices_caption(of: Searched) -> str:
     """Where the best quarter of the trials lies, in the field in which it keeps closest together."""
     found = {name: kept for name in fields(of) if (kept := _kept(of, name)) is not None}
     dots = "A dot is a trial, a diamond an anchor."
+    if of.trials < FEWEST_COMPARED:
+        return f"{of.trials} trials show where each of them lies, and too little of any field. {dots}"
     if not found:
         return f"The best quarter of the trials is spread over the whole reach of every field. {dots}"
     name = min(found, key=lambda each: found[each][0])
@@ -139,7 +141,7 @@ def _kept(of: Searched, name: str) -> tuple[float, list[str], int] | None:
 def importance_panels(of: Searched) -> list[Panel]:
     """A bar per field: the share of the variance that it explains."""
     shown = min(len(of.weights), MOST_BARS)
-    return [Panel(partial(_importance, of), width=4.6, height=0.9 + 0.21 * max(shown, 3))]
+    return [Panel(partial(_importance, of), height=0.9 + 0.21 * max(shown, 3))]
 
 
 def _importance(of: Searched, axes: Axes) -> None:

@@ -165,7 +165,7 @@ def curves_caption(of: Trials) -> str:
 
 def seconds_panels(of: Trials) -> list[Panel]:
     """The best so far against seconds of training and scoring; the dot is a named trial's best epoch."""
-    return [Panel(partial(_against_seconds, of), width=4.6, height=height_of(len(of.names)))]
+    return [Panel(partial(_against_seconds, of), height=height_of(len(of.names)))]
 
 
 def so_far(of: Trials) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis.comparable import sections
-from analysis.figures import arms, arms_curves, arms_schedules, arms_seeds, errors, style
+from analysis.figures import arms, arms_curves, arms_schedules, arms_seconds, arms_seeds, errors, style
 from analysis.figures.axes import End, fitted, label_ends, limits, log_x, mark_outside, spread
 from analysis.figures.curves import best_so_far, curve
 from analysis.figures.drawing import compose
@@ -127,11 +127,11 @@ def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
     section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
     section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
     names = ["self_paced", "finetune", "transfer"]
-    assert arms_curves.common_seconds(section.records, names) == pytest.approx(4.0)
+    assert arms_seconds.common_seconds(section.records, names) == pytest.approx(4.0)
 
 
 def test_the_staircase_is_the_best_so_far(of):
-    axes = axes_of(arms_curves.seconds_panels(of)[0])
+    axes = axes_of(arms_seconds.seconds_panels(of)[0])
     lines = lines_of(axes)
     assert lines["transfer"].get_drawstyle() == "steps-post"
     assert lines["transfer"].get_xdata()[0] == pytest.approx(0.1)
@@ -151,9 +151,9 @@ def test_the_staircase_begins_with_the_first_look_that_counts(of):
 
 def test_of_loss_the_best_so_far_is_the_lowest(tmp_path):
     of = arms_of(odd_runs.by_loss(tmp_path))
-    lines = lines_of(axes_of(arms_curves.seconds_panels(of)[0]))
+    lines = lines_of(axes_of(arms_seconds.seconds_panels(of)[0]))
     assert np.all(np.diff(lines["finetune"].get_ydata()) <= 0)
-    assert arms_curves.seconds_caption(of) == (
+    assert arms_seconds.seconds_caption(of) == (
         "finetune has 1.070 after 4 s; 1 of the 2 others reaches it, self_paced first, after 4 s."
     )
 

@@ -19,7 +19,7 @@ from tests import figure_checks, odd_runs
 
 LARGEST = 24_000  # letters of one panel on the page
 MOST_ELEMENTS = 700
-MOST_PANELS = 5  # of a figure that are looked at: they are alike
+MOST_PANELS = 3  # of a figure that are looked at: they are alike
 
 
 @dataclass

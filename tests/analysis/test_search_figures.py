@@ -130,6 +130,11 @@ def test_a_field_has_a_slice_where_it_varied(loaded):
     assert slices_caption(of).startswith("learning_rate lies between ")
 
 
+def test_of_few_trials_no_field_is_praised(tmp_path):
+    of = Searched(load_run(made_up.write_search(tmp_path, "s", trials=8, epochs=2)))
+    assert slices_caption(of).startswith("8 trials show where each of them lies, and too little of any field.")
+
+
 def test_what_was_not_searched_has_no_slice(tmp_path):
     folder = made_up.write_search(tmp_path, "s", trials=6, epochs=2)
     ledger = folder / "ledger.jsonl"
