@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from analysis.document.display import plain
 from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
 from analysis.document.write import add_out, write_report
 from analysis.figures import images
@@ -23,9 +24,9 @@ from console.errors import UsageError
 from console.progress import track
 from records.outputs import prepare_folder
 from spaces.setting import Setting
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, short_name
 from trainables.data.folder import LEVELS
-from trainables.data.sheet import sheet
+from trainables.data.sheet import CLASSES, GROUPS, Numbering, groups, sheets, shown_classes
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.scorers import read_scores
 from trainables.preparation import fixed_difficulty, load_data, opened_here
@@ -54,7 +55,7 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overw
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)
     chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]
-    write_report(chapters, [run], out)
+    write_report(chapters, [run], out, title=f"Which images are hard in {short_name(data)}")
     print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
     return DONE
 
@@ -136,11 +137,31 @@ def _counts(stage: str, labels: npt.NDArray[np.int64], data: Dataset) -> dict[st
 
 
 def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
-    """The sheet that search.divide draws, for one scorer."""
+    """The sheet that search.divide draws, for one scorer: of all classes, or of the hardest where they are many."""
     name = "division" if "division" in scores else scores.columns[0]
-    drawn = np.asarray(sheet(data, scores[name].to_numpy()))
-    caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
-    return Chapter("Easiest and hardest", [Picture("sheet", caption, lambda: images.whole_image(drawn))])
+    values = scores[name].to_numpy()
+    shown = shown_classes(data, values, CLASSES)
+    drawn = np.asarray(sheets(data, values, shown, f"By {name}", Numbering())[0])
+    which = (
+        f"the {len(shown)} hardest of {len(data.classes)} classes" if len(shown) < len(data.classes) else "each class"
+    )
+    caption = (
+        f"The easiest, median and hardest images of {which} by {name}; their numbers are those of explain's --images."
+    )
+    sheet = Picture("sheet", caption, lambda: images.whole_image(drawn))
+    return Chapter("Easiest and hardest", [sheet, _listed(scores, data, values, shown)])
+
+
+def _listed(scores: pd.DataFrame, data: Dataset, values: Floats, shown: list[int]) -> Table:
+    """The images of the sheet with the scores of all scorers, a row each."""
+    rows = [{"image": index, "class": data.classes[label], "group": group, "path": data.paths[index]}
+            for label in shown
+            for group, chosen in zip(GROUPS, groups(data, values, label), strict=True)
+            for index in chosen.tolist()]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table = table.join(scores, on="image")
+    texts = table.astype(str).assign(**{scorer: [plain(value, 3) for value in table[scorer]] for scorer in scores})
+    return Table("sheet_images", "The images of the sheet, with what each scorer says.", table, texts, folded=True)
 
 
 if __name__ == "__main__":

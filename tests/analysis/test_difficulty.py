@@ -51,6 +51,13 @@ def test_the_command_compares_scorers_and_shows_sheets(compared, tmp_path, capsy
     assert stages.iloc[:3]["images"].sum() == 70  # 15 images a class: 3 test, 2 validation, 10 training
     assert (stages.iloc[:3].drop(columns="images").sum(axis=1) == stages.iloc[:3]["images"]).all()
     assert (out / "figures" / "sheet.png").is_file()
+    assert (out / "report.md").read_text().startswith("# Which images are hard in scenes\n")
+    shown = pd.read_parquet(out / "data" / "sheet_images.parquet")
+    assert len(shown) == 7 * 12 and shown["head, seed 0"].notna().all()
+    for _, one in shown.groupby("class"):
+        means = one.groupby("group")["head, seed 0"].mean()
+        assert means["easiest"] < means["median"] < means["hardest"]
+        assert (one["path"].str.partition("/")[0] == one["class"]).all()
 
 
 def test_a_division_is_compared_too(compared, tmp_path):
