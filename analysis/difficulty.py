@@ -5,6 +5,7 @@ N = images of the data set. Higher is harder.
 
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,17 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", caption, lambda: images.correlations(table, "Do they agree on what is hard?")),
+        Picture("agreement", _finding(table), lambda: images.correlations(table, "Do they agree on what is hard?")),
     ]
+
+
+def _finding(table: pd.DataFrame) -> str:
+    """Which two scorers agree least, of a square table of rank correlations."""
+    pairs = {(a, b): table.loc[a, b] for a, b in combinations(table, 2) if pd.notna(table.loc[a, b])}
+    if not pairs:
+        return "There are no two scorers to compare."
+    a, b = min(pairs, key=lambda pair: pairs[pair])
+    return f"{a} and {b} agree least on what is hard: {pairs[a, b]:.2f}, where 1 is one order and 0 none."
 
 
 def _spearman(a: pd.Series, b: pd.Series) -> float:

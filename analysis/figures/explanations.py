@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from analysis.statistics import Floats
 
 FOR, AGAINST = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito (2008): apart under every colour blindness
 HEAT = "viridis"
+LETTERS = 42  # of small text that stand under a picture side by side
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
@@ -39,7 +41,7 @@ def explained(rows: Sequence[tuple[str, list[Cell]]], names: Sequence[str]) -> F
         for line, (title, cells) in zip(places, rows, strict=True):
             _bare(line[0])
             line[0].imshow(cells[0].image)
-            line[0].set_title(title, fontsize=8)
+            line[0].set_title(_fit(title), fontsize=8)
             for number, cell in enumerate(cells):
                 draw_weights(line[1 + 2 * number], cell)
                 draw_heat(line[2 + 2 * number], cell)
@@ -64,8 +66,8 @@ def draw_weights(axes: Axes, cell: Cell) -> None:
             if shown.any() and not shown.all():
                 axes.contour(shown.astype(float), levels=[0.5], colors=[ink], linewidths=1.2)
     axes.imshow(tinted, zorder=0)
-    axes.set_title(cell.title, fontsize=8)
-    axes.set_xlabel(cell.notes[0], fontsize=7)
+    axes.set_title(_fit(cell.title), fontsize=8)
+    axes.set_xlabel(fill(cell.notes[0], LETTERS), fontsize=7)
 
 
 def draw_heat(axes: Axes, cell: Cell) -> None:
@@ -74,7 +76,7 @@ def draw_heat(axes: Axes, cell: Cell) -> None:
     axes.imshow(_grey(cell.image))
     if cell.heat is not None and cell.heat.any():
         axes.imshow(cell.heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.7 * np.clip(2 * cell.heat, 0, 1))
-    axes.set_xlabel(cell.notes[1], fontsize=7)
+    axes.set_xlabel(fill(cell.notes[1], LETTERS), fontsize=7)
 
 
 def _grey(image: Pixels) -> Floats:
@@ -89,8 +91,13 @@ def _bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _fit(text: str) -> str:
+    """Lines that are wider than the picture are broken."""
+    return "\n".join(fill(line, LETTERS) for line in text.splitlines())
+
+
 def _head(axes: Axes, text: str) -> None:
-    axes.set_title(f"{text}\n{axes.get_title()}", fontsize=8)
+    axes.set_title(f"{_fit(text)}\n{axes.get_title()}", fontsize=8)
 
 
 def _legend(figure: Figure, rows: Sequence[tuple[str, list[Cell]]]) -> None:

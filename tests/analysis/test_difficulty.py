@@ -28,6 +28,8 @@ def test_rank_correlation_by_hand_and_only_where_both_have_scored():
     table = difficulty.agreement(scores)[0].data.set_index("scorer")
     assert table.loc["a", "b"] == pytest.approx(0.8) == table.loc["b", "a"]
     assert table.loc["a", "a"] == 1.0 and np.isnan(table.loc["a", "c"])
+    assert difficulty.agreement(scores)[1].caption.startswith("a and b agree least on what is hard: 0.80")
+    assert difficulty.agreement(scores[["a"]])[1].caption == "There are no two scorers to compare."
 
 
 def test_losses_of_networks_are_of_the_true_class(tmp_path):

@@ -129,7 +129,7 @@ def test_what_explains_nothing_says_why():
     assert good.why_not is None and good.picked == [0, 1, 2, 3, 4] and good.against == [6, 7, 8, 9, 10]
     assert replace(good, fit=0.12).why_not == "fit 0.12 is too poor"
     assert replace(good, fit=float("nan")).why_not == "too few perturbed images"
-    assert replace(good, moved=0.002).why_not == "hiding parts moves 0.002 at most"
+    assert replace(good, moved=0.002).why_not == "hiding parts moves the probability by 0.002 at most"
     assert local([-0.1] * 60).why_not == "no part speaks for it"
     assert local([0.1] * 30).why_not == "30 superpixels are too few"
 

@@ -31,12 +31,13 @@ class Numbering:
 
     word: str = "image"
     first: int = 0  # the number of image 0
+    meaning: str = "its number in the data set"
 
     def of(self, index: int) -> str:
         return f"{self.word} {index + self.first}"
 
 
-IN_CSV = Numbering("row", 2)  # the first row of a CSV holds its headings
+IN_CSV = Numbering("row", 2, "its row of the CSV")  # the first row of a CSV holds its headings
 
 
 def groups(data: Dataset, values: Floats, label: int) -> tuple[Ints, Ints, Ints]:
@@ -68,7 +69,7 @@ def _sheet(data: Dataset, values: Floats, classes: Sequence[int], title: str, nu
     picture = Image.new("RGB", (WIDTH, HEAD + len(classes) * row + GAP), "white")
     draw = ImageDraw.Draw(picture)
     draw.text((EDGE, 8), _short(title), INK, _font(16))
-    word = f"Under each image: its {numbering.word} and its score; higher is harder."
+    word = f"Under each image: {numbering.meaning} and its score; higher is harder."
     draw.text((WIDTH - EDGE, 12), word, SOFT, _font(11), anchor="ra")
     for place, name in enumerate(GROUPS):
         draw.text((_left(place), 38), name, INK, _font(14))
@@ -101,7 +102,7 @@ def _paste(
 
 
 def _score(value: float) -> str:
-    return "< 0.01" if 0 < value < 0.01 else f"{value:.2g}"
+    return "< 0.01" if 0 < value < 0.01 else f"{value + 0.0:.2g}"  # no -0
 
 
 def _short(text: str) -> str:
