@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.document.display import plain
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.document.parts import Chapter, Folded, Part, Report, Sentences, Sheet, Table
 from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.runs import LoadedRun, load_with_epochs, setting_of
@@ -43,10 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
     add_out(parser, "difficulty")
     asked = parser.parse_args(words)
-    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite))
+    return guarded(
+        lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite, asked.figures)
+    )
 
 
-def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False) -> int:
+def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False,
+               figures: bool = False) -> int:  # fmt: skip
     """Write index.html, report.md, data/ and figures/. Raises UsageError."""
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1; got {seeds}.")
@@ -56,7 +59,7 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overw
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)
     chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]
-    write_report(chapters, [run], out, title=f"Which images are hard in {short_name(data)}")
+    write_report(Report(f"Which images are hard in {short_name(data)}?", chapters), [run], out, figures)
     print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
     return DONE
 
@@ -102,7 +105,7 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", _finding(table), lambda: images.correlations(table, "Do they agree on what is hard?")),
+        Sheet("agreement", _finding(table), lambda: images.correlations(table, "Do they agree on what is hard?")),
     ]
 
 
@@ -158,11 +161,11 @@ def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
     caption = (
         f"The easiest, median and hardest images of {which} by {name}; their numbers are those of explain's --images."
     )
-    sheet = Picture("sheet", caption, lambda: images.whole_image(drawn))
+    sheet = Sheet("sheet", caption, lambda: images.whole_image(drawn))
     return Chapter("Easiest and hardest", [sheet, _listed(scores, data, values, shown)])
 
 
-def _listed(scores: pd.DataFrame, data: Dataset, values: Floats, shown: list[int]) -> Table:
+def _listed(scores: pd.DataFrame, data: Dataset, values: Floats, shown: list[int]) -> Folded:
     """The images of the sheet with the scores of all scorers, a row each."""
     rows = [{"image": index, "class": data.classes[label], "group": group, "path": data.paths[index]}
             for label in shown
@@ -171,7 +174,8 @@ def _listed(scores: pd.DataFrame, data: Dataset, values: Floats, shown: list[int
     table = pd.DataFrame(rows)
     table = table.join(scores, on="image")
     texts = table.astype(str).assign(**{scorer: [plain(value, 3) for value in table[scorer]] for scorer in scores})
-    return Table("sheet_images", "The images of the sheet, with what each scorer says.", table, texts, folded=True)
+    caption = "The images of the sheet, with what each scorer says."
+    return Folded("Every image of the sheet in numbers", [Table("sheet_images", caption, table, texts)])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from analysis.document.parts import Report
 from analysis.document.write import add_out, write_report
 from analysis.explaining.chapter import chapter
 from analysis.explaining.explanation import explain_image
@@ -54,7 +55,8 @@ def explain(asked: Namespace) -> int:
     with bar("explaining", len(networks) * len(chosen) * (2 * asked.repeats - 1), "explanations") as advance:
         rows = [[explain_image(network, segments, image, asked.samples, asked.repeats, advance) for network in networks]
                 for image in chosen]  # fmt: skip
-    write_report([chapter(rows, asked.samples, asked.repeats)], runs, asked.out, title=title_of(networks))
+    made = Report(title_of(networks), [chapter(rows, asked.samples, asked.repeats)])
+    write_report(made, runs, asked.out, asked.figures)
     seconds = sum(one.seconds for row in rows for one in row)
     print(f"{asked.out / 'index.html'}: {many(len(chosen), 'image')}, {clock(seconds)}")
     return DONE

@@ -18,13 +18,14 @@ from console.arguments import DONE, HERE, guarded
 from console.errors import UsageError
 from records import files
 from records.outputs import FORMULAS, check_file, written
-from search.options import RunOptions, SearchOptions
+from search.options import SearchOptions
+from search.shared_options import ImageOptions, MachineOptions, NetworkOptions, OutOptions, ScoringOptions
 from trainables.data.folder import LEVELS
 from trainables.data.parts import BY_SEED
 from trainables.data.sheet import CLASSES, IN_CSV, SHEETS, sheets, shown_classes
 
 
-class DivideOptions(RunOptions):
+class DivideOptions(OutOptions, MachineOptions, ScoringOptions, NetworkOptions, ImageOptions):
     """What may be asked of a division; --out is the CSV here."""
 
     out: Annotated[str, HERE] = Field(
@@ -34,7 +35,9 @@ class DivideOptions(RunOptions):
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = arguments.parser(DivideOptions, "python -m search.divide", __doc__ or "")
+    parser = arguments.parser(
+        DivideOptions, "python -m search.divide", __doc__ or "", "[--data DATA] [--out OUT] [options]"
+    )
     given = vars(parser.parse_args(words))
     return guarded(lambda: divide(arguments.read(DivideOptions, given)))
 
@@ -56,8 +59,8 @@ def divide(options: DivideOptions) -> int:
     out = Path(options.out)
     _check_free(out)
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
-    shared["split"] = options.split or BY_SEED  # a division goes over all images, whatever their parts
-    asked = SearchOptions(**shared, space="manual_division")
+    # a division goes over all images, whatever their parts
+    asked = SearchOptions(**shared, split=BY_SEED, space="manual_division")
     check_names(asked)
     setting = make_setting(complete(asked))
     check_weights_of(setting)

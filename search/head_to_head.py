@@ -10,10 +10,12 @@ from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
 from console.arguments import DONE, INTERRUPTED, TOO_FEW, shortened
 from console.errors import UsageError
-from console.wording import many
+from console.layout import ending, fitted, shown_path
+from console.wording import clock, many
 from records.epoch import Row
+from records.folder import SHOWN
 from search.campaign import Campaign
-from search.options import CompareOptions, RunOptions, SearchOptions
+from search.options import CompareOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
@@ -24,6 +26,7 @@ from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
+from search.shared_options import RunOptions
 from search.testing import open_tests
 from search.views.attached import trackers
 from search.views.terminal import Terminal
@@ -59,7 +62,7 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
     refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
-    print(_headline(plan, queue, verdict, seeds), flush=True)
+    print(fitted(_headline(plan, queue, verdict, seeds)), flush=True)
     about = describe(plan, command, "head_to_head")
     about |= {"compare": options.model_dump(), "verdict": verdict.row(), "budget": budget.row()}
     keep = len(contestants) * most_seeds(options)  # every network, until test has been opened for it
@@ -107,7 +110,7 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     data = "\n".join([f"{plan.options.data}: {about}.", *notes])
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
-        f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
+        f"{many(budget.marks or 0, 'common mark')}; into {shown_path(plan.folder)}\n"
         f"{data}\n"
         f"Planned beforehand, with a margin of {verdict.measure.margin(verdict.margin)}: {asked}"
     )
@@ -122,9 +125,9 @@ def _finish(
     campaign.ledger.close()
     ended = sum(trial.state == "complete" for trial in campaign.trials.values())
     tables = not campaign.broken and write_tables(plan)
+    print(f"\n{many(len(campaign.trials), 'trial')}, {clock(time.monotonic() - started)} in all.")
     if not (tables and ended and not interrupted and _print_table(plan.folder)):
-        print(f"\n{conclude(campaign, verdict)}")
-    print(f"\n{many(len(campaign.trials), 'trial')}, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+        print(f"\n{fitted(conclude(campaign, verdict))}\n{ending(plan.folder, SHOWN, ())}")
     if interrupted or campaign.broken or queue.todo:
         print(resume_line("search.compare", plan))
     return INTERRUPTED if interrupted else DONE if ended == queue.samples else TOO_FEW
@@ -229,9 +232,11 @@ def _setting_of(one: Contestant, shared: Setting) -> Setting:
 def _print_table(folder: Path) -> bool:
     """Whether it could: it needs pandas and scipy, which a machine that only trains may lack."""
     try:
-        from analysis.comparison import write_comparison  # pandas and scipy may not be installed
+        from analysis.comparison import compared, in_terminal, write  # pandas and scipy may not be installed
     except ImportError:
-        print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
+        print(fitted("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are."))
         return False
-    print("\n" + write_comparison(folder))
+    found = compared(folder)
+    write(folder, found)
+    print(f"\n{in_terminal(folder, found)}")
     return True

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 
 from analysis.document.display import DASH, plain
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.document.parts import Chapter, Folded, Part, Sentences, Sheet, Table
 from analysis.explaining.by_lime import TOP
 from analysis.explaining.explanation import Explanation, between
 from analysis.explaining.grad_cam import CELLS
@@ -23,9 +23,7 @@ def chapter(rows: Rows, samples: int, repeats: int) -> Chapter:
         shown, number = rows[start : start + SHOWN], start // SHOWN + 1
         draw = partial(explained, [_row(row) for row in shown], [_name(one) for one in shown[0]])
         images = ", ".join(str(row[0].image) for row in shown)
-        parts.append(
-            Picture("explanations" if number == 1 else f"explanations_{number}", _caption(shown, images), draw)
-        )
+        parts.append(Sheet("explanations" if number == 1 else f"explanations_{number}", _caption(shown, images), draw))
     parts.append(_table(rows))
     if len(rows[0]) > 1:
         parts.append(_between(rows))
@@ -143,7 +141,7 @@ def _cam_note(one: Explanation) -> str:
     return f"{one.cam.cells} × {one.cam.cells} cells" if one.cam.values.any() else "– nothing speaks for it"
 
 
-def _table(rows: Rows) -> Table:
+def _table(rows: Rows) -> Folded:
     data = pd.DataFrame([one.row() for row in rows for one in row])
     numbers = {"confidence": 2, "fit": 2, "agreement_sampling": 2, "chance_sampling": 2, "agreement_segmentation": 2,
                "chance_segmentation": 2, "cam_inside": 2, "cam_chance": 2, "seconds": 1}  # fmt: skip
@@ -151,7 +149,8 @@ def _table(rows: Rows) -> Table:
     texts = texts.replace({"why_not": {"": DASH}, "cam_layer": {"": DASH}})
     names = {name: name.replace("_", " ").replace("cam", "Grad-CAM") for name in texts.columns}
     caption = "Explanations, and how far they agree beside the level of chance."
-    return Table("explanations", caption, data, texts.drop(columns="explanations").rename(columns=names), folded=True)
+    shown = texts.drop(columns="explanations").rename(columns=names)
+    return Folded("Every explanation in numbers", [Table("explanations", caption, data, shown)])
 
 
 def _between(rows: Rows) -> Table:

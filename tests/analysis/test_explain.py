@@ -42,7 +42,7 @@ def test_the_rebuilt_network_is_the_one_that_was_judged(searched, name):
 
 def test_two_networks_stand_side_by_side(searched, tmp_path, capsys):
     words = [str(searched / "whole"), str(searched / "head"), "--correct", "1", "--wrong", "1", "--samples", "150",
-             "--repeats", "2", "--out", str(tmp_path / "out")]  # fmt: skip
+             "--repeats", "2", "--figures", "--out", str(tmp_path / "out")]  # fmt: skip
     assert explain.main(words) == run.DONE
     table = pd.read_parquet(tmp_path / "out" / "data" / "explanations.parquet")
     assert table["run"].tolist() == ["whole", "head"] * 2 and (table["seconds"] > 0).all()
