@@ -192,6 +192,8 @@ def test_both_signs_are_drawn_in_colours_that_the_legend_names():
         assert drawn[4, side].mean(axis=0) == pytest.approx(0.75 * np.array(to_rgb(ink)) + 0.25 * grey, abs=0.01)
     said = [text.get_text() for text in figure.legends[0].get_texts()]
     assert said == ["speaks for the predicted class", "speaks against it"]
+    titles = [[axes.get_title(side) for side in ("left", "center")] for axes in figure.axes]
+    assert ["".join(both) for both in titles] == ["image 0", "r: LIME\na, 90%", "Grad-CAM"]
 
 
 def test_what_is_not_explained_has_no_colour():
