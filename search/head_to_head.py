@@ -53,6 +53,8 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
     )
     verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
+    if not resumes:  # what a run has recorded was asked for once
+        _refuse_idle(options, asked_budget, contestants)
     _check_weights(contestants)
     for one in contestants:
         check_task(one.config, options.task)
@@ -174,6 +176,16 @@ def _check_words(options: CompareOptions, budget: Budget, contestants: list[Cont
             f"--budget seconds compares the clocks of one machine; drop --address {options.address}, or take "
             f"--budget updates=N."
         )
+
+
+def _refuse_idle(options: CompareOptions, budget: Budget, contestants: list[Contestant]) -> None:
+    """Raises UsageError for a flag that these arms leave without effect."""
+    if options.twins and not any(one.arm.is_twin for one in contestants):
+        raise UsageError("--twins runs each curriculum in another order, and none of these arms has one; leave it out.")
+    heads = any(not one.whole_network for one in contestants)
+    if "head_epochs" in options.model_fields_set and (budget.seconds is not None or not heads):
+        why = "none of these arms does" if not heads else "--budget seconds ends each by its clock"
+        raise UsageError(f"--head-epochs is of arms that train the head alone, and {why}; leave it out.")
 
 
 def _configs(path: str | None) -> list[Row] | None:

@@ -59,7 +59,7 @@ class Local:
         if self.count < FEWEST:
             return f"{self.count} superpixels are too few"
         if self.moved < STILL:
-            return f"hiding parts moves {self.moved:.3f} at most"
+            return f"hiding parts moves the probability by {self.moved:.3f} at most"
         if not self.fit >= BELIEVED:  # not a number is not believed either
             return "too few perturbed images" if np.isnan(self.fit) else f"fit {self.fit:.2f} is too poor"
         return None if self.picked else "no part speaks for it"

@@ -81,8 +81,8 @@ def _cams(every: list[Explanation]) -> str:
     if found:
         inside = pd.DataFrame([one.second for one in every], columns=["inside", "chance"]).dropna()
         lines.append(
-            f"Grad-CAM weighs by the gradient the last map of features that has {CELLS} cells a side or more (else the "
-            f"last that has two): {', '.join(found)}."
+            f"Grad-CAM weighs by the gradient the last map of features that has {CELLS} cells a side or more, else the "
+            f"last that has two (of a vision transformer the tokens that go into its last block): {', '.join(found)}."
         )
         if len(inside):
             lines.append(f"Of its map {inside['inside'].mean():.0%} lies in the superpixels that LIME picks, which are "

@@ -7,6 +7,9 @@ from skimage.segmentation import slic
 from trainables.data.dataset import Dataset, Pixels
 
 WANTED, FEWEST = 60, 40  # with fewer, one superpixel is too much of the image for its weight to mean a place
+SMALLEST = (
+    4  # pixels of a superpixel, on average: hiding one behind its mean colour changes nothing where it is one pixel
+)
 FURTHER = 12  # more of them for each seed after the first: another number lays another grid
 COMPACTNESS = (10.0, 20.0, 40.0)  # from following edges to squares, which are always as many as wanted
 NOISE = 2.0  # grey levels, standard deviation
@@ -17,8 +20,9 @@ def superpixels(pixels: Pixels, wanted: int = WANTED) -> Superpixels:
     """Of one image (H, W, 3), by SLIC (Achanta et al. 2012): the least compact division that has FEWEST or more.
 
     lime's own setting of quickshift gives 50 of them at 256 pixels a side, 3 at 64 and 1 at 32, whose explanation is
-    the whole image. Images of few pixels or of few colours may still give fewer than FEWEST.
+    the whole image. Images of fewer than 13 pixels a side, or of few colours, may still give fewer than FEWEST.
     """
+    wanted = min(wanted, pixels.shape[0] * pixels.shape[1] // SMALLEST)
     for compactness in COMPACTNESS:
         found = slic(pixels, n_segments=wanted, compactness=compactness, start_label=0)
         _, place = np.unique(found, return_inverse=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from analysis.figures.style import panels, styled
@@ -15,6 +17,7 @@ from analysis.statistics import Floats
 
 FOR, AGAINST = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito (2008): apart under every colour blindness
 HEAT = "viridis"
+LETTERS, WIDEST = 42, 30  # letters that stand under a picture and above it, side by side
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
 
 
@@ -35,17 +38,17 @@ def explained(rows: Sequence[tuple[str, list[Cell]]], names: Sequence[str]) -> F
     columns = 1 + 2 * len(names)
     with styled():
         size = (2.25 * columns + 0.3, 2.65 * len(rows) + 0.9)
-        figure, places = panels(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
-        for line, (title, cells) in zip(places, rows, strict=True):
+        layout = ConstrainedLayoutEngine(h_pad=0.08, compress=True)  # inches between the lines of two rows
+        figure, places = panels(len(rows), columns, figsize=size, layout=layout, squeeze=False)
+        for place, (line, (title, cells)) in enumerate(zip(places, rows, strict=True)):
             _bare(line[0])
             line[0].imshow(cells[0].image)
-            line[0].set_title(title, fontsize=8)
-            for number, cell in enumerate(cells):
+            _title(line[0], title)
+            for number, (name, cell) in enumerate(zip(names, cells, strict=True)):
                 draw_weights(line[1 + 2 * number], cell)
                 draw_heat(line[2 + 2 * number], cell)
-        for number, name in enumerate(names):
-            _head(places[0][1 + 2 * number], f"{name}: LIME")
-            _head(places[0][2 + 2 * number], "Grad-CAM")
+                _title(line[1 + 2 * number], f"{name}: LIME\n{cell.title}" if place == 0 else cell.title)
+                _title(line[2 + 2 * number], "Grad-CAM" if place == 0 else "")
         _legend(figure, rows)
         return figure
 
@@ -64,8 +67,7 @@ def draw_weights(axes: Axes, cell: Cell) -> None:
             if shown.any() and not shown.all():
                 axes.contour(shown.astype(float), levels=[0.5], colors=[ink], linewidths=1.2)
     axes.imshow(tinted, zorder=0)
-    axes.set_title(cell.title, fontsize=8)
-    axes.set_xlabel(cell.notes[0], fontsize=7)
+    axes.set_xlabel(fill(cell.notes[0], LETTERS), fontsize=7, loc="left")
 
 
 def draw_heat(axes: Axes, cell: Cell) -> None:
@@ -74,7 +76,7 @@ def draw_heat(axes: Axes, cell: Cell) -> None:
     axes.imshow(_grey(cell.image))
     if cell.heat is not None and cell.heat.any():
         axes.imshow(cell.heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.7 * np.clip(2 * cell.heat, 0, 1))
-    axes.set_xlabel(cell.notes[1], fontsize=7)
+    axes.set_xlabel(fill(cell.notes[1], LETTERS), fontsize=7, loc="left")
 
 
 def _grey(image: Pixels) -> Floats:
@@ -89,8 +91,9 @@ def _bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _head(axes: Axes, text: str) -> None:
-    axes.set_title(f"{text}\n{axes.get_title()}", fontsize=8)
+def _title(axes: Axes, text: str) -> None:
+    """Lines that are wider than the picture are broken."""
+    axes.set_title("\n".join(fill(line, WIDEST) for line in text.splitlines()), fontsize=8)
 
 
 def _legend(figure: Figure, rows: Sequence[tuple[str, list[Cell]]]) -> None:

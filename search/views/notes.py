@@ -24,12 +24,14 @@ WIDE = 90  # characters of a line of the command
 
 def search_note(history: RunHistory, study: int) -> str:
     """At the head of a search: the best so far, and how the run was started. `study`: its id, for links."""
-    ranked = history.ranked()[:BEST]
+    ranked = history.ranked()
+    anchor = best_anchor(ranked)
+    shown = ranked[:BEST] + ([anchor] if anchor and anchor not in ranked[:BEST] else [])
     page = f"/dashboard/studies/{study}"
     lines = [_best(history), ""]
-    if ranked:
+    if shown:
         heads = ["trial", get_metric(history.objective.metric).title, "at epoch", "test", "state", "anchor", "config"]
-        lines.append(table(heads, [_ranked(of, page) for of in ranked]))
+        lines.append(table(heads, [_ranked(of, page) for of in shown]))
     lines += ["", f"[History, values per epoch and importances]({page}): importances are shown from {FEWEST} complete "
               "trials on; fewer say more of chance than of a field.", "", *about(history.run, search=True)]  # fmt: skip
     return "\n".join(lines)
@@ -39,7 +41,7 @@ def _ranked(of: TrialHistory, page: str) -> list[str]:
     """A trial's row in the table of the best."""
     metric, best = of.objective.metric, of.best
     return [f"[{of.number}]({page}/trials?numbers={of.number})", as_text(metric, _value(of)),
-            str(best.epoch if best else "-"), as_text(metric, of.test.figure(metric) if of.test else None), of.state,
+            str(best.epoch if best else "-"), _on_test(of), of.state,
             of.asked.anchor or "-", config_words(of.asked, most=6) or "-"]  # fmt: skip
 
 
@@ -49,13 +51,23 @@ def _best(history: RunHistory) -> str:
     done = f"{len(history.trials)} of {many(history.samples, 'trial')} begun"
     if not ranked or ranked[0].best is None:
         return f"**No trial has a result yet** ({done})."
-    first = ranked[0]
+    first, anchor = ranked[0], best_anchor(ranked)
     split = "test, which it was picked on" if first.best and first.best.eval_split == "test" else "validation"
-    anchor = next((of for of in ranked if of.asked.anchor), None)
     beside = ""
     if anchor is not None and anchor is not first:
         beside = f"; the best anchor, {anchor.asked.anchor}, has {picked_by(anchor)}"
+        if first.test and anchor.test:
+            beside += f". On test they have {_on_test(first)} and {_on_test(anchor)}"
     return f"**Best so far: trial {first.number}{called(first)} with {_figure(first)} on {split}{beside}** ({done})."
+
+
+def best_anchor(ranked: list[TrialHistory]) -> TrialHistory | None:
+    """The first of these that is one."""
+    return next((of for of in ranked if of.asked.anchor), None)
+
+
+def _on_test(of: TrialHistory) -> str:
+    return as_text(of.objective.metric, of.test.figure(of.objective.metric) if of.test else None)
 
 
 def _figure(trial: TrialHistory) -> str:
@@ -137,8 +149,8 @@ def about(run: Row, search: bool) -> list[str]:
              f"validation and {data['test']:,} test images; {how}.", ""]  # fmt: skip
     if search:
         lines += [f"Anchors: {', '.join(run['space']['anchors']) or 'none'}. Networks are kept of the best "
-                  f"{options.get('keep', 3)} trials and of the anchors. Pruned trials show the value of their last epoch, "
-                  "complete ones of their best.", ""]  # fmt: skip
+                  f"{many(options.get('keep', 3), 'trial')} and of the anchors. Pruned trials show the value of their last "
+                  "epoch, complete ones of their best.", ""]  # fmt: skip
     return [*lines, "This page only shows the run: nothing can be changed here.", "", *command(run["command"])]
 
 

@@ -42,7 +42,7 @@ def test_the_rebuilt_network_is_the_one_that_was_judged(searched, name):
 
 def test_two_networks_stand_side_by_side(searched, tmp_path, capsys):
     words = [str(searched / "whole"), str(searched / "head"), "--correct", "1", "--wrong", "1", "--samples", "150",
-             "--repeats", "2", "--out", str(tmp_path / "out")]  # fmt: skip
+             "--repeats", "2", "--figures", "--out", str(tmp_path / "out")]  # fmt: skip
     assert explain.main(words) == run.DONE
     table = pd.read_parquet(tmp_path / "out" / "data" / "explanations.parquet")
     assert table["run"].tolist() == ["whole", "head"] * 2 and (table["seconds"] > 0).all()
@@ -180,3 +180,15 @@ def test_a_kept_network_that_holds_no_numbers_is_named(searched, tmp_path):
     save_file({name: value * float("nan") for name, value in load_file(path).items()}, path, whose)
     with pytest.raises(UsageError, match=r"best.safetensors has numbers that are not finite under "):
         open_network(load_run(tmp_path / "whole"), None)
+
+
+def test_images_that_are_too_small_are_said_to_be(tmp_path):
+    words = ["8" if word == "16" else word for word in TINY]
+    assert run.main([*words, "--space", "finetune", "--out", str(tmp_path), "--name", "small"]) == run.DONE
+    assert (
+        explain.main([str(tmp_path / "small"), "--correct", "1", "--wrong", "0", "--out", str(tmp_path / "out")]) == 0
+    )
+    row = pd.read_parquet(tmp_path / "out" / "data" / "explanations.parquet").iloc[0]
+    assert row["superpixels"] < FEWEST and row["explanations"] == 1 and np.isnan(row["agreement_sampling"])
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert f"LIME does not explain image {row['image']} (small): {row['superpixels']} superpixels are too few." in page

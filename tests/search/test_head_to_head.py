@@ -74,6 +74,10 @@ def test_every_way_to_name_an_arm():
     (["--primary", "self_paced:finetune,finetune:self_paced"], "twice; a pair is asked about once"),
     (["--strategies", "finetune,transfer", "--until-decided"], "--until-decided has no pair to decide: name one with"),
     (["--until-decided", "--max-seeds", "4"], "--max-seeds 4 is below --seeds 5"),
+    (["--max-seeds", "9"], "--max-seeds has an effect beside --until-decided alone; pass that too, or leave it out."),
+    (["--strategies", "finetune,transfer", "--twins"], "--twins runs each curriculum in another order, and none of these"),
+    (["--strategies", "finetune", "--head-epochs", "9"], "--head-epochs is of arms that train the head alone, and none of"),
+    (["--budget", "seconds=9", "--head-epochs", "9"], "--head-epochs is of arms that train the head alone, and --budget"),
 ])  # fmt: skip
 def test_a_head_to_head_that_cannot_be_is_refused_before_it_starts(words, said, tmp_path, capsys):
     assert compare.main([*TINY, "--out", str(tmp_path / "runs"), *words]) == run.WRONG_USAGE

@@ -134,6 +134,19 @@ def test_the_note_says_what_is_best_so_far_and_what_the_best_anchor_has(run):
         "| [1](/dashboard/studies/0/trials?numbers=1) | 0.750 | 1 | - | complete | - | learning_rate 0.001"
     )
     assert second.startswith("| [0](/dashboard/studies/0/trials?numbers=0) | 0.500 |") and "from 30 complete" in said
+    tests = [
+        {"event": "test", "trial": trial, "accuracy": a, "loss": 1.0, "knn": 0.4} for trial, a in ((0, 0.6), (1, 0.55))
+    ]
+    run.look(*tests)
+    assert "as_run, has 0.500. On test they have 0.550 and 0.600** (" in note_of(run)
+
+
+def test_the_best_anchor_is_in_the_table_however_many_are_better(run):
+    run.look(asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.5, 4), ended(0, "complete"))
+    for number in range(1, 13):
+        run.look(asked(number, VALUES, CONFIG), epoch(number, 1, 0.6, 4), ended(number, "complete"))
+    rows = [line for line in note_of(run).splitlines() if "/trials?numbers=" in line]
+    assert len(rows) == 11 and "| as_run |" in rows[-1]
 
 
 def test_a_note_that_gets_shorter_leaves_nothing_of_the_longer_one(run):
