@@ -31,7 +31,8 @@ OPTUNAS = (
 )
 VERDICT = re.compile(r"\b(better|worse|ties?|tied|undecided)\b", re.I)
 PIXEL = 1.0
-SQUASHED = 0.2  # of an axis: the least that three quarters of many points may have
+SAME = 0.01  # pixels: points that are no further apart are of one value, and no axis parts them
+SQUASHED = 0.1  # of an axis: the least that three quarters of many points may have
 
 
 def faults(figure: Figure) -> list[str]:
@@ -99,7 +100,7 @@ def whole_ticks(figure: Figure) -> Iterator[str]:
         if axes.get_xlabel().split(" (")[0] not in WHOLE:
             continue
         said = [text.get_text() for text in ticks(axes.xaxis) if text.get_text()]
-        broken = [text for text in said if not re.fullmatch(r"[\d,]+", text)]
+        broken = [text for text in said if not re.fullmatch(r"[\d,]+", text) or said.count(text) > 1]
         if broken or (not said and axes.get_shared_x_axes().get_siblings(axes) == [axes]):
             yield f"ticks of {axes.get_xlabel()}: {broken or 'none'}"
 
@@ -140,7 +141,7 @@ def squashed(figure: Figure) -> Iterator[str]:
         ordered = np.sort(heights)
         part = int(np.ceil(0.75 * len(ordered)))
         least = min(ordered[i + part - 1] - ordered[i] for i in range(len(ordered) - part + 1))
-        if PIXEL < least < 0.1 * axes.bbox.height:
+        if SAME < least < SQUASHED * axes.bbox.height:
             yield f"three quarters of {len(heights)} points have {least / axes.bbox.height:.0%} of the axis"
 
 

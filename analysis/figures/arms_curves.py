@@ -141,7 +141,7 @@ def updates_caption(arms: Arms) -> str:
     """Where the curves end, and how many bands lie over the baseline's at the end."""
     by = arms.section.measure.objective
     final = {name: last for name in arms.shown if (last := _last(arms, name)) is not None}
-    seeds = counted(arms.records["seed"].nunique())
+    seeds = counted(arms.records[arms.records["arm"].isin(arms.shown)])
     if not final:
         return f"No epoch has a figure yet ({seeds})."
     means = {name: np.mean(values) for name, values in final.items()}

@@ -147,6 +147,9 @@ def listed(names: Iterable[str], most: int = 3) -> str:
     return " and ".join([", ".join(found[:-1]), found[-1]]) if len(found) > 1 else "".join(found)
 
 
-def counted(seeds: int) -> str:
-    """How many seeds a figure is of, and what its bands are."""
-    return f"{seeds} seeds: mean, lowest and highest" if seeds > 1 else "1 seed, so no interval"
+def counted(rows: pd.DataFrame) -> str:
+    """How many seeds the arms of a figure have, and what its bands are."""
+    seeds = rows.groupby("arm")["seed"].nunique()
+    few, most = int(seeds.min()), int(seeds.max())
+    said = f"{few} to {most}" if few < most else f"{most}"
+    return f"{said} seeds: mean, lowest and highest" if most > 1 else "1 seed, so no interval"

@@ -53,6 +53,7 @@ def test_where_seeds_never_meet_there_is_no_mean_and_each_has_its_line(tmp_path)
     axes = axes_of(arms_curves.updates_panels(of)[0])
     own = [line for line in axes.lines if line.get_gid() == "arm:self_paced" and len(line.get_xdata()) == 4]
     assert len(own) == 3 and [line.get_xdata()[0] for line in own] == [10, 1010, 2010]
+    assert "(3 seeds: mean, lowest and highest)" in arms_curves.updates_caption(of)
     assert "lines of their own" in arms_curves.updates_caption(of)
 
 
@@ -174,6 +175,7 @@ def test_a_failed_training_is_hollow(tmp_path):
     of = arms_of(odd_runs.failed(tmp_path))
     axes = axes_of(arms_seeds.seeds_panels(of)[0])
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert "(2 to 3 seeds: mean, lowest and highest)" in arms_curves.updates_caption(of)
     assert [len(line.get_xdata()) for line in hollow] == [1] and "hollow" in arms_seeds.seeds_caption(of)
 
 
