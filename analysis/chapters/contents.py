@@ -32,10 +32,11 @@ def make_report(sections: list[Section], reference: pd.DataFrame | None = None, 
     `more` is asked once per section; its parts close the section's own chapters. Raises what `more` raises.
     """
     named = labels(sections)
+    strategies = list(dict.fromkeys(side.arm.strategy for section in sections for side in section.sides.values()))
     chapters: list[Chapter] = []
     for number, (section, label) in enumerate(zip(sections, named, strict=True)):
         suffix = f"_{number + 1}" if len(sections) > 1 else ""
-        chapters += _of_section(section, label, suffix, reference, more)
+        chapters += _of_section(section, label, suffix, reference, strategies, more)
     searches = [(section, run) for section in sections for run in section.runs if not run.head_to_head]
     for section, run in searches:
         chapters.append(search_chapter(section, run, reference, f"_{run.name}" if len(searches) > 1 else "",
@@ -49,7 +50,7 @@ def _of_section(section: Section, label: str, suffix: str, reference: pd.DataFra
     """The chapters of a section's head-to-heads; of one with searches only, what `more` has to say."""
     compared = any(run.head_to_head for run in section.runs)
     own = (
-        [*head_to_head(section, label, suffix, reference), *verdict_chapters(section, label, suffix)]
+        [*head_to_head(section, label, suffix, reference, strategies), *verdict_chapters(section, label, suffix)]
         if compared
         else []
     )

@@ -16,13 +16,18 @@ from analysis.tables import arm_summary
 MOST_IN_A_TABLE = 7  # arms side by side; a table of more is for parquet
 
 
-def head_to_head(section: Section, label: str, suffix: str, reference: pd.DataFrame | None) -> list[Chapter]:
-    """Short chapters, each one thing; `label` says of what they are, `suffix` the names of tables and figures."""
+def head_to_head(
+    section: Section, label: str, suffix: str, reference: pd.DataFrame | None, strategies: Sequence[str] = ()
+) -> list[Chapter]:
+    """Short chapters, each one thing; `label` says of what they are, `suffix` ends the names of tables and figures.
+
+    `strategies`: of the whole report, each of which has one colour throughout.
+    """
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     if not names:
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
         return [Chapter("The arms", [Sentences([f"No trial of {running} has come to its end yet."])], label)]
-    arms, table = Arms(section, names, reference), arm_summary(section)
+    arms, table = Arms(section, names, reference, strategies), arm_summary(section)
     chapters: dict[str, Sequence[Part]] = {
         "Seed by seed": pictures(SEEDS, arms, suffix),
         "The arms": [_quality(section, table, suffix), *pictures(TRAINING, arms, suffix)],
