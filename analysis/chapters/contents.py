@@ -46,7 +46,9 @@ def make_report(sections: list[Section], reference: pd.DataFrame | None = None, 
     return Report(question(sections), chapters, conditions(sections), tuple(found), tuple(lead(sections, named)))
 
 
-def _of_section(section: Section, label: str, suffix: str, reference: pd.DataFrame | None, more: More) -> list[Chapter]:
+def _of_section(
+    section: Section, label: str, suffix: str, reference: pd.DataFrame | None, strategies: list[str], more: More
+) -> list[Chapter]:
     """The chapters of a section's head-to-heads; of one with searches only, what `more` has to say."""
     compared = any(run.head_to_head for run in section.runs)
     own = (

@@ -27,7 +27,9 @@ def head_to_head(
     if not names:
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
         return [Chapter("The arms", [Sentences([f"No trial of {running} has come to its end yet."])], label)]
-    arms, table = Arms(section, names, reference, strategies), arm_summary(section)
+    arms = Arms(section, names, reference, strategies)
+    table = arm_summary(section)
+    table = table[table["arm"].isin(names)].reset_index(drop=True)  # what a search chose has a chapter of its own
     chapters: dict[str, Sequence[Part]] = {
         "Seed by seed": pictures(SEEDS, arms, suffix),
         "The arms": [_quality(section, table, suffix), *pictures(TRAINING, arms, suffix)],
