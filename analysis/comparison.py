@@ -125,6 +125,7 @@ def _recalls(found: Compared) -> dict[str, Recalls] | None:
 def in_terminal(folder: Path, found: Compared) -> str:
     """The end of a head-to-head, as wide as the terminal: its table and sentences, its files, and what to type next."""
     of = _recalls(found)
+    of = of and {without_folders(arm): recall for arm, recall in of.items()}
     by_class = [] if of is None else ["", *uneven_lines(found.run.about, "test", of)]
     said = [f"- {sentence(pair)}" for pair in found.planned]
     text = "\n".join([_heading(found.run), "", _arms(found), *by_class, "", *said, *[""] * bool(said)])
@@ -138,6 +139,7 @@ def in_terminal(folder: Path, found: Compared) -> str:
 def _arms(found: Compared) -> str:
     """Of the table of comparison.md the interval of what was picked by, and means of the rest."""
     shown = display.arms(found.arms, found.section.measure)
+    shown["arm"] = [without_folders(arm) for arm in shown["arm"]]  # before columns are as wide as they
     for head in shown.columns[3:]:
         shown[head] = [text.partition(" (")[0] for text in shown[head]]
     return columns([list(shown.columns), *shown.to_numpy().tolist()], drop=tuple(shown.columns[:2:-1]))
