@@ -114,7 +114,8 @@ def test_a_flag_that_a_command_does_not_use_is_not_offered(module, flag, capsys)
     ("search.export", ["{runs}", "--trial", "1"], "--trial and --images are of a network"),
     ("search.track", ["{runs}/s", "--to", "tensorboard", "--uri", "x"], "--uri"),
     ("search.run", ["--until-decided"], "Unknown flag --until-decided"),
-    ("search.compare", ["--max-seeds", "9"], "--max-seeds has an effect beside --until-decided alone"),
+    ("search.compare", ["--max-seeds", "9", "--address", "here:1", "--executor", "local"],
+     "--max-seeds has an effect beside --until-decided alone"),
 ])  # fmt: skip
 def test_a_flag_without_effect_is_refused(module, words, sentence, capsys, tmp_path):
     made_up.write_search(tmp_path, "s", trials=1, epochs=1)
