@@ -170,7 +170,7 @@ def test_a_forest_marks_what_goes_on_and_what_is_decided():
 def test_the_markdown_has_the_answer_and_the_pairs(written):
     text = (written / "of-h" / "report.md").read_text()
     assert text.splitlines()[0] == "# Does self_paced help on RSSCN7?"
-    assert re.search(r"^\*\*(Yes|No|Not shown)", text, re.M) and "| question | pair | difference on test |" in text
+    assert re.search(r"^\*\*(Yes|No|Undecided)", text, re.M) and "| question | pair | difference on test |" in text
 
 
 def test_a_label_is_said_once_in_the_contents(tmp_path):
