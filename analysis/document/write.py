@@ -46,7 +46,7 @@ def write_report(report: Report, runs: list[LoadedRun], out: Path, figures: bool
 
 
 def _remove_last(out: Path) -> None:
-    """What the page that is there links to: tables and figures of another report beside this one would be taken for its own."""
+    """What the page that is there links to: tables and figures of another report would be taken for this one's."""
     page = out / "index.html"
     if not page.is_file() or GENERATOR not in (text := page.read_text(encoding="utf-8", errors="replace")):
         return

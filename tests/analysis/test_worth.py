@@ -59,10 +59,7 @@ def test_an_equal_figure_is_no_gain(folder):
 
     rewrite(folder, level)
     said = answer_of(folder)
-    assert (
-        said.word == "Undecided"
-        and "no draw was better than its best anchor there. One seed and one split" in said.text
-    )
+    assert said.word == "Undecided" and "no draw" in said.text and "carry no word" in said.text
 
 
 def test_a_search_that_no_draw_improved_says_so_and_decides_nothing(folder):
