@@ -1,13 +1,20 @@
 """An engine over features that were computed once, where the backbone is frozen and would only repeat itself."""
 
+from collections.abc import Callable
+
 import torch
 
 from spaces.trial import TrialConfig
-from trainables.data.dataset import Bools, Ints
+from trainables.data.dataset import Bools, Floats, Ints
 from trainables.networks.augment import View
-from trainables.networks.engine import Engine
+from trainables.networks.engine import PLAIN, Engine, Manner
 from trainables.networks.features import Features
+from trainables.networks.joined import Request
 from trainables.networks.models import Network
+from trainables.networks.outcomes import Trained
+from trainables.views import Views
+
+Joint = Callable[[Request], Trained]
 
 
 class FeatureEngine(Engine):
@@ -25,6 +32,22 @@ class FeatureEngine(Engine):
         """features: (N, F), of each image by the network's backbone as it is."""
         super().__init__(network, features.values, labels, config, device, "fp32", targets)
         self.head_of = features.backbone
+        self.joint: Joint | None = None  # who trains it along with others, where somebody does
+        self.known = features.known
+
+    def train(
+        self,
+        order: Ints,
+        rates: Floats,
+        weights: Floats | None = None,
+        views: Views | None = None,
+        manner: Manner = PLAIN,
+    ) -> Trained:
+        """As of any engine; where others are trained on the same features, together with them."""
+        if self.joint is None:
+            return super().train(order, rates, weights, views, manner)
+        assert views is None  # features are of images as they are
+        return self.joint(Request(self, order, rates, weights, manner))
 
     def side_of(self, scale: float) -> int | None:
         """Features have no side."""
@@ -44,3 +67,10 @@ class FeatureEngine(Engine):
         """(B, F) float32; features are of images as they are."""
         assert view is None and side is None
         return self.inputs[index]
+
+    def _knn(self, features: torch.Tensor, images: Ints) -> float:
+        """No training changes it, so it is worked out once for all trials on these features."""
+        key = images.tobytes()
+        if key not in self.known:
+            self.known[key] = super()._knn(features, images)
+        return self.known[key]
