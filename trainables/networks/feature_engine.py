@@ -1,6 +1,5 @@
 """An engine over features that were computed once, where the backbone is frozen and would only repeat itself."""
 
-from collections.abc import Callable
 
 import torch
 
@@ -9,12 +8,11 @@ from trainables.data.dataset import Bools, Floats, Ints
 from trainables.networks.augment import View
 from trainables.networks.engine import PLAIN, Engine, Manner
 from trainables.networks.features import Features
-from trainables.networks.joined import Request
+from trainables.networks.joined import Joint, Request
 from trainables.networks.models import Network
 from trainables.networks.outcomes import Trained
 from trainables.views import Views
 
-Joint = Callable[[Request], Trained]
 
 
 class FeatureEngine(Engine):
