@@ -39,6 +39,7 @@ class Member:
     trained: Trained | None = None
     heard: Heard | None = None
     dropped: bool = False
+    over: bool = False  # the thread has come to its end
 
     def begin(self) -> None:
         engine = self.trial.state.engine
@@ -77,12 +78,14 @@ class Member:
             pass
         except BaseException as error:
             self.heard = Heard(error=error)
+        self.over = True
         self.back.release()
 
     def drop(self) -> None:
-        """End the thread; the trial stays as it is."""
+        """End the thread, if it has not ended; the trial stays as it is."""
         self.dropped = True
-        self.run()
+        if not self.over:
+            self.run()
 
 
 class Crew:
