@@ -5,6 +5,7 @@ N = images of the data set. Higher is harder.
 
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
+from analysis.document.display import plain
+from analysis.document.parts import Chapter, Folded, Part, Report, Sentences, Sheet, Table
 from analysis.document.write import add_out, write_report
 from analysis.figures import images
 from analysis.runs import LoadedRun, load_with_epochs, setting_of
@@ -23,9 +25,9 @@ from console.errors import UsageError
 from console.progress import track
 from records.outputs import prepare_folder
 from spaces.setting import Setting
-from trainables.data.dataset import Dataset
+from trainables.data.dataset import Dataset, short_name
 from trainables.data.folder import LEVELS
-from trainables.data.sheet import sheet
+from trainables.data.sheet import CLASSES, GROUPS, Numbering, groups, sheets, shown_classes
 from trainables.difficulty.division import levels_of
 from trainables.difficulty.scorers import read_scores
 from trainables.preparation import fixed_difficulty, load_data, opened_here
@@ -41,10 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--division", type=Path, metavar="FILE.csv", help="columns path,difficulty: compared as well")
     add_out(parser, "difficulty")
     asked = parser.parse_args(words)
-    return guarded(lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite))
+    return guarded(
+        lambda: difficulty(asked.run, asked.seeds, asked.division, asked.out, asked.overwrite, asked.figures)
+    )
 
 
-def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False) -> int:
+def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overwrite: bool = False,
+               figures: bool = False) -> int:  # fmt: skip
     """Write index.html, report.md, data/ and figures/. Raises UsageError."""
     if seeds < 1:
         raise UsageError(f"--seeds must be at least 1; got {seeds}.")
@@ -54,7 +59,7 @@ def difficulty(folder: Path, seeds: int, division: Path | None, out: Path, overw
     data, _ = load_data(setting)
     scores = all_scores(run, setting, data, seeds, division)
     chapters = [Chapter("Difficulty", [*agreement(scores), *balance(scores, setting, data)]), _sheets(scores, data)]
-    write_report(chapters, [run], out)
+    write_report(Report(f"Which images are hard in {short_name(data)}?", chapters), [run], out, figures)
     print(f"{out / 'index.html'}: {', '.join(scores.columns)} on {data.count:,} images")
     return DONE
 
@@ -100,8 +105,17 @@ def agreement(scores: pd.DataFrame) -> list[Part]:
     caption = "Rank correlation (Spearman) of difficulty between scorers; losses of networks on test images only."
     return [
         Table("agreement", caption, data, texts),
-        Picture("agreement", caption, lambda: images.correlations(table, "Do they agree on what is hard?")),
+        Sheet("agreement", _finding(table), lambda: images.correlations(table, "Do they agree on what is hard?")),
     ]
+
+
+def _finding(table: pd.DataFrame) -> str:
+    """Which two scorers agree least, of a square table of rank correlations."""
+    pairs = {(a, b): table.loc[a, b] for a, b in combinations(table, 2) if pd.notna(table.loc[a, b])}
+    if not pairs:
+        return "There are no two scorers to compare."
+    a, b = min(pairs, key=lambda pair: pairs[pair])
+    return f"{a} and {b} agree least on what is hard: {pairs[a, b]:.2f}, where 1 is one order and 0 none."
 
 
 def _spearman(a: pd.Series, b: pd.Series) -> float:
@@ -136,11 +150,32 @@ def _counts(stage: str, labels: npt.NDArray[np.int64], data: Dataset) -> dict[st
 
 
 def _sheets(scores: pd.DataFrame, data: Dataset) -> Chapter:
-    """The sheet that search.divide draws, for one scorer."""
+    """The sheet that search.divide draws, for one scorer: of all classes, or of the hardest where they are many."""
     name = "division" if "division" in scores else scores.columns[0]
-    drawn = np.asarray(sheet(data, scores[name].to_numpy()))
-    caption = f"Easiest, median and hardest images by {name}; one row per class: {', '.join(data.classes)}."
-    return Chapter("Easiest and hardest", [Picture("sheet", caption, lambda: images.whole_image(drawn))])
+    values = scores[name].to_numpy()
+    shown = shown_classes(data, values, CLASSES)
+    drawn = np.asarray(sheets(data, values, shown, f"By {name}", Numbering())[0])
+    which = (
+        f"the {len(shown)} hardest of {len(data.classes)} classes" if len(shown) < len(data.classes) else "each class"
+    )
+    caption = (
+        f"The easiest, median and hardest images of {which} by {name}; their numbers are those of explain's --images."
+    )
+    sheet = Sheet("sheet", caption, lambda: images.whole_image(drawn))
+    return Chapter("Easiest and hardest", [sheet, _listed(scores, data, values, shown)])
+
+
+def _listed(scores: pd.DataFrame, data: Dataset, values: Floats, shown: list[int]) -> Folded:
+    """The images of the sheet with the scores of all scorers, a row each."""
+    rows = [{"image": index, "class": data.classes[label], "group": group, "path": data.paths[index]}
+            for label in shown
+            for group, chosen in zip(GROUPS, groups(data, values, label), strict=True)
+            for index in chosen.tolist()]  # fmt: skip
+    table = pd.DataFrame(rows)
+    table = table.join(scores, on="image")
+    texts = table.astype(str).assign(**{scorer: [plain(value, 3) for value in table[scorer]] for scorer in scores})
+    caption = "The images of the sheet, with what each scorer says."
+    return Folded("Every image of the sheet in numbers", [Table("sheet_images", caption, table, texts)])
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
-from analysis.chapters.contents import More, make_chapters, nothing_more
+from analysis.chapters.contents import More, make_report, nothing_more
 from analysis.comparable import sections
 from analysis.document.write import add_out, write_report
 from analysis.runs import load_with_epochs
@@ -30,14 +29,19 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--reference", type=Path, metavar="FILE.csv",
                         help="curve to draw beside ours: columns epoch,accuracy,loss")  # fmt: skip
     asked = parser.parse_args(words)
-    matplotlib.use("Agg")  # Optuna draws through pyplot, and this process needs no window
-    return guarded(lambda: report(find_runs(asked.runs), asked.out, asked.reference, asked.images, asked.overwrite))
+    return guarded(lambda: report(find_runs(asked.runs), asked.out, asked.reference, asked.images, asked.overwrite,
+                                  asked.figures))  # fmt: skip
 
 
 def report(
-    folders: list[Path], out: Path, reference: Path | None = None, images: bool = False, overwrite: bool = False
+    folders: list[Path],
+    out: Path,
+    reference: Path | None = None,
+    images: bool = False,
+    overwrite: bool = False,
+    figures: bool = False,
 ) -> int:
-    """Write index.html, report.md, data/*.parquet and figures/ into `out`. Raises UsageError.
+    """Write index.html, report.md, data/*.parquet and, with `figures`, figures/ into `out`. Raises UsageError.
 
     A report that is there is replaced; what is of none only where `overwrite` says so.
     """
@@ -45,9 +49,9 @@ def report(
     known = list(dict.fromkeys(folder.absolute() for folder in folders))
     runs = [load_with_epochs(folder) for folder in track(known, "reading", unit="runs")]
     prepare_folder(out, overwrite)
-    chapters = make_chapters(sections(runs), curve, _misclassified() if images else nothing_more)
-    write_report(chapters, runs, out)
-    print(f"{out / 'index.html'}: {', '.join(chapter.title for chapter in chapters)}")
+    made = make_report(sections(runs), curve, _misclassified() if images else nothing_more)
+    write_report(made, runs, out, figures)
+    print(f"{made.title}\n{out / 'index.html'}: {', '.join(chapter.title for chapter in made.chapters)}")
     return DONE
 
 

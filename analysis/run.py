@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.chapters.contents import make_chapters
+from analysis.chapters.contents import make_report
 from analysis.comparable import Section, sections
-from analysis.document.parts import Chapter, Picture, Sentences
+from analysis.document.parts import Drawn, Report
 from analysis.report import report as write_report
 from analysis.runs import LoadedRun, load_run
 from analysis.verdict import pairs
@@ -112,7 +112,7 @@ class Run:
     @property
     def summary(self) -> list[str]:
         """What a report says in short, a sentence each."""
-        return [line for part in self._chapters[0].parts if isinstance(part, Sentences) for line in part.lines]
+        return self._report.summary
 
     def verdict(self) -> pd.DataFrame:
         """A row per pair of arms: word and sentence of those planned beforehand, means and intervals.
@@ -128,9 +128,11 @@ class Run:
             )
         return pairs(self._section)
 
-    def report(self, out: str | Path = "report", images: bool = False, overwrite: bool = False) -> Path:
-        """Write the page, tables and figures into a folder; returns the page. Raises UsageError."""
-        return _report([self], out, images, overwrite)
+    def report(
+        self, out: str | Path = "report", images: bool = False, overwrite: bool = False, figures: bool = False
+    ) -> Path:
+        """Write page, Markdown and tables into a folder, `figures` too for a paper; returns the page. Raises UsageError."""
+        return _report([self], out, images, overwrite, figures)
 
     def model(self, row: int = 0) -> "PortableModel":
         """The kept network of a row of `best`, ready to predict. Raises UsageError where it was not kept."""
@@ -152,12 +154,12 @@ class Run:
         return found
 
     @cached_property
-    def _chapters(self) -> list[Chapter]:
-        return make_chapters([self._section])
+    def _report(self) -> Report:
+        return make_report([self._section])
 
     @cached_property
-    def _pictures(self) -> dict[str, Picture]:
-        return {part.name: part for chapter in self._chapters for part in chapter.parts if isinstance(part, Picture)}
+    def _pictures(self) -> dict[str, Drawn]:
+        return {part.name: part for part in self._report.parts if isinstance(part, Drawn)}
 
 
 class Runs(Sequence[Run]):
@@ -203,9 +205,11 @@ class Runs(Sequence[Run]):
         """As of one run."""
         return self._joined("predictions")
 
-    def report(self, out: str | Path = "report", images: bool = False, overwrite: bool = False) -> Path:
+    def report(
+        self, out: str | Path = "report", images: bool = False, overwrite: bool = False, figures: bool = False
+    ) -> Path:
         """One report of all of them; returns the page. Raises UsageError."""
-        return _report(self, out, images, overwrite)
+        return _report(self, out, images, overwrite, figures)
 
     def _joined(self, table: str) -> pd.DataFrame:
         frames: list[Any] = [getattr(run, table).assign(run=run.name) for run in self._runs]
@@ -222,6 +226,7 @@ def open_run(path: str | Path | Iterable[str | Path]) -> Run | Runs:
     return Runs(find_runs(path))
 
 
-def _report(runs: Iterable[Run], out: str | Path, images: bool, overwrite: bool) -> Path:
-    write_report([run.folder for run in runs], Path(out), images=images, overwrite=overwrite)
+def _report(runs: Iterable[Run], out: str | Path, images: bool, overwrite: bool, figures: bool) -> Path:
+    folders = [run.folder for run in runs]
+    write_report(folders, Path(out), images=images, overwrite=overwrite, figures=figures)
     return Path(out).absolute() / "index.html"

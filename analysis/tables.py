@@ -100,17 +100,14 @@ def _further(finals: pd.DataFrame, by: Objective) -> dict[str, str]:
 
 
 def space_table(run: LoadedRun) -> pd.DataFrame:
-    """The searched fields: what was allowed, and what the best trial has."""
-    best = ranked(run.finals.dropna(subset="best_epoch"), run.measure.objective).iloc[0]["trial"]
+    """The searched fields: what was allowed, and what the best trial and the best anchor have."""
+    order = ranked(run.finals.dropna(subset="best_epoch"), run.measure.objective)["trial"].tolist()
+    anchor = next((trial for trial in order if run.asked[trial].anchor), None)
+    shown = {"best": order[0]} | ({f"anchor {run.asked[anchor].anchor}": anchor} if anchor is not None else {})
     rows = []
     for name, text in run.about["space"]["search"].items():
-        rows.append(
-            {
-                "field": name,
-                "allowed": _allowed(json_to_distribution(text)),
-                "best": _short(run.asked[best].values.get(name, "–")),
-            }
-        )
+        row = {"field": name, "allowed": _allowed(json_to_distribution(text))}
+        rows.append(row | {head: _short(run.asked[trial].values.get(name, "–")) for head, trial in shown.items()})
     return pd.DataFrame(rows)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from console.wording import columns
+from console.layout import UNBOUND, columns
 from records.history import read_history
 from search.proposers.front import Curve, Front, Point, dominates
 
@@ -58,7 +58,7 @@ def main(words: Sequence[str] | None = None) -> int:
         orders = [[curves[place] for place in rng.permutation(len(curves))] for _ in range(asked.orders)]
         for name, rule in (("front", raced), ("asha", by_asha)):
             table.append([folder.name, str(len(curves)), name, *said([rule(order) for order in orders])])
-    print(columns(table))
+    print(columns(table, UNBOUND))
     return 0
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from console.wording import columns
+from console.layout import UNBOUND, columns
 from records.history import RANKED, SAID, RunHistory, TrialHistory, read_history
 from search.gain import difference_sd
 from search.stopping import NoiseStop, images_of
@@ -42,9 +42,9 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     found = {folder.name: outcomes(folder, asked.orders) for folder in asked.runs}
     head = ["search", "orders", "trials (median)", "of", "seconds saved", "missed", "at most", "by more than the noise"]
-    print(columns([head, *(row(name, of) for name, of in found.items())]))
+    print(columns([head, *(row(name, of) for name, of in found.items())], UNBOUND))
     everything = [one for of in found.values() for one in of]
-    print(columns([head, row("all", everything)]).splitlines()[-1])
+    print(columns([head, row("all", everything)], UNBOUND).splitlines()[-1])
     return 0
 
 

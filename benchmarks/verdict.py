@@ -16,7 +16,7 @@ import numpy as np
 
 from analysis.rulebook.forecast import MOST
 from benchmarks import made_pairs as made
-from console.wording import columns
+from console.layout import UNBOUND, columns
 
 Table = list[list[str]]
 EFFECTS, SDS, FAMILIES = (0.0, 0.5, 1.0, 2.0, 5.0), (1.0, 1.5, 2.0), (1, 4, 11)
@@ -50,7 +50,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(f"{machine()}; seed {asked.seed}; {size.runs:,} head-to-heads of each figure")
     for title, table in TABLES.items():
         started = time.perf_counter()
-        print(f"\n{title}\n{columns(table(np.random.default_rng(asked.seed), size))}")
+        print(f"\n{title}\n{columns(table(np.random.default_rng(asked.seed), size), UNBOUND)}")
         print(f"({time.perf_counter() - started:.0f} s)", flush=True)
     return 0
 

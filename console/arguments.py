@@ -2,18 +2,22 @@
 
 import argparse
 import contextlib
+import itertools
 import os
 import re
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin
+from typing import Any, NoReturn
 
-from pydantic import AfterValidator, BaseModel, GetCoreSchemaHandler, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import AfterValidator, BaseModel, ValidationError
 
-from console.errors import UsageError
+from console.errors import UsageError, nearest
+from console.fields import as_argument, choices_of, flag_of, group_of
+from console.layout import fitted
 from console.plugins import load_plugins
 from console.signals import ended_by_signals
 from console.wording import on_one_line, printable
@@ -23,6 +27,7 @@ WITHOUT_VALUE = {
     "extra_forbidden": "is nothing that this version knows",
 }  # by pydantic's types
 LONGEST_PART, LONGEST_PATH = 255, 4000  # bytes
+WIDEST_HELP = 100  # columns
 DONE, TOO_FEW, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
 
@@ -94,30 +99,6 @@ def _refused(sentence: str) -> int:
     return WRONG_USAGE
 
 
-class OneOf:
-    """Marks a text of which the legal words are the names in a registry: `Annotated[str, OneOf(SAMPLERS)]`.
-
-    The registry is asked whenever a value is read or help is shown, so a declaration that is added later counts.
-    """
-
-    def __init__(self, known: Iterable[str]):
-        """`known`: the registry itself, or any other collection of names."""
-        self.known = known
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.known)
-
-    def check(self, given: str | None) -> str | None:
-        """What was given, None for a field that is left open. Raises ValueError as pydantic does for a Literal."""
-        if given is None or given in self.names():
-            return given
-        *others, last = (repr(name) for name in self.names())
-        raise ValueError(f"Input should be {', '.join(others)}{' or ' * bool(others)}{last}")
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return handler.generate_schema(Annotated[source, AfterValidator(self.check)])
-
-
 def load_named_plugins(words: Sequence[str] | None) -> None:
     """Import what --plugin names and what is installed. Leaves the process where one cannot be."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
@@ -160,36 +141,73 @@ def path_here(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"{error}; got '{shortened(text)}'") from None
 
 
+class _Help(argparse.HelpFormatter):
+    """As wide as the terminal, and no wider than can be read; flags and numbers are not broken over lines."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=28, width=help_width())
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return fitted(" ".join(text.split()), width, further="").split("\n")
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return fitted(" ".join(text.split()), width, further="")
+
+
 class Parser(argparse.ArgumentParser):
-    """Wrong usage is one sentence and exit status 2. Every command can be told of plugins, and loads them first."""
+    """Wrong usage is one sentence and exit status 2. Every command can be told of plugins, and loads them first.
+
+    A flag is written out: what begins like one is none, so that a flag of a later version takes nothing from a script.
+    """
 
     def __init__(self, **more: Any):
-        super().__init__(**more)
+        super().__init__(**more, allow_abbrev=False, formatter_class=_Help)
         self.add_argument("--plugin", action="append", metavar="MODULE", default=argparse.SUPPRESS,
                           help="a module that declares more strategies, metrics, networks or samplers")  # fmt: skip
         self.records_plugins = False  # whether what is parsed is to say which were named
 
     def parse_args(self, words: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         load_named_plugins(words)
+        self._refuse_unknown(sys.argv[1:] if words is None else words)
         given = super().parse_args(words, namespace)
         if not self.records_plugins and hasattr(given, "plugin"):
             del given.plugin
         return given
 
+    def _refuse_unknown(self, words: Sequence[str]) -> None:
+        """Before anything else is complained of, such as a flag that is missing since it is misspelt."""
+        for word in itertools.takewhile(lambda word: word != "--", words):
+            flag = word.partition("=")[0]
+            if flag.startswith("--") and flag not in self._option_string_actions:
+                near = get_close_matches(flag.replace("_", "-"), self._option_string_actions, n=1)
+                self.error(f"unknown flag {shortened(flag)}{f'; did you mean {near[0]}?' if near else ''}")
+
     def error(self, message: str) -> NoReturn:
         said = on_one_line(f"{message[0].upper()}{message[1:].rstrip('.')}")
-        self.exit(2, f"{self.prog}: {said}. See --help.\n")
+        self.exit(2, f"{self.prog}: {said}{'' if said.endswith('?') else '. See --help.'}\n")
 
 
-def parser(model: type[BaseModel], prog: str, description: str) -> Parser:
-    """A parser with one flag for each field of the model."""
-    made = Parser(prog=prog, description=description, allow_abbrev=False)
+def parser(model: type[BaseModel], prog: str, description: str, usage: str = "[options]") -> Parser:
+    """A parser with one flag for each field of the model, in the groups of its classes, which stand in its `groups`' order.
+
+    `usage`: what stands after `prog` in its first line.
+    """
+    shown = fitted(f"{prog} {usage}", help_width() - len("usage: "), further=" " * len("usage: "))
+    made = Parser(prog=prog, description=description, usage=shown)
+    made._optionals.title = "general"  # what follows are the groups
     made.records_plugins = "plugin" in model.model_fields
-    for name, info in model.model_fields.items():
-        if name == "plugin":  # every command has it
-            continue
-        made.add_argument("--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, **_argument(name, info))
+    fields = {name: info for name, info in model.model_fields.items() if name != "plugin"}  # every command has that
+    found = {group_of(model, name) for name in fields}
+    groups = {name: made.add_argument_group(name) for name in getattr(model, "groups", ()) if name in found}
+    for name, info in fields.items():
+        place = groups.get(group_of(model, name), made)
+        place.add_argument(flag_of(name), dest=name, default=argparse.SUPPRESS, **as_argument(name, info))
     return made
+
+
+def help_width() -> int:
+    """Columns of --help: the terminal's (80 into a pipe), and no more than can be read."""
+    return min(shutil.get_terminal_size().columns, WIDEST_HELP)
 
 
 def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
@@ -200,17 +218,13 @@ def read(model: type[BaseModel], values: dict[str, Any]) -> Any:
         return model(**values)
     except ValidationError as error:
         name, complaint = complaint_of(error)
-        raise UsageError(f"{flag_of(name)} {complaint}.") from None
+        choices = choices_of(model.model_fields[name]) if name in model.model_fields else ()
+        raise UsageError(f"{flag_of(name)} {complaint}.{nearest(str(error.errors()[0]['input']), choices)}") from None
 
 
 def command_line(module: str, words: Sequence[str]) -> str:
     """What to type to run a module of ours with these words."""
     return "python -m " + shlex.join([module, *words])
-
-
-def flag_of(name: str) -> str:
-    """'--image-size' of the field image_size."""
-    return "--" + name.replace("_", "-")
 
 
 def complaint_of(error: ValidationError) -> tuple[str, str]:
@@ -235,28 +249,3 @@ def refuse_nothing(flag: str, given: Any) -> None:
             raise UsageError(f"{flag} got an empty text; give it a value, or leave it out.")
         if isinstance(text, str) and "\0" in text:
             raise UsageError(f"{flag} got a text with a null byte in it: {shortened(repr(text))}.")
-
-
-def _argument(name: str, info: FieldInfo) -> dict[str, Any]:
-    kinds = [kind for kind in (get_args(info.annotation) or (info.annotation,)) if kind is not type(None)]
-    shown = "" if info.default in (None, False, ()) else f" ({info.default})"
-    text = f"{info.description}{shown}".replace("%", "%%")
-    if info.annotation is bool:
-        return {"action": "store_true", "help": text}
-    choices = _choices(info)
-    if get_origin(info.annotation) is tuple:
-        return {"action": "append", "metavar": "|".join(choices) or "FIELD=...", "help": text}
-    if choices:
-        return {"metavar": "|".join(choices), "help": text}
-    return {"metavar": {"int": "N", "float": "X"}.get(kinds[0].__name__, name.upper()), "help": text}
-
-
-def _choices(info: FieldInfo) -> tuple[str, ...]:
-    of_each = [mark for kind in get_args(info.annotation) for mark in getattr(kind, "__metadata__", ())]  # of a tuple's
-    for mark in (*info.metadata, *of_each):
-        if isinstance(mark, OneOf):
-            return mark.names()
-    for kind in (info.annotation, *get_args(info.annotation)):
-        if get_origin(kind) is Literal:
-            return get_args(kind)
-    return ()

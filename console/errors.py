@@ -14,6 +14,10 @@ class UsageError(ValueError):
 def unknown(kind: str, word: str, known: Iterable[str], listed: str = "") -> UsageError:
     """Unknown `kind` 'word', with the nearest known name and all the known ones; `listed` where these are too many."""
     names = list(known)
-    near = get_close_matches(word.replace("-", "_"), names, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    return UsageError(f"Unknown {kind} '{word}'.{hint} Known: {listed or ', '.join(names)}.")
+    return UsageError(f"Unknown {kind} '{word}'.{nearest(word, names)} Known: {listed or ', '.join(names)}.")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """ " Did you mean 'tpe'?", or nothing where no name is near."""
+    near = get_close_matches(word.replace("-", "_"), list(known), n=1)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,7 +1,7 @@
 """What a person waiting in front of the terminal sees: nothing for two seconds, then a bar, or plain lines.
 
 Everything goes to stderr, so that stdout holds results only. rich draws the bar where it is installed and stderr is a
-terminal; a notebook has an output for it; otherwise a line every ten seconds says how far things are.
+terminal; a notebook has an output for it; otherwise a line every ten seconds says how far things are, and one at the end.
 """
 
 import sys
@@ -56,7 +56,7 @@ def amount(number: int, unit: str = "bytes") -> str:
 class _Progress:
     def __init__(self, description: str, total: int | None, unit: str) -> None:
         self._description, self._total, self._unit = description, total, unit
-        self._done = 0
+        self._done, self._said = 0, 0
         self._next_line = time.monotonic() + QUIET_SECONDS
         self._started = False
         self._rich: Any = None
@@ -84,6 +84,10 @@ class _Progress:
             self._task = self._rich.add_task(self._description, total=self._total, completed=self._done)
             return
         self._next_line = time.monotonic() + LINE_SECONDS
+        self._say()
+
+    def _say(self) -> None:
+        self._said = self._done
         say(f"{self._description}: {self._so_far()}")
 
     def _in_words(self) -> str:
@@ -99,8 +103,10 @@ class _Progress:
     def close(self) -> None:
         if self._output is not None:
             self._output.show(self._in_words(), last=True)
-        if self._rich is not None:
+        elif self._rich is not None:
             self._rich.stop()
+        elif self._started and self._said < self._done:  # whoever reads the lines is to see how it ended
+            self._say()
 
 
 def _rich_bar(unit: str) -> Any:

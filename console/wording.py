@@ -30,17 +30,6 @@ def value(of: Any) -> str:
     return f"{of:.3g}" if isinstance(of, float) else str(of)
 
 
-def columns(rows: list[list[str]]) -> str:
-    """Rows of texts as aligned columns; the first row is the heading, numbers stand to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(_placed(text, width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
-
-
-def _placed(text: str, width: int) -> str:
-    return text.rjust(width) if text[:1].isdigit() or text in ("-", "") else text.ljust(width)
-
-
 def many(count: float, word: str) -> str:
     """'1 seed', '3 seeds'."""
     return f"{int(count):,} {word}{'' if int(count) == 1 else 's'}"

@@ -23,6 +23,13 @@ from records.epoch import Row
 from records.events import READ
 from records.files import parse_json
 
+SHOWN = (
+    "best.parquet",
+    "records.parquet",
+    "finals.parquet",
+    "predictions.parquet",
+    "checkpoints/",
+)  # at the end of a run
 PREDICTIONS = re.compile(r"(\d+)\.(\w+)\.safetensors")
 
 

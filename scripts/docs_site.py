@@ -73,11 +73,11 @@ def _limits(info: Any) -> str:
 
 def _searched(drawn: Any) -> str:
     """What is drawn of a field by default: '0.05 to 0.9, log'."""
+    from spaces.ranges import as_words
+
     if drawn is None:
         return "–"
-    if hasattr(drawn, "choices"):
-        return ", ".join(f"`{word}`" for word in drawn.choices)
-    return f"{drawn.low:g} to {drawn.high:g}" + (", log" if drawn.log else "")
+    return ", ".join(f"`{word}`" for word in drawn.choices) if hasattr(drawn, "choices") else as_words(drawn)
 
 
 def _row(*cells: object) -> str:
@@ -116,11 +116,22 @@ def _strategies() -> str:
 def _options(name: str) -> str:
     """Every option of a command, as a flag and as a keyword."""
     import search.options
+    from console.fields import flag_of, group_of
 
-    rows = [_row("flag", "keyword", "what it is", "default", "legal"), "|---|---|---|---|---|"]
-    for field, info in getattr(search.options, name).model_fields.items():
-        flag = "--" + field.replace("_", "-")
-        rows.append(_row(f"`{flag}`", f"`{field}`", info.description, _default(info), _limits(info)))
+    model = getattr(search.options, name)
+    rows = [_row("group", "flag", "keyword", "what it is", "default", "legal"), "|---|---|---|---|---|---|"]
+    for field, info in sorted(
+        model.model_fields.items(), key=lambda each: model.groups.index(group_of(model, each[0]))
+    ):
+        words = (
+            group_of(model, field),
+            f"`{flag_of(field)}`",
+            f"`{field}`",
+            info.description,
+            _default(info),
+            _limits(info),
+        )
+        rows.append(_row(*words))
     return "\n".join(rows)
 
 

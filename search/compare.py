@@ -8,6 +8,7 @@ from typing import Any
 
 from console import arguments
 from console.arguments import guarded
+from console.fields import refuse_idle
 from search.options import CompareOptions
 from search.planning.resume import options_of
 
@@ -15,7 +16,8 @@ from search.planning.resume import options_of
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     arguments.load_named_plugins(words)  # before a parser is made of what is declared
-    parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "")
+    usage = "[--strategies A,B,...] [--data DATA] [options]"
+    parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "", usage)
     parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --seeds")
     given = vars(parser.parse_args(words))
     resume = given.pop("resume")
@@ -27,6 +29,7 @@ def _compare(given: dict[str, Any], resume: bool) -> int:
     from search.head_to_head import compare  # torch takes seconds to load, and --help needs none
 
     options = options_of(CompareOptions, given, "head_to_head") if resume else arguments.read(CompareOptions, given)
+    refuse_idle(options, given)
     return compare(options, resume)
 
 

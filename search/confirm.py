@@ -14,7 +14,8 @@ from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sentences import sentence
 from console.errors import UsageError
-from console.wording import columns, many
+from console.layout import columns
+from console.wording import many
 from records.confirmed import CONFIRM, Confirmed, confirmed_trials
 from records.epoch import ACCURACY, Row
 from records.history import TrialHistory
@@ -146,7 +147,7 @@ def confirmed_lines(searched: Campaign, found: Confirmation) -> list[str]:
     lines = [
         f"\nConfirmed on {many(seeds, 'fresh seed')} and splits (validation of the search, of the fresh splits, and their "
         f"test images, without those that the search had picked on; mean {_figures(searched)}):\n",
-        columns([head, *rows]),
+        columns([head, *rows], drop=("seeds", "change")),
         *(f"  {sentence(pair)}" for pair in found.pairs),
     ]
     return [*lines, *_overtuning(searched, found)]

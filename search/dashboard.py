@@ -1,5 +1,6 @@
 """python -m search.dashboard RUN ...: look at runs in the browser, live or finished; nothing can be changed there."""
 
+import argparse
 import contextlib
 import logging
 import os
@@ -21,6 +22,7 @@ from records.follow import LedgerFollower, read_all
 from records.found_runs import distinct_names, find_runs
 from search.views import serving
 from search.views.attached import asked_to_stop
+from search.views.importances import Importances
 from search.views.optuna_study import SharedStudy, StudyMirror, shared_storage
 from search.views.own_place import own_folder, own_place
 from search.views.tensorboard import EventFiles, launch
@@ -41,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=STUDY_PORT, metavar="N",
                         help=f"first port to try for optuna-dashboard; TensorBoard's is tried from {TENSORBOARD_PORT} on "
                              f"({STUDY_PORT})")  # fmt: skip
-    parser.add_argument("--attached", action="store_true", help="end with the process that holds our standard input")
+    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)  # what starts us: we end with it
     asked = parser.parse_args(words)
     if asked.attached:
         with contextlib.suppress(AttributeError, OSError):
@@ -131,8 +133,8 @@ def open_studies(
     storage = shared_storage()
     for name, follower in named.items():
         mirror = SharedStudy(follower.folder, follower.run, name, storage)
-        mirror.update(follower.history)
-        updates[name].append(partial(_update, mirror, follower))
+        _update_study(mirror, follower)
+        updates[name].append(partial(_update_study, mirror, follower))
     server = serving.serve(serving.ReadOnly(_optuna_dashboard(storage)), port)
     open_pages.callback(serving.stop, server)
     _say(f"optuna-dashboard: {serving.address(server)}/dashboard (with {many(len(named), 'run')})")
@@ -143,12 +145,17 @@ def open_boards(named: dict[str, LedgerFollower], updates: Updates, place: Path)
     for name, follower in named.items():
         files = EventFiles(follower.run, place / "tensorboard" / name, alone=False)
         files.update(follower.history)
-        updates[name].append(partial(_update, files, follower))
-    _say(f"TensorBoard:      {launch(place / 'tensorboard', TENSORBOARD_PORT)}")
+        updates[name].append(partial(_update_files, files, follower))
+    first = next(iter(named.values())).run
+    _say(f"TensorBoard:      {launch(place / 'tensorboard', TENSORBOARD_PORT, first)}")
 
 
-def _update(view: StudyMirror | EventFiles, follower: LedgerFollower) -> None:
-    view.update(follower.history)
+def _update_study(mirror: StudyMirror, follower: LedgerFollower) -> None:
+    mirror.update(follower.history, follower.live)
+
+
+def _update_files(files: EventFiles, follower: LedgerFollower) -> None:
+    files.update(follower.history)
 
 
 def _absent(port: int) -> list[str]:
@@ -165,7 +172,8 @@ def _say_absent(titles: list[str]) -> None:
 
 def follow(follower: LedgerFollower, updates: list[Callable[[], None]]) -> None:
     """One look at the ledger."""
-    if follower.read():
+    live = follower.live
+    if follower.read() or follower.live != live:
         for update in updates:
             update()
         follower.history.changed.clear()
@@ -176,15 +184,15 @@ def open_study(
 ) -> Callable[[], None]:
     """Serve optuna-dashboard on the run's study; returns what brings it up to date."""
     mirror = StudyMirror(follower.folder, follower.run, place / "study.journal")
-    mirror.update(follower.history)
+    _update_study(mirror, follower)
     open_pages.callback(mirror.close)
     gate = serving.ReadOnly(_optuna_dashboard(mirror.storage))
     server = serving.serve(gate, port)
     open_pages.callback(serving.stop, server)
-    _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/0")
+    _say(f"optuna-dashboard: {serving.address(server)}/dashboard/studies/{mirror.study}/note")
 
     def update() -> None:
-        if mirror.update(follower.history):
+        if mirror.update(follower.history, follower.live):
             gate.app = _optuna_dashboard(mirror.storage)
 
     return update
@@ -196,15 +204,14 @@ def _optuna_dashboard(storage: BaseStorage) -> serving.Application:
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     import optuna_dashboard  # may not be installed, and then TensorBoard alone is served
 
-    pages: serving.Application = optuna_dashboard.wsgi(storage)
-    return pages
+    return Importances(optuna_dashboard.wsgi(storage), storage)
 
 
 def open_tensorboard(follower: LedgerFollower, place: Path) -> Callable[[], None]:
     """Serve TensorBoard on the run; returns what brings it up to date."""
     files = EventFiles(follower.run, place / "tensorboard")
     files.update(follower.history)
-    _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT)}")
+    _say(f"TensorBoard:      {launch(files.folder, TENSORBOARD_PORT, follower.run)}")
     return lambda: files.update(follower.history)
 
 

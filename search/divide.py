@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from PIL import Image
 from pydantic import Field
 
 from console import arguments
@@ -17,13 +18,14 @@ from console.arguments import DONE, HERE, guarded
 from console.errors import UsageError
 from records import files
 from records.outputs import FORMULAS, check_file, written
-from search.options import RunOptions, SearchOptions
+from search.options import SearchOptions
+from search.shared_options import ImageOptions, MachineOptions, NetworkOptions, OutOptions, ScoringOptions
 from trainables.data.folder import LEVELS
 from trainables.data.parts import BY_SEED
-from trainables.data.sheet import sheet
+from trainables.data.sheet import CLASSES, IN_CSV, SHEETS, sheets, shown_classes
 
 
-class DivideOptions(RunOptions):
+class DivideOptions(OutOptions, MachineOptions, ScoringOptions, NetworkOptions, ImageOptions):
     """What may be asked of a division; --out is the CSV here."""
 
     out: Annotated[str, HERE] = Field(
@@ -33,13 +35,15 @@ class DivideOptions(RunOptions):
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = arguments.parser(DivideOptions, "python -m search.divide", __doc__ or "")
+    parser = arguments.parser(
+        DivideOptions, "python -m search.divide", __doc__ or "", "[--data DATA] [--out OUT] [options]"
+    )
     given = vars(parser.parse_args(words))
     return guarded(lambda: divide(arguments.read(DivideOptions, given)))
 
 
 def divide(options: DivideOptions) -> int:
-    """Write the CSV and a sheet of images; nothing is overwritten. Raises UsageError.
+    """Write the CSV and sheets of its images; nothing is overwritten. Raises UsageError.
 
     Every image is judged by a head that has not seen it. Unlike the division that a run makes for itself, the folds go
     over the whole data set: this one is meant to become part of the data, as a person's would.
@@ -55,24 +59,29 @@ def divide(options: DivideOptions) -> int:
     out = Path(options.out)
     _check_free(out)
     shared = options.model_dump(exclude={"out"}) | {"executor": "local", "name": "division"}
-    shared["split"] = options.split or BY_SEED  # a division goes over all images, whatever their parts
-    asked = SearchOptions(**shared, space="manual_division")
+    # a division goes over all images, whatever their parts
+    asked = SearchOptions(**shared, split=BY_SEED, space="manual_division")
     check_names(asked)
     setting = make_setting(complete(asked))
     check_weights_of(setting)
     data, _ = load_data(setting)
+    pictures = _check_sheets(out, len(data.classes))
     everyone = np.arange(data.count)
     scores, _ = fixed_difficulty(setting, data, everyone)
     levels = levels_of(scores.values, data, everyone)
-    drawn = io.BytesIO()
-    sheet(data, scores.values).save(drawn, "png")
+    shown = shown_classes(data, scores.values)
+    drawn = sheets(data, scores.values, shown, f"{out.name}, by {Path(setting.difficulty).name}", IN_CSV)
     with written(out):
-        files.write_bytes(out.with_suffix(".png"), drawn.getvalue())
+        for picture, image in zip(pictures, drawn, strict=True):
+            files.write_bytes(picture, as_png(image))
         files.write_bytes(out, as_csv(data.paths, levels).encode())
     counts = Counter(levels.tolist())
-    print(
-        f"{out}: {counts[0.0]} easy, {counts[1.0]} medium and {counts[2.0]} hard images; look at {out.with_suffix('.png')}"
-    )
+    look = f"{pictures[0]}" + (f" to {pictures[-1].name}" if len(pictures) > 1 else "")
+    print(f"{out}: {counts[0.0]} easy, {counts[1.0]} medium and {counts[2.0]} hard images; look at {look}")
+    if len(shown) < len(data.classes):
+        print(
+            f"The sheets show the {len(shown)} hardest of {len(data.classes)} classes; the CSV has the images of all."
+        )
     print(f"Next:  python -m search.run --space manual_division --data {options.data} --difficulty {out}")
     return DONE
 
@@ -84,9 +93,25 @@ def _check_free(out: Path) -> None:
         raise UsageError(f"--out is the CSV, and its sheet is to be {out}; choose an --out with another ending.")
     if out.is_file():
         raise UsageError(f"{out} is there already and may have been corrected by hand; choose another --out.")
-    if os.path.lexists(picture):
-        raise UsageError(f"{picture} is there already, and the sheet would replace it; choose another --out.")
+    _check_sheets(out, CLASSES)
     check_file(out)
+
+
+def _check_sheets(out: Path, classes: int) -> list[Path]:
+    """Where the sheets of so many classes go. Raises UsageError where one would replace something."""
+    count = min(SHEETS, -(-classes // CLASSES))
+    pictures = [out.with_name(f"{out.stem}{f'_{place}' if place > 1 else ''}.png") for place in range(1, count + 1)]
+    for picture in pictures:
+        if os.path.lexists(picture):
+            raise UsageError(f"{picture} is there already, and the sheet would replace it; choose another --out.")
+    return pictures
+
+
+def as_png(image: Image.Image) -> bytes:
+    """The image as the content of a PNG file."""
+    content = io.BytesIO()
+    image.save(content, "png")
+    return content.getvalue()
 
 
 def as_csv(paths: Sequence[str], levels: np.ndarray) -> str:

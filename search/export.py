@@ -34,7 +34,8 @@ def main(words: Sequence[str] | None = None) -> int:
         action="store_true",
         help="only those that no other beats in what was picked by (accuracy) and seconds",
     )
-    parser.add_argument("--format", metavar="|".join(KINDS), help="of --out (by its ending, else parquet)")
+    kinds = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
+    parser.add_argument("--format", metavar="KIND", help=f"of --out: {kinds} (by its ending, else parquet)")
     parser.add_argument(
         "--out", type=path_here, metavar="FILE", help="where the best configs go; without it, each run's tables"
     )
@@ -89,6 +90,10 @@ def export(
     if out is None:
         if pareto or per_strategy or top is not None:
             raise UsageError("--top, --per-strategy and --pareto choose configs for --out FILE; name one.")
+        if overwrite:
+            raise UsageError(
+                "--overwrite is of the table that --out names; those of a run folder are always written anew."
+            )
         for folder in runs:
             write_tables(folder)
             print(f"{folder}: records, finals, predictions and best written from its ledger")

@@ -1,13 +1,13 @@
 """After the last trial: open test once for the best and once for the anchor it must beat, write the tables, say it all."""
 
-import textwrap
 from pathlib import Path
 
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.uneven import is_uneven, recalls, uneven_lines
-from console.wording import clock, columns
+from console.layout import columns, ending, fitted, shown_path
+from console.wording import clock
 from records.epoch import ACCURACY, OWN, Objective
-from records.folder import predictions_file
+from records.folder import SHOWN, predictions_file
 from records.predictions import read_prediction
 from search.campaign import Campaign
 from search.confirm import Confirmation, confirmed_lines
@@ -30,7 +30,7 @@ def trial_table(campaign: Campaign, most: int = 5) -> str:
          f"{trial.records[-1].images_trained:,}", clock(trial.records[-1].seconds)]
         for trial in shown if (best := trial.best)
     ]  # fmt: skip
-    return columns([head, *rows])
+    return columns([head, *rows], drop=("images", "KNN", "epoch", "state", "loss"))
 
 
 def further_objective(objective: Objective) -> dict[str, str]:
@@ -56,7 +56,7 @@ def summary(plan: Plan, campaign: Campaign, judged: list[Judged], seconds: float
     words = f"{called} (trial {best.number}): {config_words(best.asked)}"
     parts = [
         f"\nBest epochs on {split}{by}, {clock(seconds)} in all:\n\n{trial_table(campaign)}",
-        "\n" + textwrap.fill(words, width=110, subsequent_indent="  ", break_long_words=False),
+        f"\n{words}",
         *([_test_lines(plan, campaign, judged)] if plan.setting.protocol == "holdout" else [REPORT_WARNING]),
         worth_it(campaign, judged),
         *_uneven(campaign, judged),
@@ -125,28 +125,23 @@ def worth_it(campaign: Campaign, judged: list[Judged]) -> str:
     if len(judged) < 2:
         return f"{said}; the best of many is picked there, so expect less on new images."
     found, half = difference(judged[0], judged[1])
-    on_test, low, high = (f"{measure.scaled(end):+.{measure.digits}f}" for end in (found, found - half, found + half))
+    interval = f"{measure.signed(found - half)} to {measure.signed(found + half)}"
     return (
-        f"{said}; on test, where nothing was picked, {'by' if gain else 'the difference is'} {on_test} "
-        f"(95 % interval over its images {low} to {high}). One seed and one split carry no word; --confirm 3 trains the "
+        f"{said}; on test, where nothing was picked, {'by' if gain else 'the difference is'} {measure.difference(found)} "
+        f"(95 % interval over its images {interval}). One seed and one split carry no word; --confirm 3 trains the "
         f"best again on fresh ones."
     )
 
 
-def next_commands(campaign: Campaign, tables: bool) -> str:
+def next_commands(folder: Path, tables: bool) -> str:
     """Where things are, and what to type next."""
-    folder = shown_path(campaign)
+    here = shown_path(folder)
     if not tables:
-        later = f"pyarrow is missing here; `python -m search.export {folder}` writes the tables where it is not"
-        return f"\nFiles: {folder} ({later})"
-    again = "schedule.parquet" if (campaign.folder / "schedule.parquet").exists() else "best.parquet --row 0"
-    return (
-        f"\nFiles: {folder} (best.parquet, records.parquet, finals.parquet, predictions.parquet, checkpoints/)\n"
-        f"Next:  python -m analysis.report {folder} --out {folder}/report\n"
-        f"       python -m search.replay {folder}/{again}"
+        later = f"pyarrow is missing here; `python -m search.export {here}` writes the tables where it is not"
+        return f"\n{fitted(f'Files: {here} ({later})')}"
+    again = "schedule.parquet" if (folder / "schedule.parquet").exists() else "best.parquet --row 0"
+    return ending(
+        folder,
+        SHOWN,
+        (f"python -m analysis.report {here} --out {here}/report", f"python -m search.replay {here}/{again}"),
     )
-
-
-def shown_path(campaign: Campaign) -> str:
-    with_cwd = campaign.folder.absolute()
-    return str(with_cwd.relative_to(Path.cwd())) if with_cwd.is_relative_to(Path.cwd()) else str(with_cwd)

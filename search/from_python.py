@@ -17,6 +17,7 @@ from analysis.run import Run
 from console import arguments
 from console.arguments import INTERRUPTED
 from console.errors import UsageError, unknown
+from console.fields import flag_of, refuse_idle
 from console.plugins import load_plugins
 from records.events import Kind
 from search.head_to_head import compare as run_comparison
@@ -72,6 +73,7 @@ def _run(
     words = [word for name, value in plain.items() for word in _words(name, value)]
     command = arguments.command_line(MODULES[kind], ["--resume"] * resume + words)
     options = options_of(model, plain, kind) if resume else arguments.read(model, plain)
+    refuse_idle(options, plain)
     with _tune_as_it_was(), contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
         status, name = run(options, resume, command)
     if status == INTERRUPTED:
@@ -126,7 +128,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _words(name: str, value: Any) -> list[str]:
     """The flag of an option, as it would be typed."""
-    flag = arguments.flag_of(name)
+    flag = flag_of(name)
     if isinstance(value, bool):
         return [flag] * value
     return [word for each in (value if isinstance(value, tuple) else (value,)) for word in (flag, str(each))]

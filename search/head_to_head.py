@@ -10,10 +10,12 @@ from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.plan import make_plan as plan_verdict
 from console.arguments import DONE, INTERRUPTED, TOO_FEW, shortened
 from console.errors import UsageError
-from console.wording import many
+from console.layout import ending, fitted, shown_path
+from console.wording import clock, many
 from records.epoch import Row
+from records.folder import SHOWN
 from search.campaign import Campaign
-from search.options import CompareOptions, RunOptions, SearchOptions
+from search.options import CompareOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
@@ -24,6 +26,7 @@ from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, write_tables
+from search.shared_options import RunOptions
 from search.testing import open_tests
 from search.views.attached import trackers
 from search.views.terminal import Terminal
@@ -50,6 +53,8 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
     )
     verdict = _asked(options, [one.arm for one in contestants])
     _check_words(options, asked_budget, contestants, verdict)
+    if not resumes:  # what a run has recorded was asked for once
+        _refuse_idle(options, asked_budget, contestants)
     _check_weights(contestants)
     for one in contestants:
         check_task(one.config, options.task)
@@ -59,7 +64,7 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
     refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
-    print(_headline(plan, queue, verdict, seeds), flush=True)
+    print(fitted(_headline(plan, queue, verdict, seeds)), flush=True)
     about = describe(plan, command, "head_to_head")
     about |= {"compare": options.model_dump(), "verdict": verdict.row(), "budget": budget.row()}
     keep = len(contestants) * most_seeds(options)  # every network, until test has been opened for it
@@ -107,7 +112,7 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     data = "\n".join([f"{plan.options.data}: {about}.", *notes])
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
-        f"{many(budget.marks or 0, 'common mark')}; into {plan.folder}\n"
+        f"{many(budget.marks or 0, 'common mark')}; into {shown_path(plan.folder)}\n"
         f"{data}\n"
         f"Planned beforehand, with a margin of {verdict.measure.margin(verdict.margin)}: {asked}"
     )
@@ -122,9 +127,9 @@ def _finish(
     campaign.ledger.close()
     ended = sum(trial.state == "complete" for trial in campaign.trials.values())
     tables = not campaign.broken and write_tables(plan)
+    print(f"\n{many(len(campaign.trials), 'trial')}, {clock(time.monotonic() - started)} in all.")
     if not (tables and ended and not interrupted and _print_table(plan.folder)):
-        print(f"\n{conclude(campaign, verdict)}")
-    print(f"\n{many(len(campaign.trials), 'trial')}, {time.monotonic() - started:.0f} s. Files: {plan.folder}")
+        print(f"\n{fitted(conclude(campaign, verdict))}\n{ending(plan.folder, SHOWN, ())}")
     if interrupted or campaign.broken or queue.todo:
         print(resume_line("search.compare", plan))
     return INTERRUPTED if interrupted else DONE if ended == queue.samples else TOO_FEW
@@ -171,6 +176,16 @@ def _check_words(options: CompareOptions, budget: Budget, contestants: list[Cont
             f"--budget seconds compares the clocks of one machine; drop --address {options.address}, or take "
             f"--budget updates=N."
         )
+
+
+def _refuse_idle(options: CompareOptions, budget: Budget, contestants: list[Contestant]) -> None:
+    """Raises UsageError for a flag that these arms leave without effect."""
+    if options.twins and not any(one.arm.is_twin for one in contestants):
+        raise UsageError("--twins runs each curriculum in another order, and none of these arms has one; leave it out.")
+    heads = any(not one.whole_network for one in contestants)
+    if "head_epochs" in options.model_fields_set and (budget.seconds is not None or not heads):
+        why = "none of these arms does" if not heads else "--budget seconds ends each by its clock"
+        raise UsageError(f"--head-epochs is of arms that train the head alone, and {why}; leave it out.")
 
 
 def _configs(path: str | None) -> list[Row] | None:
@@ -229,9 +244,11 @@ def _setting_of(one: Contestant, shared: Setting) -> Setting:
 def _print_table(folder: Path) -> bool:
     """Whether it could: it needs pandas and scipy, which a machine that only trains may lack."""
     try:
-        from analysis.comparison import write_comparison  # pandas and scipy may not be installed
+        from analysis.comparison import compared, in_terminal, write  # pandas and scipy may not be installed
     except ImportError:
-        print("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are.")
+        print(fitted("The table needs pandas and scipy: run `python -m analysis.comparison RUN` where they are."))
         return False
-    print("\n" + write_comparison(folder))
+    found = compared(folder)
+    write(folder, found)
+    print(f"\n{in_terminal(folder, found)}")
     return True

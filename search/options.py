@@ -1,102 +1,59 @@
-"""Every flag, declared once: name, type, default, limits and help. Also what run.json keeps of them."""
+"""What may be asked of a search and of a head-to-head beside `search.shared_options`; run.json keeps all of it."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from console.arguments import HERE, PATH, OneOf
+from console.arguments import PATH
+from console.fields import OneOf
 from search.proposers.samplers import SAMPLERS
 from search.schedulers import SCHEDULERS
-from search.tracking.trackers import TRACKERS
+from search.shared_options import MOST_TRIALS, Options, RunOptions, only_with
 from spaces.setting import MOST_EPOCHS, MOST_MARKS
-from trainables.metrics import OBJECTIVES
 
-MOST_TRIALS = 100_000
 AS_RUN = "as_run"  # what the study that this one starts from did
 
 
-class RunOptions(BaseModel):
-    """What may be asked of any run. None means: chosen from the rest, and written into run.json as chosen."""
+class KeepOptions(Options):
+    """What is left of a search."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    group = "output"
 
-    data: Annotated[str, PATH] = Field(
-        "scenes",
-        description="scenes, textures (drawn here), rsscn7, dtd, torchvision:NAME, an .npz file of images and labels, or "
-        "a folder of class folders (in train/, val/ and test/ or not)",
-    )
-    data_root: Annotated[str | None, HERE] = Field(
-        None, description="folder that holds rsscn7, dtd or a set of torchvision's"
-    )
-    split: Annotated[str | None, PATH] = Field(
-        None,
-        description="CSV with columns path,split; official[:1 to 10] for dtd; folders: the data's own train/, val/ and "
-        "test/; seed: stratified by --seed (folders where there are such, else seed)",
-    )
-    train_share: float = Field(
-        1.0, gt=0, le=1, description="train on this share of each class's training images, as if there were no others"
-    )
-    task: Literal["single_label", "multi_label"] = Field(
-        "single_label", description="multi_label: every label in dtd's annotations, binary cross-entropy"
-    )
-    skip_bad_images: bool = Field(False, description="leave out files that are no readable images")
-    verify: bool = Field(False, description="read the whole image cache first; a damaged one is built anew")
-    image_size: int | None = Field(
-        None,
-        ge=8,
-        le=1024,
-        description="pixels a side (64 for drawn data, else 256; the network's own where it takes none such)",
-    )
-    resize: Literal["squash", "crop", "pad"] = Field(
-        "squash", description="how a picture becomes a square: squash, crop to its middle, or pad with grey"
-    )
-    model: str | None = Field(
-        None,
-        description="small_cnn, vit_tiny, vit_s_14, a classifier of torchvision by its name, or timm:NAME (small_cnn for "
-        "drawn data, else resnet18)",
-    )
-    weights: Annotated[str | None, PATH] = Field(
-        None,
-        description="imagenet (the network's own), textures, none or a state-dict file (imagenet; for drawn data none or "
-        "textures)",
-    )
-    train: Literal["all", "last_block", "head"] | None = Field(
-        None,
-        description="what is trained of the network, by any strategy (all; of transfer the head); head: on features that "
-        "are computed once, unless --set augment=flips",
-    )
-    difficulty: Annotated[str | None, PATH] = Field(
-        None,
-        description="of paced and manual_division: true, head, confusion, reference, a CSV path,difficulty, or a folder "
-        "with easy/, medium/ and hard/ (true for drawn data, else head)",
-    )
-    epochs: int = Field(12, ge=1, le=MOST_EPOCHS, description="epochs of a trial that is not stopped early")
-    seed: int = Field(0, ge=0, lt=2**31, description="of split, initialisation, order and draws")
-    protocol: Literal["holdout", "report"] = Field(
-        "holdout", description="holdout: judged on validation, test opened at the end; report: judged on test"
-    )
-    metric: Annotated[str, OneOf(OBJECTIVES)] = Field(
-        "accuracy", description="what epochs, trials and arms are picked and compared by; map of multi_label alone"
-    )
-    executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
-    address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")
-    gpus_per_trial: float | None = Field(None, ge=0, description="GPUs of one trial (1 where there is one)")
-    cpus_per_trial: int | None = Field(None, ge=1, description="CPU threads of one trial (all, shared by --concurrent)")
-    concurrent: int | None = Field(None, ge=1, description="trials at a time")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
-    max_failures: int = Field(0, ge=0, le=1000, description="times a trial whose worker was lost is started again")
     keep: int = Field(3, ge=1, le=MOST_TRIALS, description="best trials whose networks are kept")
-    dashboard: bool = Field(False, description="pages in the browser while it runs; search.dashboard opens them later")
-    track: tuple[Annotated[str, OneOf(TRACKERS)], ...] = Field(
-        (), description="send configs, curves and files there while it runs; repeatable; search.track sends them later"
+
+
+class AgainOptions(Options):
+    """What is trained again after a search, before one is named."""
+
+    group = "verdict"
+
+    confirm: int = Field(
+        0,
+        ge=0,
+        le=MOST_TRIALS,
+        description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
     )
-    plugin: tuple[str, ...] = Field((), description="modules that declare more of what has a name")
-    out: Annotated[str, HERE] = Field("runs", description="folder for run folders")
-    name: str | None = Field(None, description="name of the run folder (space, data and time)")
+    confirm_seeds: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="confirm: fresh seeds, from the one after --seed on",
+        json_schema_extra=only_with("confirm"),
+    )
+    promote: int = Field(
+        0,
+        ge=0,
+        le=MOST_TRIALS,
+        description="train the best K trials and the anchors again on images of --promote-size, and say whether the "
+        "smaller ones could be trusted",
+    )
+    promote_size: int | None = Field(None, ge=8, le=1024, description="promote: pixels a side")
 
 
-class SearchOptions(RunOptions):
+class SearchOptions(AgainOptions, KeepOptions, RunOptions):
     """What may be asked of a search of one strategy's space."""
+
+    group = "search"
 
     space: str = Field("self_paced", description="strategy whose space is searched; --list shows them")
     samples: int = Field(12, ge=1, le=MOST_TRIALS, description="trials, anchors included")
@@ -126,44 +83,27 @@ class SearchOptions(RunOptions):
         ge=1,
         le=MOST_TRIALS,
         description="topk: drawn trials that go on to their end (a ninth of --samples, and three at least)",
+        json_schema_extra=only_with("scheduler", "topk"),
     )
     exchange_epochs: int | None = Field(
-        None, ge=1, le=MOST_EPOCHS, description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)"
+        None,
+        ge=1,
+        le=MOST_EPOCHS,
+        description="pbt and pb2: epochs between two exchanges (a quarter of --epochs)",
+        json_schema_extra=only_with("scheduler", "pbt", "pb2"),
     )
     time_budget: str | None = Field(None, description="stop asking for trials after this long: 90s, 30m, 2h")
     stop_when: Literal["never", "noise"] = Field(
         "never",
         description="noise: ask for no more trials once what they may add is below what validation images can tell apart",
     )
-    confirm: int = Field(
-        0,
-        ge=0,
-        le=MOST_TRIALS,
-        description="train the best K trials and the anchors again on fresh seeds and splits before one is named",
-    )
-    promote: int = Field(
-        0,
-        ge=0,
-        le=MOST_TRIALS,
-        description="train the best K trials and the anchors again on images of --promote-size, and say whether the "
-        "smaller ones could be trusted",
-    )
-    promote_size: int | None = Field(None, ge=8, le=1024, description="promote: pixels a side")
-    confirm_seeds: int = Field(5, ge=1, le=1000, description="confirm: fresh seeds, from the one after --seed on")
 
 
-class CompareOptions(RunOptions):
-    """What may be asked of a head-to-head."""
+class VerdictOptions(Options):
+    """Which pairs get a word, and when."""
 
-    strategies: str = Field(
-        "self_paced,finetune,transfer",
-        description="arms with commas: name, name+field=value, name@FILE (from that state dict), name/random (a twin)",
-    )
-    set: tuple[str, ...] = Field(
-        (), description="field=value: of every arm that has it and does not say otherwise; repeatable"
-    )
-    seeds: int = Field(5, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
-    twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
+    group = "verdict"
+
     primary: str | None = Field(
         None,
         description="the pairs that get a word, a:b with commas (each curriculum against finetune and its random twin)",
@@ -177,7 +117,25 @@ class CompareOptions(RunOptions):
     until_decided: bool = Field(
         False, description="go on with further seeds until every planned pair is decided; arms that are settled stop"
     )
-    max_seeds: int = Field(60, ge=1, le=1000, description="until-decided: seeds at most")
+    max_seeds: int = Field(
+        60, ge=1, le=1000, description="until-decided: seeds at most", json_schema_extra=only_with("until_decided")
+    )
+
+
+class CompareOptions(VerdictOptions, RunOptions):
+    """What may be asked of a head-to-head."""
+
+    group = "comparison"
+
+    strategies: str = Field(
+        "self_paced,finetune,transfer",
+        description="arms with commas: name, name+field=value, name@FILE (from that state dict), name/random (a twin)",
+    )
+    set: tuple[str, ...] = Field(
+        (), description="field=value: of every arm that has it and does not say otherwise; repeatable"
+    )
+    seeds: int = Field(5, ge=1, le=1000, description="seeds, from --seed on; one fixes split, initialisation and order")
+    twins: bool = Field(False, description="also run each curriculum's random and hard_first twin")
     time_budget: str | None = Field(None, description="start no trial after this long: 90s, 30m, 2h")
     anchors: str = Field(AS_RUN, description="anchor of each strategy, or its first one where it has none so named")
     configs: Annotated[str | None, PATH] = Field(

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from console.arguments import DONE, TOO_FEW, Parser, guarded, path_here
 from console.errors import UsageError
+from console.layout import UNBOUND, columns
 from console.progress import say, track
-from console.wording import columns, many
+from console.wording import many
 from records.about import PACKAGE
 from records.csv_table import write_csv
 from records.epoch import Row
@@ -55,6 +56,8 @@ def predict(
         if out.suffix.lower() not in ENDINGS:
             raise UsageError(f"--out wants a name that ends in {' or '.join(ENDINGS)}; got '{out.name}'.")
         check_file(out, overwrite)
+    elif overwrite:
+        raise UsageError("--overwrite is of the table that --out names; name one, or leave it out.")
     files, bad = find_images(images)
     model = load_model(network, trial)
     seen = len(files) + len(bad)
@@ -112,8 +115,8 @@ def _table(model: PortableModel, rows: list[Row]) -> str:
     more = [f"... and {many(len(rows) - SHOWN, 'image')} more; --out FILE has them all"] * (len(rows) > SHOWN)
     counts = Counter(row["predicted"] for row in rows)
     counted = [[name, f"{counts[name]:,}"] for name in dict.fromkeys(model.classes) if counts[name]]
-    shown_rows = columns([["path", "predicted", "probability"], *likeliest])
-    return "\n".join([shown_rows, *more, "", columns([["predicted", "images"], *counted]), ""])
+    shown_rows = columns([["path", "predicted", "probability"], *likeliest], UNBOUND)
+    return "\n".join([shown_rows, *more, "", columns([["predicted", "images"], *counted], UNBOUND), ""])
 
 
 def _chances(row: Row) -> list[float]:

@@ -5,11 +5,13 @@ trained on them. Whether others might have been better there is what the rank co
 has put them aside by the small size alone.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from analysis.rulebook.measure import Measure
 from console.errors import UsageError
-from console.wording import columns, many
+from console.layout import columns
+from console.wording import many
 from records.confirmed import TRIAL
 from records.epoch import Row
 from records.history import TrialHistory
@@ -130,6 +132,8 @@ def _split(found: Promotion) -> str:
 def trust(of: Agreement, small: str, large: str) -> str:
     """Whether the small size ranks as the large one does, in one sentence."""
     figures = f"{of.rho:.2f} (95 % interval {of.low:.2f} to {of.high:.2f})"
+    if math.isnan(of.rho):
+        figures = "unknown, since one of them has all alike"
     head = f"Spearman's rank correlation between {small} and {large} over these {of.pairs} trials is {figures}: "
     if of.trusted:
         return f"{head}{small} could be trusted to choose among them."

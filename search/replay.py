@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from console.arguments import DONE, TOO_FEW, Parser, complaint_of, flag_of, guarded, refuse_nothing
+from console.arguments import DONE, TOO_FEW, Parser, complaint_of, guarded, refuse_nothing
 from console.errors import UsageError
+from console.fields import flag_of
 from console.plugins import require_plugins
 from console.wording import clock, many, printable
 from records.epoch import OWN, EpochRecord, Row
@@ -68,6 +69,8 @@ def replay(asked: argparse.Namespace) -> int:
         raise UsageError(f"--epochs must be at least 1; got {asked.epochs}.")
     rows = read_rows(asked.table)
     if "member" in rows[0]:
+        if asked.row:
+            raise UsageError(f"{asked.table} is a schedule, which is trained again whole; leave out --row {asked.row}.")
         return replay_schedule(rows, asked)
     row = row_of(rows, asked.table, asked.row)
     setting, config = from_row(row, _changes(asked))

@@ -12,7 +12,8 @@ from analysis.rulebook.pairs import Pair, planned_pairs
 from analysis.rulebook.plan import VerdictPlan
 from analysis.rulebook.sentences import conclusion, in_short, interval, sentence
 from analysis.rulebook.words import DECIDED
-from console.wording import columns, many
+from console.layout import columns
+from console.wording import many
 from records.events import Round
 from search.campaign import Campaign
 from search.proposers.head_to_head import HeadToHead
@@ -75,14 +76,14 @@ def standing(pairs: Sequence[Pair]) -> str:
     seeds = max(pair.n for pair in pairs)
     measure = pairs[0].measure
     reach = measure.scaled(REACH)
-    ends = f"{-reach:g} {measure.unit} 0 {reach:+g}"
-    head = ["pair", ends.center(BAR), "mean", "interval", "seeds", "word"]
+    ends = f"{-reach:g} {measure.unit} 0 {reach:+g}".center(BAR)
+    head = ["pair", ends, "mean", "interval", "seeds", "word"]
     rows = [
         [f"{pair.a} : {pair.b}", drawn(pair), measure.signed(pair.mean), _interval(pair), str(pair.n), in_short(pair)]
         for pair in pairs
     ]
     said = f"After {many(seeds, 'seed')}, {done} of {many(len(pairs), 'pair')} decided{_of(measure)}"
-    return f"\n{said}:\n\n{columns([head, *rows])}\n"
+    return f"\n{said}:\n\n{columns([head, *rows], drop=('seeds', ends, 'interval', 'mean'))}\n"
 
 
 def _of(measure: Measure) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from console.arguments import command_line
 from console.errors import UsageError
+from console.layout import fitted, typed
 from console.progress import track
 from console.signals import ended_by_signals
 from console.wording import many
@@ -48,7 +49,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
     note(plan.folder, about)
     campaign.begin()
     campaign.resumed()
-    print(_taken_up(campaign), flush=True)
+    print(fitted(_taken_up(campaign)), flush=True)
     return campaign
 
 
@@ -108,7 +109,7 @@ def execute(plan: Plan, campaign: Campaign, more: Callable[[], bool] = nothing_m
             over = OUT_OF_TIME if campaign.over_time() else "the search was interrupted"
             campaign.close_open_trials(campaign.stopped or over)
     if campaign.stopped and campaign.stopped != OUT_OF_TIME:
-        print(f"Stopped early: {campaign.stopped}.")
+        print(fitted(f"Stopped early: {campaign.stopped}."))
     return interrupted
 
 
@@ -187,7 +188,7 @@ def resume_line(module: str, plan: Plan) -> str:
     options = plan.options
     words = ["--resume", "--name", options.name or "", *([] if options.out == "runs" else ["--out", options.out])]
     words += [word for name in options.plugin for word in ("--plugin", name)]
-    return f"To go on:  {command_line(module, words)}"
+    return typed("To go on:  ", command_line(module, words))
 
 
 def write_tables(plan: Plan) -> bool:

@@ -108,14 +108,14 @@ ASHA = Scheduler("asha", "goes on with the best third of those that have done a 
                  "stopping", pauses=True, rule=_asha)  # fmt: skip
 PASHA = Scheduler("pasha", "as asha, from one epoch's work and only as far as the ranking still changes", "stopping",
                   pauses=True, rule=_pasha)  # fmt: skip
-TOPK = Scheduler("topk", "one epoch's work for each, then the best --topk go on to their end", "stopping", pauses=True,
+TOPK = Scheduler("topk", "one epoch's work for each, then the best --topk to their end", "stopping", pauses=True,
                  rule=_topk)  # fmt: skip
 MEDIAN = Scheduler("median", "stops what is below the median of the others at equal work", "stopping", rule=_median)
 HYPERBAND = Scheduler("hyperband", "runs brackets in which the best third goes on and the others wait", "stopping",
                       pauses=True, rule=_hyperband)  # fmt: skip
 PBT = Scheduler("pbt", "a population whose worst quarter goes on from its best, fields moved by a factor", "population",
                 _pbt, pauses=True)  # fmt: skip
-PB2 = Scheduler("pb2", "as pbt, fields chosen by a Gaussian process over the gains so far", "population", _pb2,
+PB2 = Scheduler("pb2", "as pbt, fields chosen by a Gaussian process over the gains", "population", _pb2,
                 pauses=True)  # fmt: skip
 FRONT = Scheduler("front", "with motpe: stops what can no longer be better than all that took fewer seconds", "stopping",
                   _none, of_front=True)  # fmt: skip

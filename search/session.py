@@ -3,6 +3,7 @@
 import time
 
 from console.arguments import DONE, INTERRUPTED, TOO_FEW
+from console.layout import fitted, shown_path
 from console.progress import amount
 from console.wording import many, value
 from records.epoch import Objective
@@ -43,7 +44,7 @@ def search(options: SearchOptions, dry: bool = False, resumes: bool = False, com
         return dry_run(options, resumes)
     plan = make_plan(options, resumes, lambda setting: check_size(options, setting))
     earlier = recorded(plan.folder) if resumes else earlier
-    print("\n".join([headline(plan), *about_earlier(earlier, plan.setting, plan.space)]), flush=True)
+    print(fitted("\n".join([headline(plan), *about_earlier(earlier, plan.setting, plan.space)])), flush=True)
     started = time.monotonic()
     objective = Objective(plan.setting.metric, plan.setting.lower_is_better)
     proposer = StudyProposer(
@@ -79,12 +80,12 @@ def _finish(plan: Plan, campaign: Campaign, interrupted: bool, started: float) -
     tables = not campaign.broken and write_tables(plan)
     if whole and not interrupted:
         complete_kept(campaign)
-    print(summary(plan, campaign, judged, time.monotonic() - started, found))
+    print(fitted(summary(plan, campaign, judged, time.monotonic() - started, found)))
     if promoted:
-        print("\n".join(promoted_lines(campaign, promoted)))
+        print(fitted("\n".join(promoted_lines(campaign, promoted))))
     if enough := campaign.history.satisfied:
-        print(f"{enough.reason[0].upper()}{enough.reason[1:]}.")
-    print(next_commands(campaign, tables))
+        print(fitted(f"{enough.reason[0].upper()}{enough.reason[1:]}."))
+    print(next_commands(campaign.folder, tables))
     if interrupted:
         print("Interrupted: what was finished is kept" + ("; test was not opened." if holdout else "."))
         print(resume_line("search.run", plan))
@@ -104,16 +105,17 @@ def dry_run(options: SearchOptions, resumes: bool) -> int:
     draft = make_draft(options, resumes, lambda setting: check_size(options, setting))
     plan = preview(draft)
     if plan is not None:
-        print(headline(plan))
+        print(fitted(headline(plan)))
     else:
         setting = draft.setting
-        print(
+        said = (
             f"{setting.strategy} on {draft.options.data}, of which nothing is here yet: {setting.image_size} px; "
             f"{setting.model}, weights {setting.weights}; {many(draft.options.samples, 'trial')} of up to "
-            f"{many(setting.epochs, 'epoch')}; into {draft.folder}"
+            f"{many(setting.epochs, 'epoch')}; into {shown_path(draft.folder)}"
         )
+        print(fitted(said))
     first = f"This would first {draft.survey.todo}. " if draft.survey.todo else ""
-    print(f"{first}Dry run: nothing was made.", flush=True)
+    print(fitted(f"{first}Dry run: nothing was made."), flush=True)
     return DONE
 
 
@@ -130,7 +132,7 @@ def headline(plan: Plan) -> str:
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
         f"seed {setting.seed}, protocol {setting.protocol}{_picked_by(plan)}",
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
-        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {plan.folder}, "
+        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {shown_path(plan.folder)}, "
         f"{amount(plan.disk_bytes)} at most",
     ]
     why = "a population changes fields" if is_population(options.scheduler) else "a --set says otherwise"

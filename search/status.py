@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded
+from console.layout import fitted
 from console.wording import clock, printable
 from records.follow import LedgerFollower, read_all
 from records.found_runs import find_runs
@@ -44,7 +45,7 @@ def show(follower: LedgerFollower) -> int:
 
 def as_shown(follower: LedgerFollower) -> str:
     """The lines as a terminal may be given them, whatever names and reasons the ledger holds."""
-    return "\n".join(printable(line.replace("\n", " ")) for line in lines(follower, time.time()))
+    return fitted("\n".join(printable(line.replace("\n", " ")) for line in lines(follower, time.time())))
 
 
 def watch(follower: LedgerFollower) -> int:
@@ -75,7 +76,9 @@ def show_all(folders: list[Path]) -> list[LedgerFollower]:
     """
     read, unread = read_all(folders)
     blocks = [block(follower) for follower in sorted(read, key=_standing)]
-    print("\n\n".join([*blocks, *(printable(f"{name}: {error}") for name, error in unread.items())]), flush=True)
+    print(
+        "\n\n".join([*blocks, *(fitted(printable(f"{name}: {error}")) for name, error in unread.items())]), flush=True
+    )
     return read
 
 
@@ -88,7 +91,7 @@ def _standing(follower: LedgerFollower) -> tuple[bool, float]:
 def block(follower: LedgerFollower) -> str:
     """As for the run alone, without its failures but for their number; all but the first line stand in."""
     said = lines(follower, time.time())[: -len(errors(follower)) or None]
-    return "\n  ".join(printable(line.replace("\n", " ")) for line in said)
+    return fitted("\n  ".join(printable(line.replace("\n", " ")) for line in said))
 
 
 def watch_all(words: list[str], shown: list[LedgerFollower]) -> int:

@@ -1,5 +1,6 @@
 """python -m search.track RUN --to mlflow: send a run to a tracker, while it runs or later; what is there is not doubled."""
 
+import argparse
 import contextlib
 import os
 import sys
@@ -31,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--to", required=True, metavar="|".join(TRACKERS), help="the tracker")
     parser.add_argument("--uri", metavar="URI", help="of mlflow: its server, or a folder for an SQLite file "
                                                      "(MLFLOW_TRACKING_URI, else mlruns/ beside RUN)")  # fmt: skip
-    parser.add_argument("--attached", action="store_true", help="end with the process that holds our standard input")
+    parser.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)  # what starts us: we end with it
     asked = parser.parse_args(words)
     if asked.attached:
         return guarded(lambda: _attached(asked.run, asked.to))

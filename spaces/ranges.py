@@ -1,6 +1,12 @@
 """What every full-network strategy searches of the learning rate, so that none is tuned harder than another."""
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, json_to_distribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    json_to_distribution,
+)
 
 RATES: dict[str, BaseDistribution] = {
     "learning_rate": FloatDistribution(3e-5, 3e-3, log=True),
@@ -15,6 +21,14 @@ RATES: dict[str, BaseDistribution] = {
 }
 
 FLIPS: dict[str, BaseDistribution] = {"augment": CategoricalDistribution(("none", "flips"))}
+
+
+def as_words(distribution: BaseDistribution) -> str:
+    """What may be drawn: '0.05 to 0.6', '3e-05 to 0.003, log', 'constant, cosine'."""
+    if isinstance(distribution, CategoricalDistribution):
+        return ", ".join(map(str, distribution.choices))
+    assert isinstance(distribution, FloatDistribution | IntDistribution)  # Optuna has no others
+    return f"{distribution.low:g} to {distribution.high:g}" + ", log" * distribution.log
 
 
 def check_distribution(text: str) -> str:

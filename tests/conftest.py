@@ -27,6 +27,12 @@ def cache_of_the_session(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch) -> None:
+    """Sentences stand on one line, unless a test is of the lines."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
+@pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
 

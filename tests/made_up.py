@@ -20,6 +20,7 @@ ARMS = ("self_paced", "self_paced/random", "finetune", "transfer")
 ACCURACY = {
     "self_paced": (0.93, 0.94, 0.95),
     "self_paced/random": (0.92, 0.92, 0.95),
+    "self_paced/hard_first": (0.91, 0.92, 0.93),
     "finetune": (0.90, 0.91, 0.92),
     "transfer": (0.85, 0.87, 0.86),
     "manual_division": (0.90, 0.95, 0.94),

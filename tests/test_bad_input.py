@@ -125,7 +125,7 @@ ASKED = [
     (SEARCH, ["--time-budget", "1e5"], "--time-budget wants a time like"),
     (SEARCH, ["--plugin", "..x"], "plugin"),
     (COMPARE, ["--anchors", "a\nb"], "Unknown anchor of any strategy named 'a\\nb'."),
-    (SEARCH, ["--anchors\n", "a"], "nrecognized arguments: --anchors\\n"),
+    (SEARCH, ["--anchors\n", "a"], "Unknown flag --anchors\\n; did you mean --anchors?"),
     (COMPARE, ["--anchors", "typo"], "Unknown anchor of any strategy named 'typo'."),
     (COMPARE, ["--strategies", "finetune@"], "names no file after '@'"),
     (COMPARE, ["--strategies", "finetune@/dev/zero"], "No weights file at /dev/zero"),

@@ -21,7 +21,10 @@ RAY = {
     "search/executors/population.py",
     "search/executors/schedulers.py",
 }
-EXPLAINING = {"analysis/explain.py", "analysis/difficulty.py", "analysis/chapters/misclassified.py"}
+EXPLAINING = {
+    f"analysis/explaining/{name}.py" for name in ("by_lime", "explanation", "grad_cam", "networks", "superpixels")
+}
+EXPLAINING |= {"analysis/explain.py", "analysis/difficulty.py", "analysis/chapters/misclassified.py"}
 # What would make a pure object read files, ask the clock or start something
 IMPURE = {"os", "io", "pathlib", "time", "datetime", "shutil", "tempfile", "glob", "random", "secrets"}
 IMPURE |= {"socket", "subprocess", "threading", "multiprocessing", "urllib", "pickle"}

@@ -1,6 +1,7 @@
 """What a run is picked by: in histories, in studies, under Ray's names, in the verdict, in words; and uneven classes."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.chapters.contents import make_chapters
+from analysis.chapters.contents import make_report
 from analysis.comparable import sections
-from analysis.comparison import write_comparison
+from analysis.comparison import compared, in_terminal, write_comparison
 from analysis.document.markdown import write_markdown
 from analysis.ranking import ranked
 from analysis.rulebook.measure import Measure, measure_of
@@ -272,8 +273,13 @@ def test_a_head_to_head_by_loss_is_judged_and_shown_by_loss(by_loss, monkeypatch
     assert "macro F1" not in text  # recorded, and not what was picked by
     assert "Classes are uneven (10 to 60 training images): always guessing aGrass" in text
     assert "accuracy of 0.333 on test" in text and "| gParking | 10 | 12 | 0.000 | 0.000 |" in text
-    report = write_markdown("made up", make_chapters(sections([run_of])))
-    assert "lowest mean loss 0.301 (test), self_paced" in report and "picked by loss" in report
+    monkeypatch.chdir(by_loss.parent)
+    monkeypatch.setenv("COLUMNS", "60")
+    shown = in_terminal(by_loss, compared(by_loss))
+    assert max(map(len, shown.splitlines())) <= 60 and re.search(r"^arm +seeds +loss", shown, re.MULTILINE)
+    assert "Classes are uneven" in shown and re.search(r"^gParking +10 +12 +0\.000 +0\.000$", shown, re.MULTILINE)
+    report = write_markdown(make_report(sections([run_of])))
+    assert "Lowest mean loss: self_paced, 0.301" in report and "picked by loss" in report
     assert "gap, nats of loss avoided" in report and "delete-a-group jackknife" in report
 
 
@@ -306,9 +312,9 @@ def test_a_search_on_uneven_classes_has_another_best_trial_by_balanced_accuracy(
         f"best balanced accuracy {rows[0]['selection_balanced_accuracy']:.3f} in trial {second}"
         in capsys.readouterr().out
     )
-    report = {of.name: write_markdown("r", make_chapters(sections([of]))) for of in (plain, balanced)}
+    report = {of.name: write_markdown(make_report(sections([of]))) for of in (plain, balanced)}
     assert "balanced accuracy" not in report["plain"]
-    assert "| trial | anchor | state | balanced accuracy | accuracy | loss |" in report["balanced"]
+    assert "| trial | state | balanced accuracy | accuracy | loss |" in report["balanced"]
     assert "on validation by balanced accuracy" in report["balanced"]
 
 

@@ -1,20 +1,21 @@
-"""The chapters of a report, in the order of the 2024 report: what was run, Part 1, Part 2, verdict, sentences, searches."""
+"""A report: the answer, then the chapters of each head-to-head, of each search, the 2024 report, and how it was done."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pandas as pd
 
+from analysis.chapters.first_screen import answers, conditions, is_search_alone, labels, lead, question
 from analysis.chapters.head_to_head import head_to_head
 from analysis.chapters.overview import what_was_run
 from analysis.chapters.search import search_chapter
 from analysis.chapters.verdict import methods, verdict_chapters
 from analysis.comparable import Section
 from analysis.document import display
-from analysis.document.parts import Chapter, Part, Sentences, Table
+from analysis.document.parts import Chapter, Folded, Part, Report, Sentences, Table
 from analysis.original.claims import judge_claims
 from analysis.original.judgement import FEWEST
 from analysis.original.part_one import part_one
+from analysis.tables import arm_summary
 
 REPORT_DATA = ("rsscn7", "dtd")
 More = Callable[[Section, str], list[Part]]  # what else to say of a section; its names end with the suffix
@@ -25,69 +26,80 @@ def nothing_more(section: Section, suffix: str) -> list[Part]:
     return []
 
 
-def make_chapters(
-    sections: list[Section], reference: pd.DataFrame | None = None, more: More = nothing_more
-) -> list[Chapter]:
-    """Everything there is to say of these sections, short things first.
+def make_report(sections: list[Section], reference: pd.DataFrame | None = None, more: More = nothing_more) -> Report:
+    """Everything there is to say of these sections, the answer first.
 
-    `more` is asked once per section; its parts close the section's own chapter, or its last search's without a
-    head-to-head. Raises what `more` raises.
+    `more` is asked once per section; its parts close the section's own chapters. Raises what `more` raises.
     """
-    body: list[Chapter] = [what_was_run(sections)]
-    as_theirs = [section for section in sections if section.by_accuracy]  # the 2024 report picked by accuracy
-    if any(section.data in REPORT_DATA for section in as_theirs):
-        body.append(_part_one(as_theirs))
-    searches: list[Chapter] = []
-    several = sum(not run.head_to_head for section in sections for run in section.runs) > 1
-    for number, section in enumerate(sections):
+    named = labels(sections)
+    strategies = list(dict.fromkeys(side.arm.strategy for section in sections for side in section.sides.values()))
+    chapters: list[Chapter] = []
+    for number, (section, label) in enumerate(zip(sections, named, strict=True)):
         suffix = f"_{number + 1}" if len(sections) > 1 else ""
-        compared = _compared(section, suffix, reference)
-        searched = _searched(section, reference, several)
-        own = compared or searched
-        place = 0 if compared else -1
-        own[place] = replace(own[place], parts=[*own[place].parts, *more(section, suffix)])
-        body += compared
-        searches += searched
-    if any(section.data == "rsscn7" for section in as_theirs):
-        body.append(_claims(as_theirs))
-    body += [*searches, methods(sections)]
-    return [in_short(body), *body]
+        chapters += _of_section(section, label, suffix, reference, strategies, more)
+    searches = [(section, run) for section in sections for run in section.runs if not run.head_to_head]
+    for section, run in searches:
+        chapters.append(search_chapter(section, run, reference, f"_{run.name}" if len(searches) > 1 else "",
+                                       is_search_alone(sections)))  # fmt: skip
+    chapters += [*the_original(sections), what_was_run(sections), methods(sections)]
+    found = answers(sections, named)
+    return Report(question(sections), chapters, conditions(sections), tuple(found), tuple(lead(sections, named)))
 
 
-def _compared(section: Section, suffix: str, reference: pd.DataFrame | None) -> list[Chapter]:
-    """The chapters of a section's head-to-heads, its own chapter first; none where it has searches only."""
-    if not any(run.head_to_head for run in section.runs):
+def _of_section(
+    section: Section, label: str, suffix: str, reference: pd.DataFrame | None, strategies: list[str], more: More
+) -> list[Chapter]:
+    """The chapters of a section's head-to-heads; of one with searches only, what `more` has to say."""
+    compared = any(run.head_to_head for run in section.runs)
+    own = (
+        [*head_to_head(section, label, suffix, reference, strategies), *verdict_chapters(section, label, suffix)]
+        if compared
+        else []
+    )
+    further = more(section, suffix)
+    return [*own, Chapter("The images", further, label)] if further else own
+
+
+def the_original(sections: list[Section]) -> list[Chapter]:
+    """The 2024 report's tables and sentences beside ours, where these runs have its data and are picked by accuracy."""
+    as_theirs = [section for section in sections if section.by_accuracy]
+    if not any(section.data in REPORT_DATA for section in as_theirs):
         return []
-    return [head_to_head(section, suffix, reference), *verdict_chapters(section, suffix)]
-
-
-def _searched(section: Section, reference: pd.DataFrame | None, several: bool) -> list[Chapter]:
-    """A chapter for each search of a section; where the report has `several`, names end with the run's."""
-    runs = [run for run in section.runs if not run.head_to_head]
-    return [search_chapter(section, run, reference, f"_{run.name}" if several else "") for run in runs]
-
-
-def in_short(body: list[Chapter]) -> Chapter:
-    """What a hurried reader takes away: what each chapter says of itself, in their order."""
-    return Chapter("In short", [Sentences([line for chapter in body for line in chapter.summary], listed=True)])
-
-
-def _part_one(sections: list[Section]) -> Chapter:
-    table = part_one(sections)
+    parts: list[Part] = []
+    if any(section.data == "rsscn7" for section in as_theirs):
+        parts += _claims(as_theirs)
+    table = part_one(as_theirs)
     caption = "Part 1: the report's figures, and ours where one of these runs has it."
-    return Chapter("Part 1: from scratch and transfer", [Table("part_1", caption, table, display.part_one(table))])
+    parts.append(
+        Folded("Part 1: from scratch and transfer", [Table("part_1", caption, table, display.part_one(table))])
+    )
+    for number, section in enumerate(as_theirs):
+        parts += _beside(section, f"_{number + 1}" if len(as_theirs) > 1 else "")
+    return [Chapter("The 2024 report", parts)]
 
 
-def _claims(sections: list[Section]) -> Chapter:
+def _beside(section: Section, suffix: str) -> list[Part]:
+    """The report's Table 1 beside the arms that train as its own did."""
+    table = arm_summary(section)
+    if table.empty or table["report_accuracy"].isna().all():
+        return []
+    caption = f"Part 2: the report's Table 1 beside ours ({section.title})."
+    shown = display.theirs(table)
+    return [Folded("Part 2: Table 1", [Table(f"table_1{suffix}", caption, table, shown, list(shown["arm"]))])]
+
+
+def _claims(sections: list[Section]) -> list[Part]:
     table = judge_claims(sections)
-    lines = [
+    counted = ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items())
+    rules = (
         "Decided by rules on the data. Levels and differences: by the verdict's interval, at 5 % for all sentences "
         "together. A level is confirmed where the interval lies above it less one point, and contradicted where it lies "
         "below that; that one arm is better is contradicted by a tie too. Sentences on every seed: by counting, from "
         f"{FEWEST} seeds on. An arm with fewer pixels, images or epochs than the report's, or another protocol, is not "
         "comparable yet, whatever it found."
-    ]
+    )
     part = Table("claims", "The report's sentences.", table, display.claims(table))
-    counted = ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items())
-    summary = [f"Of the report's {len(table)} sentences: {counted}."]
-    return Chapter("The report's sentences", [Sentences(lines), part], summary)
+    return [
+        Sentences([f"Of the report's {len(table)} sentences: {counted}."]),
+        Folded("Its sentences", [Sentences([rules]), part]),
+    ]

@@ -1,56 +1,80 @@
-"""The chapter of a section's head-to-heads: the table of the arms, their curves, their errors, their time."""
+"""The chapters of a section's head-to-heads: seeds, arms, what they trained on, what it cost, what they get wrong."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
 from analysis.chapters.pictures import pictures
 from analysis.comparable import Section
 from analysis.document import display
-from analysis.document.parts import Chapter, Part, Sentences, Table
-from analysis.figures.arms import TIME, TRAINING, Arms
+from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
+from analysis.figures.arms import COSTS, SCHEDULES, SEEDS, TRAINING, Arms
 from analysis.figures.errors import OF_ERRORS, Errors, never_predicted
 from analysis.statistics import FEWEST_SEEDS
 from analysis.tables import arm_summary
 
+MOST_IN_A_TABLE = 7  # arms side by side; a table of more is for parquet
 
-def head_to_head(section: Section, suffix: str, reference: pd.DataFrame | None) -> Chapter:
-    """Table of the arms, curves, schedules, errors and time; `suffix` ends the names of tables and figures."""
-    title = f"Part 2: {section.title}"
+
+def head_to_head(
+    section: Section, label: str, suffix: str, reference: pd.DataFrame | None, strategies: Sequence[str] = ()
+) -> list[Chapter]:
+    """Short chapters, each one thing; `label` says of what they are, `suffix` ends the names of tables and figures.
+
+    `strategies`: of the whole report, each of which has one colour throughout.
+    """
     names = list(section.arms[~section.arms["searched"]]["arm"].unique())
     if not names:
         running = ", ".join(run.name for run in section.runs if run.head_to_head)
-        return Chapter(title, [Sentences([f"No trial of {running} has come to its end yet."])])
-    arms = Arms(section, names, reference)
-    parts: list[Part] = [_arm_table(section, suffix), *_left_out(arms)]
-    parts += pictures(TRAINING, arms, suffix)
-    parts += _errors(Errors(arms), suffix)
-    parts += pictures(TIME, arms, suffix)
-    return Chapter(title, parts)
-
-
-def _arm_table(section: Section, suffix: str) -> Table:
+        return [Chapter("The arms", [Sentences([f"No trial of {running} has come to its end yet."])], label)]
+    arms = Arms(section, names, reference, strategies)
     table = arm_summary(section)
+    table = table[table["arm"].isin(names)].reset_index(drop=True)  # what a search chose has a chapter of its own
+    chapters: dict[str, Sequence[Part]] = {
+        "Seed by seed": pictures(SEEDS, arms, suffix),
+        "The arms": [_quality(section, table, suffix), *pictures(TRAINING, arms, suffix)],
+        "What they trained on": pictures(SCHEDULES, arms, suffix),
+        "What it cost": [*pictures(COSTS, arms, suffix), _costs(table, suffix)],
+        "What they get wrong": _errors(Errors(arms), suffix),
+    }
+    return [Chapter(title, list(parts), label) for title, parts in chapters.items() if parts]
+
+
+def _quality(section: Section, table: pd.DataFrame, suffix: str) -> Table:
     judged = "test figures of the selected epoch" if section.judged_on == "test" else (
         f"figures of the selected epoch on {section.eval_split}, since test is not open for all of them yet"
     )  # fmt: skip
-    caption = f"Every arm: {judged}; mean over seeds (95 % t interval from {FEWEST_SEEDS} seeds on), costs per trial."
-    return Table(f"arms{suffix}", caption, table, display.arms(table, section.measure))
+    caption = (
+        f"{_leader(section, table)} {judged[0].upper()}{judged[1:]}; mean over seeds (95 % t interval of the arm alone, "
+        f"from {FEWEST_SEEDS} seeds on)."
+    )
+    return Table(f"arms{suffix}", caption, table, display.quality(table, section.measure), list(table["arm"]))
 
 
-def _left_out(arms: Arms) -> list[Part]:
-    """A sentence where the figures have no room for all arms."""
-    shown, every = len(arms.shown), len(arms.without_twins)
-    if shown == every:
-        return []
-    return [Sentences([f"Figures show the first {shown} of {every} arms; the tables have them all."])]
+def _leader(section: Section, table: pd.DataFrame) -> str:
+    """Which arm has the best mean, a control being called one; no word follows from that."""
+    by = section.measure.objective
+    best = table.sort_values(by.metric, ascending=not by.lower_is_better).iloc[-1]
+    most = "Lowest" if by.lower_is_better else "Highest"
+    control = ", a control" * bool(best["twin"])
+    arm, figure = f"{best['arm']}{control}", f"{best[by.metric]:.3f}"
+    return f"{most} mean {section.measure.title}: {arm}, {figure}, which by itself decides nothing."
+
+
+def _costs(table: pd.DataFrame, suffix: str) -> Table:
+    caption = "Per training: seconds of training and scoring, updates, and images that went through the network."
+    columns = ["arm", "seeds", "epochs", "seconds", "updates", "images_trained", "images_scored"]
+    return Table(f"costs{suffix}", caption, table[columns], display.costs(table), list(table["arm"]))
 
 
 def _errors(errors: Errors, suffix: str) -> list[Part]:
     if errors.table.empty:
         return [Sentences(["Predictions were not kept, so nothing is said of errors by class."])]
     caption = f"Share misclassified on {errors.words['on']} (lowest to highest seed)."
-    parts: list[Part] = [
-        *pictures(OF_ERRORS, errors, suffix),
-        Table(f"errors{suffix}", caption, errors.table, display.errors(errors.table)),
-    ]
+    few = errors.table[errors.table["arm"].isin(errors.table["arm"].unique()[:MOST_IN_A_TABLE])]
     missed = never_predicted(errors.table)
-    return parts + ([Sentences(missed, listed=True)] if missed else [])
+    return [
+        *pictures(OF_ERRORS, errors, suffix),
+        *([Sentences(missed, listed=True)] if missed else []),
+        Folded("Every class", [Table(f"errors{suffix}", caption, errors.table, display.errors(few))]),
+    ]

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 
 from analysis.comparable import Section
-from analysis.document.parts import Part, Picture, Table
+from analysis.document.parts import Folded, Part, Sheet, Table
 from analysis.figures.errors import misclassified_images
 from analysis.figures.images import image_sheet
 from analysis.runs import setting_of
@@ -30,7 +30,7 @@ def misclassified(section: Section, suffix: str) -> list[Part]:
     return [_sheet(table, arm, data, suffix), _table(table, data, suffix)]
 
 
-def _sheet(table: pd.DataFrame, arm: str, data: Dataset, suffix: str) -> Picture:
+def _sheet(table: pd.DataFrame, arm: str, data: Dataset, suffix: str) -> Sheet:
     shown = table.head(SHOWN)
     captions = [f"{row.true}\nas {row.predicted}, {row.confidence:.0%}" for row in shown.itertuples()]
     draw = partial(image_sheet, [data.images[i] for i in shown["image"]], captions, f"Misclassified by {arm}")
@@ -38,14 +38,15 @@ def _sheet(table: pd.DataFrame, arm: str, data: Dataset, suffix: str) -> Picture
         f"The {len(shown)} most confident of {len(table)} images that {arm} (seed {shown['seed'].iloc[0]}) gets wrong: "
         f"true class, predicted class, confidence."
     )
-    return Picture(f"misclassified{suffix}", caption, draw)
+    return Sheet(f"misclassified{suffix}", caption, draw)
 
 
-def _table(table: pd.DataFrame, data: Dataset, suffix: str) -> Table:
+def _table(table: pd.DataFrame, data: Dataset, suffix: str) -> Folded:
     named = table.assign(path=[data.paths[i] for i in table["image"]])
     shown = named.head(SHOWN)
     texts = shown.assign(confidence=[f"{c:.3f}" for c in shown["confidence"]]).astype(str)
-    return Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts, folded=True)
+    rows = Table(f"misclassified{suffix}", "The same as a table; parquet has all of them.", named, texts)
+    return Folded(f"The {len(shown)} most confident as a table", [rows])
 
 
 def _to_show(section: Section) -> str:

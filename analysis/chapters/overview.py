@@ -6,47 +6,39 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparable import Section
-from analysis.document.parts import Chapter, Part, Sentences, Table
+from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
 from analysis.runs import LoadedRun, without_folders
-from analysis.tables import arm_summary
-from console.wording import many
 
 
 def what_was_run(sections: list[Section]) -> Chapter:
-    """One row per run: command, data, protocol, seeds, versions, machine; and every note. In short: who leads."""
+    """One row per run: data, protocol, seeds, versions, machine; its command; and every note."""
     runs = [run for section in sections for run in section.runs]
     data = pd.DataFrame([_run_row(run) for run in runs])
-    columns = ["run", "kind", "data", "images", "pixels", "protocol", "network", "weights", "seeds", "trials", "epochs"]
-    parts: list[Part] = [Table("runs", "The runs of this report.", data, data[columns].astype(str))]
-    parts.append(Sentences([f"{run.name}: {run.command}" for run in runs], listed=True))
+    shown = data[["run", "kind", "data", "images", "protocol", "trials", "epochs"]].astype(str)
+    parts: list[Part] = [Sentences([f"{run.name}: {note}" for run in runs for note in run.notes], listed=True)]
     if len(sections) > 1:
         titles = "; ".join(section.title for section in sections)
-        one_metric = len({section.measure for section in sections}) == 1
-        what = "data or protocol" if one_metric else "data, protocol or metric"
-        parts.append(Sentences([f"These runs differ in {what}, so they stand in separate sections and are never "
-                                f"averaged together: {titles}."]))  # fmt: skip
-    notes = [f"{run.name}: {note}" for run in runs for note in run.notes]
-    if notes:
-        parts.append(Sentences(notes, listed=True))
-    parts.append(Sentences(_protocols(sections)))
-    return Chapter("What was run", parts, summary=[line for section in sections for line in _leader(section)])
-
-
-def _leader(section: Section) -> list[str]:
-    """A sentence on the arm with the best mean figure; none for a section that holds searches only."""
-    table = arm_summary(section)
-    if table.empty:
-        return [f"{section.title}: nothing has come to its end yet."]
-    compared = table[~table["arm"].isin(section.arms[section.arms["searched"]]["arm"])]
-    if compared.empty:
-        return []
-    by = section.measure.objective
-    best = compared.sort_values(by.metric, ascending=not by.lower_is_better).iloc[-1]
-    most = "lowest" if by.lower_is_better else "highest"
-    return [
-        f"{section.title}: {most} mean {section.measure.title} {best[by.metric]:.3f} ({best['judged_on']}), {best['arm']}, "
-        f"on {many(best['seeds'], 'seed')}."
+        apart = f"These runs differ in {_differ(sections)}, so they stand in separate sections"
+        parts.append(Sentences([f"{apart} and are never averaged together: {titles}."]))
+    details: list[Part] = [
+        Sentences([f"{run.name}: {run.command}" for run in runs], listed=True),
+        Sentences(_protocols(sections)),
     ]
+    table = Table("runs", "The runs of this report; parquet has versions, machine and the data's digest.", data, shown)
+    kept = [part for part in parts if not isinstance(part, Sentences) or part.lines]
+    return Chapter("What was run", [table, *kept, Folded("Commands and protocol", details)])
+
+
+def _differ(sections: list[Section]) -> str:
+    """What keeps the sections apart, as far as a few words can say it."""
+    names = {
+        "data": len({section.data for section in sections}),
+        "protocol": len({section.protocol for section in sections}),
+        "metric": len({section.measure for section in sections}),
+        "budget": len({str(section.runs[0].about.get("budget")) for section in sections}),
+    }
+    apart = [name for name, count in names.items() if count > 1] or ["data or split"]
+    return apart[0] if len(apart) == 1 else f"{', '.join(apart[:-1])} and {apart[-1]}"
 
 
 def _run_row(run: LoadedRun) -> dict[str, Any]:

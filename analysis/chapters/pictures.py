@@ -11,7 +11,7 @@ def pictures(drawings: Iterable[Drawing[Of]], of: Of, suffix: str) -> list[Pictu
     """Every figure that there is enough data for, in the order of their declarations; `suffix` ends their names."""
     words = of.words
     return [
-        Picture(drawing.name.format(**words) + suffix, drawing.caption.format(**words), partial(drawing.draw, of))
+        Picture(drawing.name.format(**words) + suffix, drawing.caption(of), partial(drawing.panels, of))
         for drawing in drawings
         if drawing.wants(of)
     ]

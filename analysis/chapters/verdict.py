@@ -1,59 +1,34 @@
-"""The verdict's chapter: pairs in words and as tables, where a gain comes from, what the pick promised, image by image."""
+"""The verdict in full, for whoever wants to check it: sentences, every pair, where a gain comes from, image by image."""
 
 from collections.abc import Sequence
-from functools import partial
 
 import pandas as pd
 
 from analysis.comparable import Section
 from analysis.document import display
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table
-from analysis.figures.arms import styles_of
-from analysis.figures.differences import forest, twin_curves
-from analysis.rulebook.sentences import HOLDS, by_which_rule
-from analysis.verdict import (
-    OPTIMISM,
-    all_pairs,
-    decomposition,
-    image_by_image,
-    is_twin,
-    optimism,
-    pairs,
-    plan_for,
-    relatives,
-)
-
-PANELS = 3  # curricula side by side
+from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
+from analysis.rulebook.sentences import by_which_rule
+from analysis.verdict import OPTIMISM, all_pairs, decomposition, image_by_image, optimism, pairs, plan_for
 
 
-def verdict_chapters(section: Section, suffix: str) -> list[Chapter]:
-    """Planned pairs in words, all pairs as a table, where a gain comes from, what the pick promised, image by image."""
-    found = all_pairs(section)
-    if not found:
+def verdict_chapters(section: Section, label: str, suffix: str) -> list[Chapter]:
+    """One chapter, its parts folded; none where nothing was compared."""
+    if not all_pairs(section):
         return []
     table = pairs(section)
     planned = table[table["planned"]]
     parts: list[Part] = [Sentences(_conditions(section))]
     if len(planned):
-        parts.append(Sentences(planned["sentence"].tolist(), f"verdict{suffix}", listed=True))
-        margin = planned["margin"].iloc[0]
-        drawn = partial(forest, planned, _asked, "Planned pairs", margin, section.measure)
-        caption = f"Paired differences: dot the mean, line the {HOLDS}, band the margin of a tie."
-        parts.append(Picture(f"verdict_planned{suffix}", caption, drawn))
+        parts.append(
+            Folded(f"Planned pairs in words ({len(planned)})", [Sentences(planned["sentence"].tolist(), listed=True)])
+        )
     shown = display.verdicts(table, section.measure)
-    parts.append(
-        Table(f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, folded=True)
+    every = Table(
+        f"verdict{suffix}", "Every pair of arms; only planned ones get a word.", table, shown, list(table["a"])
     )
-    summary = planned["sentence"].tolist() or [NOTHING_PLANNED]
-    return [Chapter(f"Verdict: {section.title}", parts + _origins(section, suffix), summary=summary)]
-
-
-def _asked(pair: pd.Series) -> str:
-    return f"{pair['a']} − {pair['b']}"
-
-
-def _part_of(row: pd.Series) -> str:
-    return f"{row['curriculum']}: {row['part']}"
+    parts.append(Folded(f"Every pair of arms ({len(table)})", [every]))
+    parts += [*_gain(section, suffix), *_optimism(section, suffix), *_image_by_image(section, suffix)]
+    return [Chapter("The verdict in full", parts, label)]
 
 
 def _conditions(section: Section) -> list[str]:
@@ -80,12 +55,8 @@ FIXED_TEST = (
 )
 
 
-def _origins(section: Section, suffix: str) -> list[Part]:
-    return [*_gain(section, suffix), *_optimism(section, suffix), *_image_by_image(section, suffix)]
-
-
 def _gain(section: Section, suffix: str) -> list[Part]:
-    """Set size and order as a table, with intervals, and as curves."""
+    """Set size and order as a table, with intervals."""
     split = decomposition(section)
     if split.empty:
         return []
@@ -94,22 +65,16 @@ def _gain(section: Section, suffix: str) -> list[Part]:
         f"Where a curriculum's gain over plain fine-tuning comes from, {measure.unit}{measure.of}: set size (its random "
         "twin minus the baseline) and order (the curriculum minus its random twin)."
     )
-    drawn = partial(forest, split, _part_of, "Set size and order", measure=measure)
-    styles = styles_of(list(section.who.values()))
-    parts: list[Part] = [
-        Table(f"gain{suffix}", caption, split, display.parts(split, measure)),
-        Picture(f"gain{suffix}", "The same, with intervals.", drawn),
-    ]
-    families = _families(section, split)
-    if families:
-        curves = partial(twin_curves, section.records, families, styles, section.eval_split)
-        parts.append(Picture(f"twins{suffix}", "Each curriculum, its twins and the baseline, per update.", curves))
-    return parts
+    shown = display.parts(split, measure)
+    return [Folded("Set size and order", [Table(f"gain{suffix}", caption, split, shown, list(shown["curriculum"]))])]
 
 
 def _optimism(section: Section, suffix: str) -> list[Part]:
     gaps = optimism(section)
-    return [Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps, section.measure))] if len(gaps) else []
+    if not len(gaps):
+        return []
+    table = Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps, section.measure), list(gaps["arm"]))
+    return [Folded("What the pick on validation promised", [table])]
 
 
 def _image_by_image(section: Section, suffix: str) -> list[Part]:
@@ -120,26 +85,19 @@ def _image_by_image(section: Section, suffix: str) -> list[Part]:
     named = zip(images["a"], images["b"], strict=True)
     planned = images[[_is_planned(section, a, b) for a, b in named]]
     rows = planned if len(planned) else images
-    return [Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows), folded=True)]
+    return [Folded(f"Image by image ({len(rows)} rows)", [_mcnemar(rows, caption, suffix)])]
+
+
+def _mcnemar(rows: pd.DataFrame, caption: str, suffix: str) -> Table:
+    return Table(f"mcnemar{suffix}", caption, rows, display.mcnemar(rows.head(SHOWN)))
+
+
+SHOWN = 60  # rows of a table that is for checking; parquet has them all
 
 
 def _is_planned(section: Section, a: str, b: str) -> bool:
     both = a in section.sides and b in section.sides
     return both and plan_for(section, a, b).has(section.sides[a].arm, section.sides[b].arm)
-
-
-def _families(section: Section, split: pd.DataFrame) -> dict[str, list[str]]:
-    """Each curriculum of the table of parts with its twins and its baseline; PANELS of them at most.
-
-    An arm that failed on every seed takes part in the table, and has no curve.
-    """
-    arms, families, with_curves = list(section.who.values()), {}, set(section.arms["arm"])
-    for name in [name for name in dict.fromkeys(split["curriculum"]) if name in with_curves][:PANELS]:
-        twins = [arm for arm in arms if is_twin(section.who[name], arm)]
-        _, baseline = relatives(section.who[name], arms)
-        members = [name, *map(str, twins), *([str(baseline)] if baseline else [])]
-        families[name] = [member for member in members if member in with_curves]
-    return families
 
 
 def methods(sections: Sequence[Section] = ()) -> Chapter:
@@ -162,9 +120,8 @@ def methods(sections: Sequence[Section] = ()) -> Chapter:
         "label.",
     ]
     others = dict.fromkeys(section.measure.title for section in sections if not section.by_accuracy)
-    return Chapter(
-        "How this was calculated", [Sentences(lines + [OF_OTHERS.format(name) for name in others], listed=True)]
-    )
+    said = Sentences(lines + [OF_OTHERS.format(name) for name in others], listed=True)
+    return Chapter("How this was calculated", [Folded("The rules, and where they come from", [said])])
 
 
 OF_OTHERS = (

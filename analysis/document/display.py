@@ -55,6 +55,42 @@ def arms(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
     return shown
 
 
+def quality(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
+    """Of tables.arm_summary: how good each arm is, in at most eight columns, what was picked by first."""
+    shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str)})
+    further = [(name, metric.title) for name, metric in METRICS.items() if name in table]
+    named = [("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN"), *further]
+    for name, head in sorted(named, key=lambda pair: pair[0] != measure.objective.metric)[:4]:
+        shown[head] = [ranged(*row) for row in table[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
+    if table["judged_on"].nunique() > 1:
+        shown["judged on"] = table["judged_on"]
+    epochs = zip(table["best_epoch"], table["epochs"], strict=True)
+    return shown.assign(**{"best epoch": [f"{best:.0f} of {last:.0f}" for best, last in epochs]})
+
+
+def costs(table: pd.DataFrame) -> pd.DataFrame:
+    """Of tables.arm_summary: what a training of each arm used, seeds averaged."""
+    shown = pd.DataFrame({"arm": table["arm"], "seeds": table["seeds"].astype(str), "epochs": _counts(table["epochs"])})
+    shown["seconds"] = _counts(table["seconds"], 1 if table["seconds"].max() < 100 else 0)
+    for column in ("updates", "images_trained", "images_scored"):
+        shown[column.replace("_", " ")] = _counts(table[column])
+    return shown
+
+
+def _counts(column: pd.Series, digits: int = 0) -> list[str]:
+    return [plain(value, digits) for value in column]
+
+
+def theirs(table: pd.DataFrame) -> pd.DataFrame:
+    """Of tables.arm_summary: the report's figures beside ours, of the arms that it has."""
+    known = table[table["report_accuracy"].notna()]
+    shown = pd.DataFrame({"arm": known["arm"], "seeds": known["seeds"].astype(str)})
+    for name, head in (("accuracy", "accuracy"), ("loss", "loss"), ("knn", "KNN")):
+        shown[head] = [ranged(*row) for row in known[[name, f"{name}_low", f"{name}_high"]].itertuples(index=False)]
+        shown[f"report's {head}"] = [plain(value, 2) for value in known[f"report_{name}"]]
+    return shown
+
+
 def part_one(table: pd.DataFrame) -> pd.DataFrame:
     """Of original.part_one: the report's figures, then ours or 'not run'."""
     shown = pd.DataFrame({"trained": table["trained"]})
@@ -62,23 +98,31 @@ def part_one(table: pd.DataFrame) -> pd.DataFrame:
     shown["report's conditions"] = [
         f"{n} epochs; {text}" for n, text in zip(table["report_epochs"], table["report_remark"], strict=True)
     ]
-    columns = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "train_accuracy", "train_loss",
-               "seeds", "judged_on", "remark", "best_epoch", "epochs")  # fmt: skip
+    columns = (
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+        "loss",
+        "seeds",
+        "judged_on",
+        "remark",
+        "best_epoch",
+        "epochs",
+    )
     known = table.reindex(columns=list(columns))
     shown["ours"] = table["ours"]
     shown["accuracy"] = [
         ranged(*row) for row in known[["accuracy", "accuracy_low", "accuracy_high"]].itertuples(index=False)
     ]
     shown["loss"] = [plain(value, 3) for value in known["loss"]]
-    shown["validation best"] = [plain(value, 3) for value in known["selection_accuracy"]]
-    shown["train accuracy / loss"] = _both(known["train_accuracy"], known["train_loss"])
-    shown["best epoch"] = [
-        DASH if pd.isna(b) else f"{b:.0f} of {e:.0f}" for b, e in zip(known["best_epoch"], known["epochs"], strict=True)
-    ]
     shown["seeds"] = [plain(value) for value in known["seeds"]]
+    epochs = [
+        "" if pd.isna(best) else f"epoch {best:.0f} of {last:.0f}"
+        for best, last in zip(known["best_epoch"], known["epochs"], strict=True)
+    ]
     shown["remarks"] = [
-        DASH if pd.isna(on) else "; ".join(filter(None, [f"judged on {on}", str(remark)]))
-        for on, remark in zip(known["judged_on"], known["remark"], strict=True)
+        DASH if pd.isna(on) else "; ".join(filter(None, [f"judged on {on}", epoch, str(remark)]))
+        for on, epoch, remark in zip(known["judged_on"], epochs, known["remark"], strict=True)
     ]
     return shown
 
@@ -99,7 +143,8 @@ def verdicts(table: pd.DataFrame, measure: Measure = ACCURACY) -> pd.DataFrame:
     shown["ahead on"] = [DASH if pd.isna(value) else f"{value:.0%}" for value in table["improvement"]]
     shown["verdict"] = [word or "not planned" for word in table["word"]]
     shown["more seeds"] = [_more(row) for row in table.itertuples()]
-    shown["updates"] = np.where(table["equal_updates"], "equal", "not equal")
+    if not failed.any() and not table["equal_updates"].all():
+        shown["updates"] = np.where(table["equal_updates"], "equal", "not equal")
     return shown
 
 

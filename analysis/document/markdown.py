@@ -4,37 +4,80 @@ import re
 
 import pandas as pd
 
-from analysis.document.parts import Chapter, Part, Picture, Sentences, Table, data_file, picture_file
+from analysis.document.parts import (
+    Chapter,
+    Folded,
+    ForestPlot,
+    Part,
+    Picture,
+    Report,
+    Sentences,
+    Sheet,
+    Table,
+    data_file,
+    picture_file,
+)
 from console.wording import printable
 
 
-def write_markdown(title: str, chapters: list[Chapter]) -> str:
-    """The whole report, with links to its figures and tables."""
-    parts = [f"# {literal(title)}\n"]
-    for chapter in chapters:
-        parts.append(f"## {literal(chapter.title)}\n")
-        parts += [_part(part) for part in chapter.parts]
-    return "\n".join(parts)
+class Written:
+    """Writes a report as text; figures are numbered as they come, and shown where they are `drawn` as files."""
+
+    def __init__(self, drawn: bool):
+        self.drawn = drawn
+        self.figures = 0
+
+    def chapter(self, chapter: Chapter) -> list[str]:
+        title = f"{chapter.title} ({chapter.label})" if chapter.label else chapter.title
+        return [f"## {literal(title)}\n", *(self.part(part) for part in chapter.parts)]
+
+    def part(self, part: Part) -> str:
+        match part:
+            case Sentences():
+                return _sentences(part)
+            case Folded():
+                return "\n".join([f"### {literal(part.title)}\n", *map(self.part, part.parts)])
+            case Table():
+                source = data_file(part.name)
+                return f"{literal(part.caption)} ([{source}]({source}))\n\n{as_markdown(part.shown)}"
+            case Picture() | ForestPlot() | Sheet():
+                return self._picture(part)
+
+    def _picture(self, part: Picture | ForestPlot | Sheet) -> str:
+        self.figures += 1
+        caption = literal(f"Figure {self.figures}. {part.caption}")
+        shown = f"![{caption}]({picture_file(part.name, 'png')})\n\n" if self.drawn else ""
+        rows = f"\n{as_markdown(_forest_table(part))}" if isinstance(part, ForestPlot) else ""
+        return f"{shown}*{caption}*\n{rows}"
 
 
-def _part(part: Part) -> str:
-    if isinstance(part, Sentences):
-        return _sentences(part)
-    if isinstance(part, Table):
-        source = data_file(part.name)
-        if part.folded:
-            return f"{literal(part.caption)} {len(part.shown)} rows: [{source}]({source})\n"
-        return f"{literal(part.caption)} ([{source}]({source}))\n\n{as_markdown(part.shown)}"
-    assert isinstance(part, Picture)
-    caption = literal(part.caption)
-    return f"![{caption}]({picture_file(part.name, 'png')})\n\n*{caption}*\n"
+def _forest_table(part: ForestPlot) -> pd.DataFrame:
+    """What the forest plot shows, in words."""
+    rows = []
+    for title, of in part.forest.groups:
+        for row in of:
+            marks = [mark.text if mark else "–" for mark in row.marks]
+            rows.append([title, f"{row.label} {row.note}".strip(), *marks])
+    return pd.DataFrame(rows, columns=["question", "pair", *part.forest.columns])
+
+
+def write_markdown(report: Report, drawn: bool = False) -> str:
+    """The whole report; with links to its figures where they are drawn as files."""
+    writer = Written(drawn)
+    lines = [f"# {literal(report.title)}\n"]
+    lines += [f"{literal(report.conditions)}\n"] * bool(report.conditions)
+    for label, said in report.answers:
+        lines.append(f"{literal(label)}{': ' * bool(label)}**{said.word}.** {literal(said.text)}\n")
+    lines += [writer.part(part) for part in report.lead]
+    for chapter in report.chapters:
+        lines += writer.chapter(chapter)
+    return "\n".join(lines)
 
 
 def _sentences(part: Sentences) -> str:
-    source = f"\n([{data_file(part.source)}]({data_file(part.source)}))\n" if part.source else ""
     if part.listed:
-        return "\n".join(f"- {literal(line)}" for line in part.lines) + "\n" + source
-    return "\n\n".join(map(literal, part.lines)) + "\n" + source
+        return "\n".join(f"- {literal(line)}" for line in part.lines) + "\n"
+    return "\n\n".join(map(literal, part.lines)) + "\n"
 
 
 def literal(text: str) -> str:

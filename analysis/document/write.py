@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 from analysis.document.html import write_page
 from analysis.document.markdown import write_markdown
-from analysis.document.parts import Chapter, Picture, Table, data_file, picture_file
+from analysis.document.parts import Drawn, Report, Table, data_file, picture_file
 from analysis.runs import LoadedRun
 from console.arguments import Parser, path_here
 from console.progress import track
@@ -20,32 +20,33 @@ from records.tables import UNITS
 
 
 def add_out(parser: Parser, default: str) -> None:
-    """The flags --out and --overwrite of a command that writes a report."""
+    """The flags --out, --overwrite and --figures of a command that writes a report."""
     parser.add_argument(
         "--out", type=path_here, default=Path(default), metavar="DIR", help=f"where to write ({default})"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is there and is of no report of ours")
+    parser.add_argument("--figures", action="store_true", help="also write every figure as PNG and SVG, for a paper")
 
 
-def write_report(chapters: list[Chapter], runs: list[LoadedRun], out: Path) -> None:
-    """Pictures and tables first: the page shows the one and links to the other.
+def write_report(report: Report, runs: list[LoadedRun], out: Path, figures: bool = False) -> None:
+    """Tables, Markdown and page; with `figures` every picture as PNG and SVG too, for papers.
 
     Raises UsageError where `out`, which `records.outputs.prepare_folder` has made, cannot be written.
     """
-    title = "Report on " + ", ".join(run.name for run in runs)
     about = [{"run": run.name, "command": run.command, "data_digest": run.about["data"]["digest"],
               "versions": run.about.get("versions", {})} for run in runs]  # fmt: skip
     with written(out):
-        draw_pictures(chapters, out)
-        write_tables(chapters, out, {"runs": about})
-        files.write_bytes(out / "report.md", write_markdown(title, chapters).encode())
-        files.write_bytes(out / "index.html", write_page(title, chapters, out).encode())
+        write_tables(report, out, {"runs": about})
+        if figures:
+            draw_pictures(report, out)
+        files.write_bytes(out / "report.md", write_markdown(report, figures).encode())
+        files.write_bytes(out / "index.html", write_page(report, figures).encode())
 
 
-def write_tables(chapters: list[Chapter], out: Path, about: dict[str, Any]) -> list[Path]:
+def write_tables(report: Report, out: Path, about: dict[str, Any]) -> list[Path]:
     """Every table as parquet; `about` says in its metadata which runs it is of."""
     made = []
-    for table in (part for chapter in chapters for part in chapter.parts if isinstance(part, Table)):
+    for table in (part for part in report.parts if isinstance(part, Table)):
         found = pyarrow.Table.from_pandas(table.data, preserve_index=False)
         notes = {"about": about, "units": UNITS, "table": table.caption}
         metadata = {**(found.schema.metadata or {}), b"curriculum_tune": json.dumps(notes).encode()}
@@ -56,10 +57,10 @@ def write_tables(chapters: list[Chapter], out: Path, about: dict[str, Any]) -> l
     return made
 
 
-def draw_pictures(chapters: list[Chapter], out: Path) -> list[Path]:
+def draw_pictures(report: Report, out: Path) -> list[Path]:
     """Every picture as PNG and SVG."""
     made = []
-    pictures = [part for chapter in chapters for part in chapter.parts if isinstance(part, Picture)]
+    pictures = [part for part in report.parts if isinstance(part, Drawn)]
     for picture in track(pictures, "drawing", unit="figures"):
         for ending in ("png", "svg"):
             content = BytesIO()

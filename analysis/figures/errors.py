@@ -1,24 +1,26 @@
 """What the selected networks get wrong: by class, and class against class. Seeds pooled or averaged, and said so."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from sklearn.metrics import confusion_matrix
 
 from analysis.comparable import SINGLE, Section
-from analysis.figures.arms import Arms, Styles
-from analysis.figures.drawing import Drawing
-from analysis.figures.style import legend_below, panels, styled
+from analysis.figures.drawing import Drawing, Panel
+from analysis.figures.side_by_side import Arms, gid_of, shortened
+from analysis.figures.style import SMALL
 from analysis.rulebook.outcomes import right
 from analysis.rulebook.plan import BASELINE
 from console.wording import many
 from records.files import Arrays
 
 CONFUSIONS = 2  # matrices side by side
+MOST_CLASSES = 12  # in one panel; more cannot be read
 
 
 @dataclass(frozen=True)
@@ -90,50 +92,113 @@ def never_predicted(table: pd.DataFrame) -> list[str]:
     return [f"{arm} predicted {names} for no image at all." for arm, names in missed.items()]
 
 
-def misclassified_share(table: pd.DataFrame, styles: Styles) -> Figure:
-    """Share misclassified per class, arms side by side; the thin line goes from the lowest to the highest seed."""
-    arms, classes = list(dict.fromkeys(table["arm"])), list(dict.fromkeys(table["class"]))
-    with styled():
-        figure, axes = panels(figsize=(max(7.5, 1.25 * len(classes)), 4.3), layout="constrained")
-        width = 0.8 / len(arms)
-        for i, arm in enumerate(arms):
-            rows = table[table["arm"] == arm].set_index("class").reindex(classes)
-            at = np.arange(len(classes)) + (i - (len(arms) - 1) / 2) * width
-            axes.bar(at, rows["misclassified"], width * 0.92, color=styles[arm]["color"], label=arm,
-                     edgecolor="white", lw=0)  # fmt: skip
-            axes.vlines(at, rows["lowest"], rows["highest"], color="black", lw=0.9)
-        axes.set_xticks(range(len(classes)), classes, rotation=15 if len(classes) > 5 else 0)
-        axes.set(ylabel="share misclassified", ylim=(0, None))
-        axes.grid(False, axis="x")
-        legend_below(figure, axes)
-        seeds = int(table["seeds"].max())
-        axes.set_title(f"Misclassified images by class ({many(seeds, 'seed')})", fontsize=11)
-        return figure
+def worst(table: pd.DataFrame, most: int = MOST_CLASSES) -> list[str]:
+    """The classes that are misclassified most, over all arms; of few classes all, the worst first."""
+    means = table.groupby("class", sort=False)["misclassified"].mean().sort_values(ascending=False, kind="stable")
+    return [str(name) for name in means.index[:most]]
 
 
-def confusions(section: Section, arms: list[str]) -> Figure:
+def class_panels(of: Errors) -> list[Panel]:
+    """Share misclassified per class, a panel per arm beside its baseline; the thin line from lowest to highest seed."""
+    there = set(of.table["arm"])
+    arms = [name for name in of.arms.others if name in there]
+    classes = worst(of.table)
+    reaches = max(1.04 * float(of.table[of.table["class"].isin(classes)]["highest"].max()), 0.02)
+    return [Panel(partial(_dots, of, name, classes, reaches), height=0.85 + 0.19 * len(classes)) for name in arms]
+
+
+def _dots(of: Errors, name: str, classes: list[str], reaches: float, axes: Axes) -> None:
+    base = of.arms.baseline(name)
+    places = np.arange(len(classes))[::-1]
+    for arm, aside in ((base, 0.13), (name, -0.13)):
+        rows = of.table[of.table["arm"] == arm].set_index("class").reindex(classes)
+        if arm is None or rows["misclassified"].isna().all():
+            continue
+        colour, gid = of.arms.colours[arm], gid_of(arm)
+        axes.hlines(places + aside, rows["lowest"], rows["highest"], color=colour, lw=1.1, alpha=0.6, gid=gid)
+        axes.plot(rows["misclassified"], places + aside, "o", color=colour, ms=4.5, label=of.arms.label(arm), gid=gid)
+    axes.set_yticks(places, [shortened(each) for each in classes], fontsize=SMALL)
+    axes.set(xlim=(-0.03 * reaches, reaches), ylim=(-0.6, len(classes) - 0.4),
+             xlabel=f"share misclassified{f' (grey: {of.arms.label(base)})' if base else ''}")  # fmt: skip
+    axes.set_title(of.arms.label(name))
+    axes.grid(False, axis="x")
+
+
+def classes_caption(of: Errors) -> str:
+    """Which classes are missed most and least."""
+    means = of.table.groupby("class", sort=False)["misclassified"].mean().sort_values(ascending=False, kind="stable")
+    if means.nunique() == 1:
+        said = f"Every class is misclassified alike on {of.words['on']}, {100 * means.iloc[0]:.0f} % of its images"
+    else:
+        first, last = means.index[0], means.index[-1]
+        said = (
+            f"Misclassified most on {of.words['on']}: {first}, {100 * means.iloc[0]:.0f} % of its images over all arms; "
+            f"least: {last}, {100 * means.iloc[-1]:.0f} %"
+        )
+    left = len(means) - MOST_CLASSES
+    return f"{said}.{f' Shown are the {MOST_CLASSES} worst of {len(means)} classes.' if left > 0 else ''}"
+
+
+def pooled(of: Errors, arm: str) -> npt.NDArray[np.int64]:
+    """(C, C) counts of an arm, all seeds together."""
+    classes = len(of.arms.section.classes)
+    total: npt.NDArray[np.int64] = np.sum([_matrix(said, classes) for _, said in said_by(of.arms.section, arm)], axis=0)
+    return total
+
+
+def block(total: npt.NDArray[np.int64], most: int = MOST_CLASSES) -> list[int]:
+    """The classes with most errors to and from, in their own order; all of few."""
+    wrong = total - np.diag(np.diag(total))
+    errors = wrong.sum(axis=0) + wrong.sum(axis=1)
+    return sorted(int(i) for i in np.argsort(-errors, kind="stable")[:most])
+
+
+def confusion_panels(of: Errors) -> list[Panel]:
     """Confusion matrices, seeds pooled: images by true class (rows) and predicted class (columns)."""
-    with styled():
-        side = 0.55 * len(section.classes) + 1.6
-        figure, places = panels(1, len(arms), figsize=(side * len(arms) + 0.8, side), layout="constrained",
-                                      squeeze=False)  # fmt: skip
-        for axes, arm in zip(places[0], arms, strict=True):
-            total = np.sum([_matrix(said, len(section.classes)) for _, said in said_by(section, arm)], axis=0)
-            shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
-            axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-            for (row, column), count in np.ndenumerate(total):
-                if count:
-                    colour = "white" if shares[row, column] > 0.5 else "black"
-                    axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-            ticks = range(len(section.classes))
-            axes.set_xticks(ticks, section.classes, rotation=60, ha="right", fontsize=8)
-            axes.set_yticks(ticks, section.classes, fontsize=8)
-            axes.set(xlabel="predicted")
-            axes.set_title(arm, fontsize=10)
-            axes.grid(False)
-            axes.spines[:].set_visible(False)
-        places[0][0].set_ylabel("true")
-        return figure
+    side = 1.5 + 0.22 * min(len(of.arms.section.classes), MOST_CLASSES)
+    return [Panel(partial(_cells, of, name), width=max(side, 2.6), height=max(side, 2.4)) for name in of.confused]
+
+
+def _cells(of: Errors, name: str, axes: Axes) -> None:
+    total = pooled(of, name)
+    shares = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    kept = block(total)
+    colour, gid = of.arms.colours[name], gid_of(name)
+    for row, true in enumerate(kept):
+        for column, predicted in enumerate(kept):
+            if count := total[true, predicted]:
+                axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, color=colour, lw=0, gid=gid,
+                                         alpha=0.06 + 0.5 * float(shares[true, predicted])))  # fmt: skip
+                axes.text(column, row, str(count), ha="center", va="center", fontsize=7)
+    names = [shortened(of.arms.section.classes[i]) for i in kept]
+    axes.set_xticks(range(len(kept)), names, rotation=60, ha="right", fontsize=SMALL, rotation_mode="anchor")
+    axes.set_yticks(range(len(kept)), names, fontsize=SMALL)
+    axes.set(xlabel="predicted", ylabel="true", xlim=(-0.5, len(kept) - 0.5), ylim=(len(kept) - 0.5, -0.5))
+    axes.set_title(of.arms.label(name))
+    axes.grid(False)
+
+
+def confusion_caption(of: Errors) -> str:
+    """What the first shown arm confuses most."""
+    name, classes = of.confused[0], of.arms.section.classes
+    total = pooled(of, name)
+    wrong = total - np.diag(np.diag(total))
+    true, predicted = (int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+    if not wrong.any():
+        said = f"{of.arms.label(name)} confuses no class on {of.words['on']}"
+    else:
+        said = (
+            f"{of.arms.label(name)} takes {classes[true]} for {classes[predicted]} most often: "
+            f"{wrong[true, predicted]:,} of {many(total[true].sum(), 'image')}"
+        )
+    few = ""
+    if len(classes) > MOST_CLASSES:
+        kept = block(total)
+        few = (
+            f" Shown are the {MOST_CLASSES} of {len(classes)} classes with most errors, of each arm its own; "
+            f"{100 * wrong[np.ix_(kept, kept)].sum() / max(wrong.sum(), 1):.0f} % of the errors lie between them."
+        )
+    return f"{said} (seeds pooled, {of.words['on']}).{few}"
 
 
 def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
@@ -151,16 +216,6 @@ def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
 
 
 OF_ERRORS: tuple[Drawing[Errors], ...] = (
-    Drawing(
-        "errors_classes",
-        "Share of each class misclassified on {on}.",
-        lambda of: misclassified_share(of.table, of.arms.styles),
-        wants=lambda of: not of.table.empty,
-    ),
-    Drawing(
-        "errors_confusion",
-        "Confusion on {on}, seeds pooled.",
-        lambda of: confusions(of.arms.section, of.confused),
-        wants=lambda of: len(of.confused) > 0,
-    ),
+    Drawing("errors_classes", classes_caption, class_panels, wants=lambda of: not of.table.empty),
+    Drawing("errors_confusion", confusion_caption, confusion_panels, wants=lambda of: len(of.confused) > 0),
 )

@@ -1,16 +1,14 @@
-"""Figures that show images: sheets with captions, and explanations with their superpixels outlined."""
+"""Figures that show images, sheets with captions, and a square table of correlations."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import rcParams
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.style import COLOURS, panels, styled
+from analysis.figures.style import panels, styled
 
 ACROSS = 6  # images in a row
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
@@ -39,36 +37,6 @@ def whole_image(image: Pixels) -> Figure:
         axes.imshow(image)
         axes.axis("off")
         return figure
-
-
-def explained(rows: list[tuple[str, list[dict[str, Any]]]]) -> Figure:
-    """One row per network, one column per image; what speaks for the predicted class is outlined, the rest is pale.
-
-    Each cell has image (H, W, 3) uint8, mask (H, W) bool and caption.
-    """
-    columns = max(len(cells) for _, cells in rows)
-    with styled():
-        size = (2.6 * columns + 0.4, 2.95 * len(rows) + 0.5)
-        figure, places = panels(len(rows), columns, figsize=size, layout="constrained", squeeze=False)
-        for line, (name, cells) in zip(places, rows, strict=True):
-            for axes, cell in zip(line, cells, strict=False):
-                _outlined(axes, cell["image"], cell["mask"])
-                axes.set_title(cell["caption"], fontsize=8)
-            for axes in line[len(cells) :]:
-                axes.set_visible(False)
-            line[0].set_ylabel(name, fontsize=9)
-        figure.suptitle("What speaks for the predicted class (LIME)", fontsize=11)
-        return figure
-
-
-def _outlined(axes: Axes, image: Pixels, mask: npt.NDArray[np.bool_]) -> None:
-    pale = (0.45 * image + 0.55 * 255).astype(np.uint8)
-    axes.imshow(np.where(mask[..., None], image, pale))
-    if mask.any() and not mask.all():
-        axes.contour(mask.astype(float), levels=[0.5], colors=[COLOURS[1]], linewidths=1.4)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(False)
-    axes.spines[:].set_visible(False)
 
 
 def correlations(table: pd.DataFrame, title: str) -> Figure:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.rulebook.outcomes import right
-from console.wording import columns
+from console.layout import columns
 from records.epoch import Row
 from records.files import Arrays
 
@@ -76,5 +76,5 @@ def uneven_lines(run: Row, on: str, of: dict[str, Recalls]) -> list[str]:
     """The last words of a terminal on uneven classes; none where they are even."""
     if not is_uneven(run):
         return []
-    known = [title(run, on), columns(recall_rows(run, on, of))] if of else []
+    known = [title(run, on), columns(recall_rows(run, on, of), drop=("training images",))] if of else []
     return [majority(run, on), *known]

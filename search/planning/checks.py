@@ -5,7 +5,7 @@ from pathlib import Path
 
 from console.errors import UsageError
 from search.dashboard import not_installed
-from search.options import RunOptions
+from search.shared_options import RunOptions
 from search.tracking.trackers import get_tracker
 from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting
 from trainables.data.sources import Survey, is_embedded, survey

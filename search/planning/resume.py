@@ -18,6 +18,7 @@ FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent",
 FREE |= {"dashboard", "track", "verify", "until_decided", "max_seeds", "stop_when"}
 PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that may be paths; setting has them absolute
 GROWING = ("samples", "seeds")
+RETIRED: dict[Kind, set[str]] = {"search": set(), "head_to_head": {"keep"}}  # recorded once, and without effect
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
 MOVABLE = {"setting.data_root"}
 MODULES: dict[Kind, str] = {"search": "search.run", "head_to_head": "search.compare"}
@@ -41,6 +42,7 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
     recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False, "verify": False}
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
+    recorded = {name: value for name, value in recorded.items() if name not in RETIRED[kind]}
     asked = arguments.read(model, given).model_dump(include=set(given))
     for name, value in asked.items():
         if name not in FREE and not _same(name, value, recorded.get(name)):

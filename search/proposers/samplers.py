@@ -114,9 +114,9 @@ GRID = Sampler("grid", "every combination of a few values of each field", _tpe, 
 CMAES = Sampler("cmaes", "moves a normal distribution to what did well (CMA-ES)", _cmaes, replayed=True)
 GP = Sampler("gp", "draws where a Gaussian process expects most", _gp, informed=True)
 # TPE of several objectives: good are those that no other dominates, by rank, then by hypervolume (Ozaki et al. 2022)
-MOTPE = Sampler("motpe", "for accuracy and for few seconds: TPE near what no other beats in both (MOTPE)", _tpe, 2,
+MOTPE = Sampler("motpe", "near what no other beats in both accuracy and seconds (MOTPE)", _tpe, 2,
                 informed=True, bounded=True)  # fmt: skip
-NSGA2 = Sampler("nsga2", "for accuracy and for few seconds: a genetic algorithm (NSGA-II)", _nsga2, 2, replayed=True)
+NSGA2 = Sampler("nsga2", "a genetic algorithm, for accuracy and few seconds (NSGA-II)", _nsga2, 2, replayed=True)
 SAMPLERS = {sampler.name: sampler for sampler in (TPE, RANDOM, GRID, CMAES, GP, MOTPE, NSGA2)}
 
 

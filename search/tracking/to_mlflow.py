@@ -21,7 +21,7 @@ from records.outputs import check_not_of_a_run, written
 from search.tracking import told
 from search.tracking.sent import alone, identity
 from search.tracking.trackers import NotSentError
-from search.views.tensorboard import name_of
+from search.views.names import name_of
 
 LOCAL, ARTIFACTS = "mlruns", "artifacts"  # the folder beside the run folder, and that for files in it
 SQLITE = "sqlite:///"  # an address begins with it that is a file
@@ -121,7 +121,9 @@ class MlflowSender:
 
     def _send(self, history: RunHistory, trial: TrialHistory, search: Known) -> None:
         said = told.about_trial(history.run, trial)
-        sent = self._run(str(trial.number), history, name_of(trial), trial.begun, said | {PARENT: search.run_id})
+        sent = self._run(
+            str(trial.number), history, name_of(history.run, trial), trial.begun, said | {PARENT: search.run_id}
+        )
         self._describe(sent, trial.asked.config)
         done = int(sent.metrics.get(EPOCH, 0))
         news = [(name, value, when, epoch)

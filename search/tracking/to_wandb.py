@@ -18,7 +18,7 @@ from records.history import RunHistory, TrialHistory
 from search.tracking import told
 from search.tracking.sent import alone, identity, read_sent, write_sent
 from search.tracking.trackers import NotSentError
-from search.views.tensorboard import name_of
+from search.views.names import name_of
 
 PROJECT = "curriculum-tune"  # where WANDB_PROJECT says nothing
 QUICK = {"WANDB_SILENT": "true", "WANDB_ERROR_REPORTING": "false"}  # what is set where the person has set nothing
@@ -105,7 +105,7 @@ class WandbSender:
         now = {"epochs": len(trial.records), "state": told.state_of(trial), "tested": trial.test is not None}
         if known == now:
             return
-        run = self._open(what, history, name_of(trial), trial.asked.config, said)
+        run = self._open(what, history, name_of(history.run, trial), trial.asked.config, said)
         for epoch, _, values in told.epochs(trial, known["epochs"]):
             run.log(values, step=epoch)
         run.summary.update({**told.tested(trial), "state": now["state"], "reason": trial.reason})

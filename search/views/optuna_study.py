@@ -7,12 +7,13 @@ the next wait half a minute; nobody but us writes this file, so we lock nothing 
 
 import json
 import math
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution, json_to_distribution
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.study import StudyDirection
@@ -26,6 +27,10 @@ from records.folder import best_weights, predictions_file
 from records.history import RunHistory, TrialHistory
 from search.proposers.samplers import has_two_objectives
 from search.proposers.study import STATES, direction, finite, values_of
+from search.views import plots
+from search.views.arms import Standing, Standings, arm_as_trial
+from search.views.names import study_name
+from search.views.notes import Notes, arm_note, arms_note, search_note
 from spaces.space import within
 from trainables.metrics import get_metric
 
@@ -60,7 +65,10 @@ class Journal(BaseJournalBackend):
 
 
 class StudyMirror:
-    """Keeps a study like a run's history. `storage` is another object after `update` has said True."""
+    """Keeps a study like a run's history. `storage` is another object after `update` has said True.
+
+    A search has a trial for each of its trials, a head-to-head one for each arm: the best of many seeds answers nothing.
+    """
 
     def __init__(self, folder: Path, run: Row, path: Path):
         """`path`: where the journal goes."""
@@ -68,45 +76,73 @@ class StudyMirror:
         self.folder, self.run, self.path = folder, run, path
         self.journal = Journal()
         self.storage: BaseStorage = JournalStorage(self.journal)
-        self.study = STUDY
+        self.study, self.name = STUDY, study_name(folder.name, run)
         self.shown: dict[int, tuple[int, FrozenTrial]] = {}  # by our number: Optuna's id, and what it was told
         self.source: RunHistory | None = None  # what `shown` was made from
-        self.arms: list[str] = []
+        self.made_for: Any = None  # names of objectives and arms: a study of others is another one
+        self.notes = Notes(self.storage, STUDY)
+        self.standings = Standings(folder)
+        self.standing: Standing | None = None  # of a head-to-head
 
-    def update(self, history: RunHistory) -> bool:
-        """Bring the study up to date; whether it had to be made anew, because an ended trial has changed after all."""
-        arms = arms_of(history)
-        new = history is not self.source or arms != self.arms  # every arm is a choice of every trial's parameter
-        self.source, self.arms = history, arms
-        changed = [] if new else sorted(history.changed)
-        trials = {n: as_trial(self.run, self.folder, history.trials[n], arms) for n in changed}
+    def update(self, history: RunHistory, live: bool = True) -> bool:
+        """Bring the study up to date; whether it had to be made anew, because an ended trial has changed after all.
+
+        `live`: whether anybody is at the run.
+        """
+        self.standing = self.standings.of(history) if history.kind == "head_to_head" else None
+        made_for = (self._objectives()[0], self.standing and self.standing.choices)
+        new = history is not self.source or made_for != self.made_for
+        self.source, self.made_for = history, made_for
+        trials = {} if new else self._trials(history, sorted(history.changed), live)
         if new or any(_rewritten(self.shown[n][1], trial) for n, trial in trials.items() if n in self.shown):
-            self._make_anew(history)
+            self._make_anew(history, live)
             return True
         for number, trial in trials.items():
             self._follow(number, trial)
+        self._write_notes(history)
         return False
 
     def close(self) -> None:
         self.journal.close()
 
-    def _make_anew(self, history: RunHistory) -> None:
+    def _objectives(self) -> tuple[list[str], list[StudyDirection]]:
+        return (
+            objectives(self.run) if self.standing is None else ([self.standing.objective], objectives(self.run)[1][:1])
+        )
+
+    def _trials(self, history: RunHistory, numbers: Iterable[int], live: bool) -> dict[int, FrozenTrial]:
+        """By our number; of a head-to-head all arms, by their place."""
+        if self.standing is None:
+            return {n: as_trial(self.run, self.folder, history.trials[n]) for n in numbers}
+        return {place: arm_as_trial(one, self.standing, live) for place, one in enumerate(self.standing.arms)}
+
+    def _make_anew(self, history: RunHistory, live: bool) -> None:
         self.journal.close()
         self.journal = Journal()
         self.storage = JournalStorage(self.journal)
-        self._fill(history, self.folder.name)
+        self._fill(history, live)
         self.journal.keep(self.path)
 
-    def _fill(self, history: RunHistory, name: str) -> None:
+    def _fill(self, history: RunHistory, live: bool) -> None:
         """Make the study, and in it every trial."""
         self.shown = {}
-        names, directions = objectives(self.run)
-        self.study = self.storage.create_new_study(directions, name)
+        names, directions = self._objectives()
+        self.study = self.storage.create_new_study(directions, self.name)
+        self.notes = Notes(self.storage, self.study)
         self.storage.set_study_system_attr(self.study, "study:metric_names", names)
-        self.storage.set_study_user_attr(self.study, "command", self.run["command"])
-        _write_note(self.storage, self.study, note(self.run))
-        for number in track(sorted(history.trials), "preparing the study", unit="trials"):
-            self._add(number, as_trial(self.run, self.folder, history.trials[number], self.arms))
+        numbers = track(sorted(history.trials), "preparing the study", unit="trials")
+        for number, trial in self._trials(history, numbers, live).items():
+            self._add(number, trial)
+        self._write_notes(history)
+
+    def _write_notes(self, history: RunHistory) -> None:
+        if self.standing is None:
+            return self.notes.put(search_note(history, self.study))
+        self.notes.put(arms_note(history, self.standing, self.study))
+        for place, one in enumerate(self.standing.arms):
+            self.notes.put(arm_note(one, self.standing), self.shown[place][0])
+        self.notes.plot("differences", plots.differences(self.standing))
+        self.notes.plot("arms", plots.arms(self.standing))
 
     def _add(self, number: int, trial: FrozenTrial) -> None:
         self.shown[number] = (self.storage.create_new_trial(self.study, trial), trial)
@@ -117,7 +153,7 @@ class StudyMirror:
             return self._add(number, trial)
         id, before = self.shown[number]
         for step, value in trial.intermediate_values.items():
-            if step not in before.intermediate_values:
+            if before.intermediate_values.get(step) != value:
                 self.storage.set_trial_intermediate_value(id, step, value)
         for name, value in trial.user_attrs.items():
             if before.user_attrs.get(name) != value:
@@ -131,18 +167,18 @@ class SharedStudy(StudyMirror):
     """One of several runs in one storage, which is kept in no file; `update` never makes that anew."""
 
     def __init__(self, folder: Path, run: Row, name: str, storage: BaseStorage):
-        """`name`: of its study."""
+        """`name`: of its run, beside the others."""
         super().__init__(folder, run, folder)
-        self.name, self.storage = name, storage
+        self.name, self.storage = study_name(name, run), storage
 
-    def update(self, history: RunHistory) -> bool:
-        super().update(history)
+    def update(self, history: RunHistory, live: bool = True) -> bool:
+        super().update(history, live)
         return False
 
-    def _make_anew(self, history: RunHistory) -> None:
+    def _make_anew(self, history: RunHistory, live: bool) -> None:
         if self.shown:
             self.storage.delete_study(self.study)
-        self._fill(history, self.name)
+        self._fill(history, live)
 
 
 def shared_storage() -> BaseStorage:
@@ -151,9 +187,14 @@ def shared_storage() -> BaseStorage:
 
 
 def _rewritten(before: FrozenTrial, now: FrozenTrial) -> bool:
-    """Whether the change cannot be added to a study: an ended trial takes none, and no trial other parameters."""
+    """Whether the change cannot be added to a study: an ended trial takes none, and no trial other parameters or less."""
     if before.state.is_finished():
         return before != now
+    if (
+        before.intermediate_values.keys() - now.intermediate_values.keys()
+        or before.user_attrs.keys() - now.user_attrs.keys()
+    ):
+        return True
     return (before.params, before.distributions) != (now.params, now.distributions)
 
 
@@ -167,14 +208,9 @@ def objectives(run: Row) -> tuple[list[str], list[StudyDirection]]:
     return [split], [direction(by)]
 
 
-def arms_of(history: RunHistory) -> list[str]:
-    """The arms of a head-to-head that have been asked for so far, in order; none in a search."""
-    return list(dict.fromkeys(str(trial.arm) for trial in history.trials.values() if trial.arm))
-
-
-def as_trial(run: Row, folder: Path, of: TrialHistory, arms: list[str]) -> FrozenTrial:
+def as_trial(run: Row, folder: Path, of: TrialHistory) -> FrozenTrial:
     """One trial as Optuna keeps it: numbered, valued by its best epoch, with a value per epoch."""
-    params, distributions, outside = parameters(run, of, arms)
+    params, distributions, outside = parameters(run, of)
     state = TrialState.RUNNING if of.state == "running" else STATES[of.state]
     values = values_of(of, has_two_objectives(run["options"]["sampler"]))
     if state == TrialState.COMPLETE and values is None:
@@ -194,16 +230,8 @@ def as_trial(run: Row, folder: Path, of: TrialHistory, arms: list[str]) -> Froze
     return trial
 
 
-def parameters(run: Row, of: TrialHistory, arms: list[str]) -> tuple[Row, dict[str, BaseDistribution], Row]:
-    """The searched values with their distributions, and those that lie outside their distribution: an anchor's may.
-
-    In a head-to-head nothing is searched: what differs there are arm and seed.
-    """
-    if of.setting is not None:
-        first = run["options"]["seed"]
-        last = first + run.get("compare", {}).get("seeds", 1) - 1
-        seeds = IntDistribution(min(first, of.setting.seed), max(last, of.setting.seed))
-        return {"arm": str(of.arm), "seed": of.setting.seed}, {"arm": CategoricalDistribution(arms), "seed": seeds}, {}
+def parameters(run: Row, of: TrialHistory) -> tuple[Row, dict[str, BaseDistribution], Row]:
+    """The searched values with their distributions, and those that lie outside their distribution: an anchor's may."""
     space = {name: json_to_distribution(text) for name, text in run["space"]["search"].items()}
     values = of.asked.values
     inside = {name: value for name, value in values.items() if name in space and within(space[name], value)}
@@ -214,7 +242,7 @@ def parameters(run: Row, of: TrialHistory, arms: list[str]) -> tuple[Row, dict[s
 def attributes(run: Row, folder: Path, of: TrialHistory) -> Row:
     """What a person wants to know of a trial beside its parameters, under the names of the parquet columns."""
     asked, best = of.asked, of.best
-    row: Row = {"strategy": of.setting.strategy if of.setting else run["setting"]["strategy"]}
+    row: Row = {"strategy": run["setting"]["strategy"]}
     if asked.anchor:
         row["anchor"] = asked.anchor + (" (the sampler is not told)" if asked.withheld else "")
     if best is not None:
@@ -267,28 +295,3 @@ def _number(of: float) -> float | str:
 def _counts(run: Row, counts: tuple[int, ...]) -> str:
     """'aGrass 256, bField 0, ...': images of each class that the last epoch trained on."""
     return ", ".join(f"{name} {count}" for name, count in zip(run["data"]["classes"], counts, strict=False))
-
-
-def note(run: Row) -> str:
-    """What stands at the head of the study, in Markdown."""
-    options, setting, data = run["options"], run["setting"], run["data"]
-    command = run["command"].replace(" --", " \\\n        --")
-    lines = [
-        f"    {command}",
-        "",
-        f"Started {run.get('started', 'unknown')}. {data['name']}: {data['train']:,} train, {data['validation']:,} "
-        f"validation and {data['test']:,} test images; protocol {setting['protocol']}, seed {setting['seed']}, up to "
-        f"{setting['epochs']} epochs, sampler {options.get('sampler', '-')}, scheduler {options.get('scheduler', '-')}.",
-        "",
-        f"Anchors: {', '.join(run['space']['anchors']) or 'none'}. Networks are kept of the best {options.get('keep', 3)} "
-        "trials and of the anchors. Pruned trials show the value of their last epoch, complete ones of their best. "
-        "This page only shows the run: nothing can be changed here.",
-    ]
-    return "\n".join(lines)
-
-
-def _write_note(storage: BaseStorage, study: int, text: str) -> None:
-    """As optuna_dashboard.save_note does, which wants a study that is loaded, and may not be installed."""
-    storage.set_study_system_attr(study, "dashboard:note_ver", 1)
-    for part, start in enumerate(range(0, len(text), 2045)):
-        storage.set_study_system_attr(study, f"dashboard:note_str:{part}", text[start : start + 2045])

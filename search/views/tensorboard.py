@@ -17,6 +17,8 @@ from console.progress import bar
 from records.boundary import checked, open_plain, remove, remove_empty
 from records.epoch import ACCURACY, WORST, EpochRecord, Objective
 from records.history import RANKED, RunHistory, TrialHistory
+from search.views.names import name_of
+from search.views.opening import Prepared, query
 from search.views.serving import Application, ReadOnly, address, serve
 from search.views.tfrecords import framed
 from trainables.metrics import get_metric
@@ -24,6 +26,7 @@ from trainables.metrics import get_metric
 # read by POST, because what is asked for may be longer than an address
 POSTS = r"(/experiment/\w+)?/data/plugin/(hparams|timeseries|scalars)/\w+"
 HEAD = b"\x1a\rbrain.Event:2"  # Event(file_version="brain.Event:2"), the first of every file
+OURS = re.compile(r"events\.out\.tfevents\.\d{4,}")  # the file of a trial; other writers put a time and a host there
 AT_ONCE = 100  # trials whose events are framed together
 Row = dict[str, Any]
 
@@ -69,12 +72,6 @@ def hyperparameters(run: Row, trial: TrialHistory) -> dict[str, float | str | bo
     return {name: values[name] for name in run["space"]["search"] if name in values} | anchor
 
 
-def name_of(trial: TrialHistory) -> str:
-    """'0003', '0000-as_run', '0004-finetune-seed-1': the trial's folder, which TensorBoard shows as its name."""
-    called = f"{trial.arm}-seed-{trial.setting.seed}" if trial.setting else trial.asked.anchor or ""
-    return f"{trial.number:04d}" + re.sub(r"[^\w.]+", "-", f"-{called}" if called else "")
-
-
 class EventFiles:
     """Keeps a folder of event files like a run's history."""
 
@@ -93,7 +90,7 @@ class EventFiles:
         numbers = sorted(history.changed)
         if history is not self.source:
             self.source, self.written, self.closed = history, {}, {}
-            self._clear({name_of(trial) for trial in history.trials.values()})
+            self._clear({name_of(self.run, trial) for trial in history.trials.values()})
             numbers = sorted(history.trials)
         with bar("writing for TensorBoard", len(numbers), "trials") as advance:
             for start in range(0, len(numbers), AT_ONCE):
@@ -109,14 +106,14 @@ class EventFiles:
         checked(self.folder / "any", self.folder.parent)
         self.folder.mkdir(parents=True, exist_ok=True)
         for place in self.folder.iterdir():
-            number = place.name.partition("-")[0]
-            made = place / _file(number)
-            if place.name not in names and number.isdecimal() and not place.is_symlink() and made.is_file():
-                remove(made, self.folder.parent)
+            if place.name not in names and place.is_dir() and not place.is_symlink():
+                for made in place.iterdir():
+                    if OURS.fullmatch(made.name) and made.is_file() and not made.is_symlink():
+                        remove(made, self.folder.parent)
                 remove_empty(place, self.folder.parent)
 
     def _path(self, trial: TrialHistory) -> Path:
-        return self.folder / name_of(trial) / _file(f"{trial.number:04d}")
+        return self.folder / name_of(self.run, trial) / _file(f"{trial.number:04d}")
 
     def _news(self, trial: TrialHistory) -> list[bytes]:
         """The events of one trial that are not yet in its file; the file's head among them if it is to be new.
@@ -135,7 +132,7 @@ class EventFiles:
             ):  # there, arms and seeds speak for themselves
                 events.append(_event(trial.begun, experiment(self.run)))
             events.append(
-                _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(trial), trial.begun))
+                _event(trial.begun, hparams_pb(hyperparameters(self.run, trial), name_of(self.run, trial), trial.begun))
             )
         done = self.written.get(number, 0)
         by = trial.objective
@@ -216,8 +213,8 @@ def _event(at: float, summary: Any, step: int = 0) -> bytes:
     return made
 
 
-def launch(folder: Path, port: int) -> str:
-    """Serve TensorBoard on this folder for as long as this process lives; returns its address.
+def launch(folder: Path, port: int, run: Row) -> str:
+    """Serve TensorBoard on this folder for as long as this process lives; returns its address, opened as suits `run`.
 
     Its reader of files is a process of its own that ends when our end of its pipe is closed, however we end.
     """
@@ -230,12 +227,12 @@ def launch(folder: Path, port: int) -> str:
         fast = "true"
     except NoDataServerError:
         fast = "false"
-    board = program.TensorBoard(plugins=_plugins(), server_class=lambda app, flags: _Loopback(app, port))
+    board = program.TensorBoard(plugins=_plugins(), server_class=lambda app, flags: _Loopback(Prepared(app, run), port))
     board.configure(
         argv=["tensorboard"], logdir=str(folder), load_fast=fast, reload_interval=2.0, window_title=folder.parent.name
     )
     served_at: str = board.launch()
-    return served_at
+    return served_at.rstrip("/") + "/" + query(run)
 
 
 def _plugins() -> list[Any]:

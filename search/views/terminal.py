@@ -6,8 +6,9 @@ from collections import Counter
 from typing import Any
 
 from console.arguments import stdout_to_draw
+from console.layout import cells, fitted, width
 from console.notebook import Output, drawn_bar, in_notebook
-from console.wording import clock, printable, value
+from console.wording import clock, many, printable, value
 from records.epoch import ACCURACY
 from records.events import Asked
 from records.history import TrialHistory, rank
@@ -58,28 +59,39 @@ class Terminal:
     def say(self, text: str) -> None:
         text = printable(text)
         if self.live:
-            self.live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.live.console.print(fitted(text), highlight=False, markup=False, soft_wrap=True)
         else:
             print(text, flush=True)
 
     def _line(self, trial: TrialHistory) -> str:
         done = sum(other.state != "running" for other in self.trials.values())
         name = f"trial {trial.number}{called(trial)}"
-        head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {trial.state:<11}"
+        head = f"[{done:>{len(str(self.samples))}}/{self.samples}] {name:<22} {trial.state:<8}"
         if trial.state == "failed":
             return f"{head} {trial.reason}"
         if not trial.best:
             return f"{head} {trial.reason or 'no epoch was reached'}"
         seconds = trial.records[-1].seconds
         best = f"{trial.best.eval_split} {picked_by(trial)} at epoch {trial.best.epoch} of {len(trial.records)}"
-        return f"{head} {best}, {clock(seconds)}  {config_words(trial.asked, most=3)}".rstrip()
+        said = f"{head} {best}, {clock(seconds)}"
+        return f"{said}  {self._some_words(trial.asked, width() - cells(said) - 2)}".rstrip()
+
+    def _some_words(self, asked: Asked, most: int) -> str:
+        """Three fields; on a terminal as many of them as there are columns for."""
+        tries = (config_words(asked, most=count) for count in ((3, 2, 1) if self.live else (3,)))
+        return next((words for words in tries if not self.live or cells(words) <= most), "")
 
     def status(self) -> list[str]:
         """The lines under the bar: how many trials are where, the best so far, the time left."""
         running = [b for b in self.trials.values() if b.runs]
-        at = ", ".join(f"trial {b.number} epoch {len(b.records)}/{self.epochs}" for b in running)
+        at = ", ".join(f"trial {b.number} epoch {self._epoch(b)}" for b in running)
         doing = f"running: {at}" if at else self._between()
         return [" · ".join([*self.counts(), doing, self._times()]), *self.best()]
+
+    def _epoch(self, trial: TrialHistory) -> str:
+        """'3/12'; without an end where a budget of updates takes more and smaller epochs."""
+        done = len(trial.records)
+        return f"{done}/{self.epochs}" if done <= self.epochs else str(done)
 
     def _between(self) -> str:
         """What goes on while no trial runs."""
@@ -94,13 +106,29 @@ class Terminal:
         return [f"{states[s]} {s}" for s in ("complete", "pruned", "failed", "interrupted", "paused") if states[s]]
 
     def best(self) -> list[str]:
-        """One line about the best trial so far, or none."""
+        """One line about the best trial so far, or none; of a head-to-head, where the best is luck, about the arms."""
+        if any(trial.setting for trial in self.trials.values()):
+            return self._arms()
         best = min((trial for trial in self.trials.values() if trial.best), key=rank, default=None)
         if best is None or best.best is None:
             return []
         words = config_words(best.asked, most=6)
         name = f"trial {best.number}{called(best)}"
         return [f"best {picked_by(best)} in {name}" + (f": {words}" if words else "")]
+
+    def _arms(self) -> list[str]:
+        """'mean validation accuracy: finetune 0.865 (5 seeds), ...', in the order they were named in."""
+        of: dict[str, list[TrialHistory]] = {}
+        for trial in self.trials.values():
+            if trial.best and trial.state == "complete":
+                of.setdefault(str(trial.arm), []).append(trial)
+        said = [f"{arm} {mean_of(trials)} ({many(len(trials), 'seed')})" for arm, trials in of.items()]
+        if not said:
+            return []
+        first = next(iter(of.values()))[0]
+        assert first.best
+        figure = get_metric(first.objective.metric).title
+        return [f"mean {first.best.eval_split} {figure}: {', '.join(said)}"]
 
     def fraction(self) -> float:
         """Of the planned epochs, counting trials that ended early as whole."""
@@ -125,6 +153,13 @@ def picked_by(trial: TrialHistory) -> str:
     name = trial.objective.metric
     said = as_text(name, trial.best.figure(name) if trial.best else None)
     return said if trial.objective == ACCURACY else f"{get_metric(name).title} {said}"
+
+
+def mean_of(trials: list[TrialHistory]) -> str:
+    """The mean, over these, of the figure of the best epoch that it is picked by."""
+    name = trials[0].objective.metric
+    figures = [figure for trial in trials if trial.best and (figure := trial.best.figure(name)) is not None]
+    return as_text(name, sum(figures) / len(figures) if figures else None)
 
 
 def called(trial: TrialHistory) -> str:

@@ -28,6 +28,8 @@ def test_rank_correlation_by_hand_and_only_where_both_have_scored():
     table = difficulty.agreement(scores)[0].data.set_index("scorer")
     assert table.loc["a", "b"] == pytest.approx(0.8) == table.loc["b", "a"]
     assert table.loc["a", "a"] == 1.0 and np.isnan(table.loc["a", "c"])
+    assert difficulty.agreement(scores)[1].caption.startswith("a and b agree least on what is hard: 0.80")
+    assert difficulty.agreement(scores[["a"]])[1].caption == "There are no two scorers to compare."
 
 
 def test_losses_of_networks_are_of_the_true_class(tmp_path):
@@ -43,7 +45,7 @@ def test_losses_of_networks_are_of_the_true_class(tmp_path):
 
 def test_the_command_compares_scorers_and_shows_sheets(compared, tmp_path, capsys):
     out = tmp_path / "out"
-    assert difficulty.main([str(compared), "--seeds", "2", "--out", str(out)]) == run.DONE
+    assert difficulty.main([str(compared), "--seeds", "2", "--out", str(out), "--figures"]) == run.DONE
     table = pd.read_parquet(out / "data" / "agreement.parquet").set_index("scorer")
     assert table.index.tolist() == ["head, seed 0", "head, seed 1", "true", "loss of self_paced", "loss of finetune"]
     assert table.loc["true", "head, seed 0"] == pytest.approx(table.loc["head, seed 0", "true"])
@@ -51,6 +53,13 @@ def test_the_command_compares_scorers_and_shows_sheets(compared, tmp_path, capsy
     assert stages.iloc[:3]["images"].sum() == 70  # 15 images a class: 3 test, 2 validation, 10 training
     assert (stages.iloc[:3].drop(columns="images").sum(axis=1) == stages.iloc[:3]["images"]).all()
     assert (out / "figures" / "sheet.png").is_file()
+    assert (out / "report.md").read_text().startswith("# Which images are hard in scenes?\n")
+    shown = pd.read_parquet(out / "data" / "sheet_images.parquet")
+    assert len(shown) == 7 * 12 and shown["head, seed 0"].notna().all()
+    for _, one in shown.groupby("class"):
+        means = one.groupby("group")["head, seed 0"].mean()
+        assert means["easiest"] < means["median"] < means["hardest"]
+        assert (one["path"].str.partition("/")[0] == one["class"]).all()
 
 
 def test_a_division_is_compared_too(compared, tmp_path):
@@ -67,7 +76,7 @@ def test_a_division_is_compared_too(compared, tmp_path):
 
 def test_the_report_shows_misclassified_images_on_demand(compared, tmp_path):
     out = tmp_path / "out"
-    assert report.main([str(compared), "--images", "--out", str(out)]) == run.DONE
+    assert report.main([str(compared), "--images", "--out", str(out), "--figures"]) == run.DONE
     table = pd.read_parquet(out / "data" / "misclassified.parquet")
     assert (table["true"] != table["predicted"]).all() and table["confidence"].is_monotonic_decreasing
     assert table["path"].str.partition("/")[0].tolist() == table["true"].tolist()

@@ -1,15 +1,18 @@
-"""LIME on tiny runs: the selected network is the one that was judged, seeds are seeds, and damage is one sentence."""
+"""Explanations of tiny runs: the selected network is the one that was judged, and damage is one sentence."""
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from lime.lime_image import LimeImageExplainer
 from safetensors.torch import load_file, save_file
 
 from analysis import explain
+from analysis.explaining.explanation import explain_image
+from analysis.explaining.networks import choose, kept_trials, open_network
+from analysis.explaining.superpixels import FEWEST, Segments
 from analysis.runs import load_run
 from console.errors import UsageError
 from records.files import read_text, write_json
@@ -31,101 +34,65 @@ def searched(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["whole", "head"])
 def test_the_rebuilt_network_is_the_one_that_was_judged(searched, name):
-    network = explain.open_network(load_run(searched / name), None)
+    network = open_network(load_run(searched / name), None)
     said = network.run.predictions[network.trial, "test"]
     again = network.engine.probabilities(np.asarray(network.data.images[said["image"]]))
     assert again == pytest.approx(said["probabilities"], abs=1e-5)
 
 
-def probabilities(images: np.ndarray) -> np.ndarray:
-    """Two classes: how bright the upper left quarter is."""
-    bright = images[:, :8, :8].mean(axis=(1, 2, 3)) / 255
-    return np.stack([1 - bright, bright], axis=1)
-
-
-def squares() -> np.ndarray:
-    """Four superpixels of 8 x 8 pixels."""
-    row, column = np.mgrid[:16, :16] // 8
-    return 2 * row + column
-
-
-def picture() -> np.ndarray:
-    image = np.random.default_rng(0).integers(0, 60, (16, 16, 3)).astype(np.uint8)
-    image[:8, :8] = 255 - image[:8, :8]
-    return image
-
-
-def test_samples_and_predictions_are_those_of_lime_itself(capfd):
-    image, segments = picture(), squares()
-    fudged = np.full_like(image, 7)
-    ours, theirs = explain.Explainer(random_state=3), LimeImageExplainer(random_state=3)
-    data, said = ours.data_labels(image, fudged, segments, probabilities, 40, batch_size=16)
-    their_data, their_said = theirs.data_labels(image, fudged, segments, probabilities, 40, batch_size=16)
-    assert np.array_equal(data, their_data) and np.array_equal(said, their_said)
-
-
-def test_there_is_no_second_progress_bar(capfd):
-    explain.one_explanation(probabilities, picture(), squares(), 20, 0)
-    assert capfd.readouterr().err == ""
-
-
-def test_what_decides_is_outlined():
-    image = picture()
-
-    def needs_the_corner(images: np.ndarray) -> np.ndarray:
-        kept = (images[:, :8, :8] == image[:8, :8]).mean(axis=(1, 2, 3))
-        return np.stack([1 - kept, kept], axis=1)
-
-    found = explain.one_explanation(needs_the_corner, image, squares(), 200, 0)
-    assert found.top_labels == [1]
-    label, weight = max(found.local_exp[1], key=lambda pair: pair[1])
-    assert label == 0 and weight > 0.3
-    assert explain.top_mask(found)[:8, :8].all()
-
-
-def test_the_seed_decides_the_samples():
-    runs = [explain.one_explanation(probabilities, picture(), squares(), 20, seed).local_exp[1] for seed in (0, 0, 1)]
-    assert runs[0] == runs[1] != runs[2]
-
-
-def test_agreement_by_hand():
-    a = np.array([[True, True], [False, False]])
-    b = np.array([[True, False], [False, False]])
-    c = np.array([[False, False], [True, True]])
-    assert explain.agreement([a, a]) == 1.0 and explain.agreement([a, b]) == 0.5 and explain.agreement([a, c]) == 0.0
-    assert explain.agreement([a, b, c]) == pytest.approx(0.5 / 3)
-    assert np.isnan(explain.agreement([a]))
-    nothing = np.zeros_like(a)
-    assert explain.agreement([nothing, nothing]) == 1.0 and explain.agreement([nothing, a]) == 0.0
-
-
 def test_two_networks_stand_side_by_side(searched, tmp_path, capsys):
-    words = [str(searched / "whole"), str(searched / "head"), "--correct", "1", "--wrong", "1", "--samples", "30",
-             "--repeats", "2", "--out", str(tmp_path / "out")]  # fmt: skip
+    words = [str(searched / "whole"), str(searched / "head"), "--correct", "1", "--wrong", "1", "--samples", "150",
+             "--repeats", "2", "--figures", "--out", str(tmp_path / "out")]  # fmt: skip
     assert explain.main(words) == run.DONE
     table = pd.read_parquet(tmp_path / "out" / "data" / "explanations.parquet")
-    assert table["run"].tolist() == ["whole", "whole", "head", "head"] and (table["seconds"] > 0).all()
-    assert table["image"].tolist()[:2] == table["image"].tolist()[2:]
-    assert (table["true"] == table["predicted"]).tolist()[:2] == [True, False]
-    assert table["agreement_sampling"].between(0, 1).all() and table["agreement_segmentation"].between(0, 1).all()
+    assert table["run"].tolist() == ["whole", "head"] * 2 and (table["seconds"] > 0).all()
+    assert table["image"].tolist()[::2] == table["image"].tolist()[1::2]
+    assert (table["true"] == table["predicted"]).tolist()[::2] == [True, False] == table["right"].tolist()[::2]
+    explained = table[table["why_not"] == ""]
+    assert len(explained) and explained["agreement_sampling"].between(0, 1).all() and (explained["fit"] >= 0.3).all()
+    assert explained["agreement_segmentation"].between(0, 1).all() and (table["superpixels"] >= FEWEST).all()
+    assert (explained["chance_sampling"] < 0.1).all() and (table["cam_cells"] >= 4).all()
+    assert table.loc[table["why_not"] != "", "agreement_sampling"].isna().all()
+    between = pd.read_parquet(tmp_path / "out" / "data" / "between.parquet")
+    assert between["image"].tolist() == table["image"].tolist()[::2]
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert page.startswith("# What finetune and transfer look at on scenes\n") and "by chance" in page
     assert (tmp_path / "out" / "figures" / "explanations.png").is_file()
 
 
+def test_several_labels_are_several_true_classes_and_one_of_them_is_right(searched):
+    network = open_network(load_run(searched / "whole"), None)
+    classes, targets = network.data.classes, np.zeros((network.data.count, 7), dtype=bool)
+    targets[:, :6], parking = True, int(np.flatnonzero(network.data.labels == 6)[0])
+    several = replace(network, data=replace(network.data, targets=targets))
+    for trained, true, right in ((several, ", ".join(classes[:6]), True), (network, classes[6], False)):
+        found = explain_image(trained, Segments(trained.data), parking, 100, 1, lambda _: None)
+        row = replace(found, said=np.eye(7)[2] * 0.9).row()
+        assert (row["true"], row["right"], row["predicted"]) == (true, right, classes[2])
+        assert np.isnan(row["agreement_sampling"])  # one seed has nothing to agree with
+
+
+def test_a_page_is_called_by_strategies_or_by_runs_of_one_strategy(searched):
+    whole, head = (open_network(load_run(searched / name), None) for name in ("whole", "head"))
+    assert explain.title_of([head]) == "What transfer looks at on scenes"
+    assert explain.title_of([whole, whole]) == "What whole and whole look at on scenes"
+
+
 def test_images_can_be_chosen(searched):
-    network = explain.open_network(load_run(searched / "whole"), None)
-    assert explain.choose(network, "3,0", 2, 2) == [3, 0]
+    network = open_network(load_run(searched / "whole"), None)
+    assert choose(network, "3,0", 2, 2) == [3, 0]
     for words in ("x", "105", "-1"):
         with pytest.raises(UsageError, match="numbers from 0 to 104"):
-            explain.choose(network, words, 2, 2)
+            choose(network, words, 2, 2)
 
 
 def test_a_missing_network_is_named_with_those_that_were_kept(searched, tmp_path):
     shutil.copytree(searched / "whole", tmp_path / "whole")
     with pytest.raises(UsageError, match=r"no network of trial 7 .*kept: 0"):
-        explain.open_network(load_run(tmp_path / "whole"), 7)
+        open_network(load_run(tmp_path / "whole"), 7)
     remove_checkpoints(tmp_path / "whole", 0)
     with pytest.raises(UsageError, match="keeps no network"):
-        explain.open_network(load_run(tmp_path / "whole"), None)
+        open_network(load_run(tmp_path / "whole"), None)
 
 
 def test_a_damaged_network_is_named(searched, tmp_path):
@@ -133,7 +100,7 @@ def test_a_damaged_network_is_named(searched, tmp_path):
     path = best_weights(tmp_path / "whole", 0)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UsageError, match=r"best.safetensors cannot be read"):
-        explain.open_network(load_run(tmp_path / "whole"), None)
+        open_network(load_run(tmp_path / "whole"), None)
 
 
 @pytest.mark.parametrize(("changed", "said"), [
@@ -155,7 +122,7 @@ def test_a_network_of_another_trial_epoch_or_run_is_refused(searched, tmp_path, 
     written = record | changed if isinstance(changed, dict) else changed
     save_file(load_file(path), path, None if written is None else {"record": json.dumps(written)})
     with pytest.raises(UsageError, match=said):
-        explain.open_network(loaded, None)
+        open_network(loaded, None)
 
 
 def test_a_network_that_is_ahead_of_the_ledger_is_explained(searched, tmp_path):
@@ -163,7 +130,7 @@ def test_a_network_that_is_ahead_of_the_ledger_is_explained(searched, tmp_path):
     path = best_weights(tmp_path / "whole", 0)
     ahead = json.loads(read_text(path, "record")) | {"epoch": 3}
     save_file(load_file(path), path, {"record": json.dumps(ahead)})
-    assert explain.open_network(load_run(tmp_path / "whole"), 0).trial == 0
+    assert open_network(load_run(tmp_path / "whole"), 0).trial == 0
 
 
 def test_what_makes_no_sense_is_one_sentence(searched, capsys):
@@ -174,11 +141,12 @@ def test_what_makes_no_sense_is_one_sentence(searched, capsys):
 
 
 def test_superpixels_depend_on_the_seed_and_are_computed_once(searched):
-    network = explain.open_network(load_run(searched / "whole"), None)
-    segments = explain.Segments(network.data)
+    network = open_network(load_run(searched / "whole"), None)
+    segments = Segments(network.data)
     assert segments(0, 1) is segments(0, 1) and segments(0, 1).shape == (16, 16)
-    again = explain.Segments(network.data)
+    again = Segments(network.data)
     assert np.array_equal(segments(0, 2), again(0, 2))
+    assert not np.array_equal(segments(0, 2), segments(0, 1))
 
 
 def test_a_head_to_head_is_explained_where_its_networks_were_kept(tmp_path):
@@ -187,11 +155,11 @@ def test_a_head_to_head_is_explained_where_its_networks_were_kept(tmp_path):
                          "--out", str(tmp_path), "--name", "h"])  # fmt: skip
     assert made == run.DONE
     loaded = load_run(tmp_path / "h")
-    if explain.kept_trials(loaded):
-        assert explain.open_network(loaded, None).setting.strategy == "finetune"
+    if kept_trials(loaded):
+        assert open_network(loaded, None).setting.strategy == "finetune"
     else:
         with pytest.raises(UsageError, match="removes them once test is opened"):
-            explain.open_network(loaded, None)
+            open_network(loaded, None)
 
 
 def test_a_network_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(searched, tmp_path, monkeypatch, capsys):
@@ -200,7 +168,7 @@ def test_a_network_of_a_gpu_is_opened_on_the_cpu_where_there_is_none(searched, t
     run_json = read_run(tmp_path / "whole")
     run_json["setting"] |= {"device": "cuda", "precision": "auto"}
     write_json(tmp_path / "whole" / "run.json", run_json)
-    network = explain.open_network(load_run(tmp_path / "whole"), None)
+    network = open_network(load_run(tmp_path / "whole"), None)
     assert network.setting.device == "cpu" and network.engine.probabilities(network.data.images[:2]).shape == (2, 7)
     assert "Trial 0 of whole was trained on a GPU and there is none here" in capsys.readouterr().err
 
@@ -211,4 +179,16 @@ def test_a_kept_network_that_holds_no_numbers_is_named(searched, tmp_path):
     whose = {"record": read_text(path, "record")}
     save_file({name: value * float("nan") for name, value in load_file(path).items()}, path, whose)
     with pytest.raises(UsageError, match=r"best.safetensors has numbers that are not finite under "):
-        explain.open_network(load_run(tmp_path / "whole"), None)
+        open_network(load_run(tmp_path / "whole"), None)
+
+
+def test_images_that_are_too_small_are_said_to_be(tmp_path):
+    words = ["8" if word == "16" else word for word in TINY]
+    assert run.main([*words, "--space", "finetune", "--out", str(tmp_path), "--name", "small"]) == run.DONE
+    assert (
+        explain.main([str(tmp_path / "small"), "--correct", "1", "--wrong", "0", "--out", str(tmp_path / "out")]) == 0
+    )
+    row = pd.read_parquet(tmp_path / "out" / "data" / "explanations.parquet").iloc[0]
+    assert row["superpixels"] < FEWEST and row["explanations"] == 1 and np.isnan(row["agreement_sampling"])
+    page = (tmp_path / "out" / "report.md").read_text()
+    assert f"LIME does not explain image {row['image']} (small): {row['superpixels']} superpixels are too few." in page

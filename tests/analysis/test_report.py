@@ -13,14 +13,14 @@ import pytest
 
 import analysis
 from analysis import comparison, report, tables, verdict
-from analysis.chapters.contents import in_short, make_chapters
-from analysis.chapters.verdict import _families
+from analysis.chapters.contents import make_report
 from analysis.comparable import initialisation, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown, write_markdown
 from analysis.document.parts import Sentences
-from analysis.figures import arms, errors
-from analysis.figures.differences import forest
+from analysis.figures import errors
+from analysis.figures.differences import Forest, Mark, Row, forest_panels
+from analysis.figures.drawing import compose
 from analysis.original.part_one import part_one
 from analysis.runs import load_run
 from console.errors import UsageError
@@ -29,7 +29,6 @@ from records.files import read_arrays, write_arrays
 from records.folder import best_weights, predictions_file
 from records.ledger import Ledger
 from search import run as command
-from spaces.arm import Arm
 from tests import made_up
 from tests.made_runs import put
 
@@ -78,59 +77,6 @@ def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is
     assert said.startswith("vit_s_14 from vit_s_14-dinov2-saliency, not vit_b_16 from imagenet; ")
 
 
-def test_curves_are_means_over_seeds_with_their_range(section):
-    x, mean, low, high = arms.curve(section.records[section.records["arm"] == "finetune"], "epoch", "eval_accuracy")
-    assert x.tolist() == [1, 2, 3, 4] and mean[-1] == pytest.approx(0.93)
-    assert (low[-1], high[-1]) == pytest.approx((0.92, 0.94))
-    styles = arms.styles_of([Arm("finetune"), Arm("self_paced"), Arm("self_paced", order="random")])
-    assert styles["self_paced"]["color"] == styles["self_paced/random"]["color"] != styles["finetune"]["color"]
-    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch")
-    assert list(figure.axes[0].lines[0].get_ydata()) == pytest.approx(mean.tolist())
-
-
-def test_a_reference_stands_beside_the_arms_per_epoch(section):
-    curve = pd.DataFrame({"epoch": [1, 2], "accuracy": [0.5, 0.6], "loss": [1.0, 0.8]})
-    styles = arms.styles_of([Arm("finetune")])
-    figure = arms.arm_curves(section.records, ["finetune"], styles, "validation", "epoch", curve)
-    drawn = [
-        list(next(line for line in axes.lines if line.get_label() == "reference").get_ydata())
-        for axes in figure.axes[:2]
-    ]
-    assert drawn == [[0.5, 0.6], [1.0, 0.8]]
-
-
-def test_the_budget_line_is_the_quickest_total_at_the_same_updates(section):
-    section.records.loc[section.records["arm"] == "finetune", "seconds"] *= 2
-    section.records.loc[section.records["arm"] == "transfer", "updates"] *= 9
-    assert arms.common_seconds(section.records, ["self_paced", "finetune", "transfer"]) == pytest.approx(4.0)
-
-
-def test_the_staircase_is_the_best_so_far(section):
-    arms_there = ["self_paced", "transfer"]
-    figure = arms.arm_seconds(section.records, arms_there, arms.styles_of(list(section.who.values())), "validation")
-    assert figure.axes[0].lines[-1].get_xdata()[0] == pytest.approx(0.4)
-    staircase = figure.axes[0].lines[0].get_ydata()
-    assert staircase[0] == pytest.approx(0.81) and staircase[-1] == pytest.approx(0.96)
-
-
-def test_the_staircase_begins_with_the_first_look_that_counts(section):
-    rows = section.records[section.records["arm"] == "self_paced"]
-    later = rows[rows["epoch"] > rows["epoch"].min()]
-    unseen = rows.assign(looks=rows["epoch"].isin(later["epoch"]).astype(int))
-    begins = arms.best_so_far(unseen, "seconds")[0][0]
-    assert begins == pytest.approx(later.groupby("seed")["seconds"].min().max())
-    assert begins > arms.best_so_far(rows, "seconds")[0][0]
-
-
-def test_errors_by_class_and_confusion_by_hand(section):
-    table = errors.errors_by_class(section, ["self_paced", "finetune"]).set_index(["arm", "class"])
-    assert table["misclassified"].tolist() == [0.0, 0.0, 1.0, 0.5, 0.0, 1.0]
-    assert table.loc[("self_paced", "eForest"), "images"] == 6  # two of each class on three seeds
-    figure = errors.confusions(section, ["self_paced"])
-    texts = [(t.get_position(), t.get_text()) for t in figure.axes[0].texts]
-    assert sorted(texts) == [((0, 0), "6"), ((0, 2), "6"), ((1, 1), "6")]
-
-
 def test_a_class_that_nothing_was_predicted_as_is_said(section):
     table = errors.errors_by_class(section, ["self_paced"])
     assert errors.never_predicted(table) == ["self_paced predicted gParking for no image at all."]
@@ -150,24 +96,13 @@ def written(tmp_path_factory):
     return place / "out"
 
 
-def test_the_page_stands_alone_and_links_every_number_to_its_table(written):
-    page = (written / "index.html").read_text()
-    assert not re.findall(r'(?:src|href)="https?:', page) and "<script" not in page and "<link" not in page
-    assert len(re.findall(r'src="data:image/png;base64,', page)) == len(list((written / "figures").glob("*.png"))) > 5
-    linked = set(re.findall(r'href="(data/[^"]+)"', page))
-    assert linked == {f"data/{path.name}" for path in (written / "data").iterdir()}
-    cells = re.findall(r"<td class=number>(.*?)</td>", page)
-    assert cells and all(cell.startswith("<a href=") for cell in cells if any(c.isdigit() for c in cell))
-    assert "prefers-color-scheme: dark" in page and "@media print" in page
-
-
-def test_the_chapters_stand_in_the_reports_order(written):
+def test_the_chapters_are_short_and_the_details_come_last(written):
     titles = re.findall(r"<h2>(.*?)</h2>", (written / "index.html").read_text())
     assert titles == [
-        "In short", "What was run", "Part 1: from scratch and transfer", "Part 2: rsscn7, 256 px, protocol holdout",
-        "Verdict: rsscn7, 256 px, protocol holdout", "The report&#x27;s sentences", "How this was calculated",
+        "Seed by seed", "The arms", "What they trained on", "What it cost", "What they get wrong", "The verdict in full",
+        "The 2024 report", "What was run", "How this was calculated",
     ]  # fmt: skip
-    assert next(re.finditer(r"^## (.*)$", (written / "report.md").read_text(), re.M))[1] == "In short"
+    assert next(re.finditer(r"^## (.*)$", (written / "report.md").read_text(), re.M))[1] == "Seed by seed"
 
 
 def test_parquet_tables_say_what_they_are_of(written):
@@ -175,12 +110,6 @@ def test_parquet_tables_say_what_they_are_of(written):
     assert metadata["about"]["runs"][0]["run"] == "h" and metadata["units"]["losses"] == "nats"
     frame = pd.read_parquet(written / "data" / "arms.parquet")
     assert frame["accuracy"].to_numpy() == pytest.approx([0.94, 0.93, 0.91, 0.86])
-
-
-def test_markdown_shows_figures_that_are_there(written):
-    text = (written / "report.md").read_text()
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", text)
-    assert pictures and all((written / picture).is_file() for picture in pictures)
 
 
 def test_mixed_protocols_are_kept_apart_and_said(tmp_path):
@@ -243,13 +172,15 @@ def test_a_damaged_prediction_file_is_named(tmp_path, capsys):
     assert "0000.test.safetensors cannot be read" in capsys.readouterr().err
 
 
-def test_intervals_of_the_forest_figure_are_in_points(section):
-    rows = pd.DataFrame([{"mean": 0.01, "low": -0.02, "high": 0.04}, {"mean": 0.03, "low": -np.inf, "high": np.inf}])
-    figure = forest(rows, lambda row: "a - b", "title", margin=0.01)
-    lines = [list(np.round(line.get_xdata(), 6)) for line in figure.axes[0].lines]
-    assert lines == [[3.0], [-2.0, 4.0], [1.0], [0, 0]]  # without an interval: a dot
-    band = figure.axes[0].patches[0].get_bbox()
+def test_intervals_of_the_forest_figure_are_drawn_as_they_are():
+    marks = [Mark(3.0, -np.inf, np.inf, "", ""), Mark(1.0, -2.0, 4.0, "undecided", "")]
+    rows = tuple(Row(name, "", name, (mark,)) for name, mark in zip("ab", marks, strict=True))
+    axes = compose(forest_panels(Forest((("Is it?", rows),), ("test",), "difference, points", 1.0))).axes[0]
+    lines = [list(np.round(line.get_xdata(), 6)) for line in axes.lines]
+    assert lines == [[0, 0], [3.0], [-2.0, 4.0], [1.0]]  # without an interval: a dot
+    band = axes.patches[0].get_bbox()
     assert (band.x0, band.x1) == (-1.0, 1.0)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["Is it?", "a", "b"]
 
 
 def test_fields_of_a_newer_version_are_one_sentence(tmp_path, capsys):
@@ -271,7 +202,7 @@ def test_of_several_labels_any_one_is_right_and_there_is_no_confusion(tmp_path):
     assert (errors.errors_by_class(section, ["self_paced"])["misclassified"] == 0).all()
     assert section.title.endswith("multi-label, protocol holdout")
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
-    assert not list((tmp_path / "out" / "figures").glob("errors_confusion*"))
+    assert "errors_confusion" not in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_no_folder_of_the_machine_is_in_a_report(tmp_path):
@@ -284,7 +215,7 @@ def test_no_folder_of_the_machine_is_in_a_report(tmp_path):
     folder = folders[0]
     shown_as = "python -m search.compare --data-root …/rsscn7 --weights …/r.pth --out runs/a --lr 1/2"
     assert load_run(folder).command == shown_as
-    assert report.main([*map(str, folders), "--out", str(tmp_path / "out")]) == command.DONE
+    assert report.main([*map(str, folders), "--out", str(tmp_path / "out"), "--figures"]) == command.DONE
     comparison.write_comparison(folder)
     for path in (folder / "comparison.md", *(tmp_path / "out").rglob("*")):
         if path.is_file():
@@ -308,7 +239,7 @@ def test_nothing_of_a_report_moves_the_cursor_of_a_terminal(tmp_path):
     name = "\x1b[31m<b>|x\x07\x9b2J"
     data = made_up.about("h")["data"]
     folder = made_up.write(tmp_path, "h", data=data | {"classes": [name, *data["classes"][1:]], "name": name})
-    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
+    assert report.main([str(folder), "--out", str(tmp_path / "out"), "--figures"]) == command.DONE
     for page in ("index.html", "report.md", *(tmp_path / "out" / "figures").glob("*.svg")):
         assert CONTROL.search((tmp_path / "out" / page).read_text()) is None, page
     assert "\\x1b[31m&lt;b&gt;|x\\x07\\x9b2J" in (tmp_path / "out" / "index.html").read_text()
@@ -319,7 +250,7 @@ def test_a_name_is_shown_in_markdown_and_does_nothing_there(tmp_path, name):
     data = made_up.about("h")["data"]
     folder = made_up.write(tmp_path, "h", data=data | {"classes": [name, *data["classes"][1:]], "name": name})
     found = [load_run(folder)]
-    said = write_markdown(name, make_chapters(sections(found)))
+    said = write_markdown(replace(make_report(sections(found)), title=name))
     assert not re.search(r"(?<!\\)<img|(?<!\\)\]\(http|\x1b|^# Heading", said, re.MULTILINE)
     widths = {re.sub(r"\\\\|\\\|", "", line).count("|") for line in said.splitlines() if line.startswith("| run |")
               or "| head-to-head |" in line}  # fmt: skip
@@ -404,45 +335,23 @@ def test_two_head_to_heads_on_the_same_data_stand_in_one_section(tmp_path):
     assert "Figures show the first 6" not in (out / "report.md").read_text()
 
 
-def test_arms_that_do_not_fit_into_a_figure_are_said(tmp_path):
-    names = tuple(f"finetune@w{i}" for i in range(9))
-    folder = made_up.write(tmp_path, "h", arms=names)
-    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
-    assert (
-        "Figures show the first 7 of 9 arms; the tables have them all." in (tmp_path / "out" / "report.md").read_text()
-    )
-
-
-def test_each_curriculum_has_a_panel_with_its_twins_and_its_baseline(section):
-    split = verdict.decomposition(section)
-    assert _families(section, split) == {"self_paced": ["self_paced", "self_paced/random", "finetune"]}
-
-
-PLANNED = ["self_paced against finetune", "self_paced against self_paced/random"]  # in the order of the plan
-
-
-def test_another_heading_loses_nothing(tmp_path):
+def test_the_summary_is_the_answer_to_each_comparison_and_search(tmp_path):
     folders = [made_up.write(tmp_path, "h"), made_up.write_search(tmp_path, "s", trials=2, epochs=2)]
-    short, *body = make_chapters(sections([load_run(folder) for folder in folders]))
-    said = short.parts[0].lines
-    assert said[0].startswith("rsscn7, 256 px, protocol holdout: highest mean accuracy 0.940 (test), self_paced")
-    assert [line.partition(":")[0] for line in said[1:3]] == PLANNED and said[-1].startswith("s: 2 trials")
-    assert said[-2].startswith("Of the report's 12 sentences:") and not any("transfer against" in s for s in said)
-    renamed = [replace(chapter, title=f"Chapter {number}") for number, chapter in enumerate(body)]
-    assert in_short(renamed).parts[0].lines == said
+    said = make_report(sections([load_run(folder) for folder in folders])).summary
+    assert said[0].startswith(
+        "Not shown. self_paced is 3.0 points ahead of finetune (too few seeds for an interval, 3 seeds)"
+    )
+    assert said[1].startswith("Search s: ") and "The best of 2 trials, trial" in said[1] and len(said) == 2
 
 
-def test_what_else_is_said_of_a_section_stands_in_its_own_chapter(tmp_path):
+def test_what_else_is_said_of_a_section_stands_in_a_chapter_of_its_own(tmp_path):
     """Two sections that differ in their digest alone have one title."""
     data = made_up.about("x")["data"]
     runs = [load_run(made_up.write(tmp_path, name, data=data | {"digest": name})) for name in ("a", "b")]
     runs += [load_run(made_up.write_search(tmp_path, "s", trials=2, epochs=2))]
-    groups = sections(runs)
-    chapters = make_chapters(groups, more=lambda section, suffix: [Sentences([section.runs[0].name + suffix])])
-    last = {chapter.parts[-1].lines[0]: chapter for chapter in chapters if isinstance(chapter.parts[-1], Sentences)}
-    assert last["a_1"].title == last["b_2"].title == f"Part 2: {groups[0].title}"
-    assert last["a_1"].parts[0].data["run"].tolist()[0] == "a" and last["b_2"].parts[0].data["run"].tolist()[0] == "b"
-    assert last["s_3"].title == "Search: s"
+    found = make_report(sections(runs), more=lambda section, suffix: [Sentences([section.runs[0].name + suffix])])
+    said = [chapter.parts[0].lines for chapter in found.chapters if chapter.title == "The images"]
+    assert said == [["a_1"], ["b_2"], ["s_3"]]
 
 
 def test_the_package_loads_what_it_exports_when_asked():

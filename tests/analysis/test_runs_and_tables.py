@@ -1,14 +1,26 @@
 """Analysis from a made-up run whose figures are known: tables by hand, figures by what they draw."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from analysis import report
 from analysis.document.markdown import as_markdown
+from analysis.figures.drawing import compose
 from analysis.figures.style import OTHERS
-from analysis.figures.trials import MOST_GREY, accuracy_against_seconds, learning_curves, schedule
+from analysis.figures.trials import (
+    MOST_GREY,
+    OneTrial,
+    Trials,
+    curves_caption,
+    curves_panels,
+    schedule_caption,
+    schedule_panels,
+    seconds_caption,
+    seconds_panels,
+)
 from analysis.ranking import ranked
 from analysis.runs import load_run
 from analysis.tables import trial_table
@@ -112,20 +124,37 @@ def test_markdown_has_a_row_per_trial_and_a_dash_for_what_is_missing(folder):
     assert lines[2].startswith("| 2 | – | complete | 0.800 | 0.500 |") and lines[5].count("–") >= 6
 
 
+def axes_of(panel):
+    return compose([panel]).axes[0]
+
+
 def test_curves_show_the_named_trials_in_colour_and_the_others_in_grey(folder):
     run = load_run(folder)
-    figure = learning_curves(run.records, {2: "trial 2", 0: "trial 0 (as_run)"}, "validation", None)
-    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    of = Trials(run, {2: "trial 2", 0: "trial 0 (as_run)"})
+    axes = axes_of(curves_panels(of)[0])
+    lines = {line.get_label(): line for line in axes.lines}
     assert list(lines["trial 2"].get_ydata()) == [0.6, 0.8]
     assert lines["trial 2"].get_color() != lines["trial 0 (as_run)"].get_color() != OTHERS
-    assert sum(line.get_color() == OTHERS for line in figure.axes[0].lines) == 1 and "other trials" in lines
-    assert "1 seed, so no interval" in figure.get_suptitle()
+    assert sum(line.get_color() == OTHERS for line in axes.lines) == 1 and "other trials" in lines
+    assert {"trial 2", "trial 0 (as_run)"} <= {text.get_text() for text in axes.texts}
+    assert curves_caption(of) == (
+        "Trial 2 has the best epoch, 0.800 in epoch 2 of 2; the best epochs of all 3 trials go from 0.600 to 0.800 "
+        "(1 seed, so no interval)."
+    )
+
+
+def test_the_best_epoch_in_a_caption_is_the_tables(folder):
+    """Trials 1 and 2 reach the same accuracy, trial 2 with the lower loss."""
+    run = load_run(folder)
+    assert trial_table(run.finals, run.records, run.configs)["trial"][0] == 2
+    assert curves_caption(Trials(run, {})).startswith("Trial 2 ") and seconds_caption(Trials(run, {})).startswith(
+        "Trial 2 "
+    )
 
 
 def test_time_figure_is_best_so_far_against_training_and_scoring(folder):
-    run = load_run(folder)
-    figure = accuracy_against_seconds(run.records, {1: "trial 1"}, "validation")
-    line = next(line for line in figure.axes[0].lines if line.get_label() == "trial 1")
+    axes = axes_of(seconds_panels(Trials(load_run(folder), {1: "trial 1"}))[0])
+    line = next(line for line in axes.lines if line.get_label() == "trial 1")
     assert list(line.get_xdata()) == [3.0, 6.0] and list(line.get_ydata()) == [0.8, 0.8]
 
 
@@ -133,25 +162,55 @@ def test_time_figure_leaves_out_epochs_without_a_look_that_counts(folder):
     run = load_run(folder)
     run.records.loc[(run.records["trial"] == 1) & (run.records["epoch"] == 1), "looks"] = 0
     run.records.loc[run.records["trial"] == 2, "looks"] = 0  # before its first mark
-    axes = accuracy_against_seconds(run.records, {1: "trial 1", 2: "trial 2"}, "validation").axes[0]
+    axes = axes_of(seconds_panels(Trials(run, {1: "trial 1", 2: "trial 2"}))[0])
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines}
-    assert lines["trial 1"] == ([6.0], [0.7]) and lines["trial 2"] == ([], [])
+    assert lines["trial 1"] == ([6.0], [0.7]) and "trial 2" not in lines
 
 
-def test_schedule_shows_what_was_trained_on(folder):
+def test_curves_are_of_what_trials_are_picked_by(folder):
+    """They showed accuracy whatever the metric."""
+    ledger = (
+        (folder / "ledger.jsonl")
+        .read_text()
+        .replace('"eval_accuracy"', '"eval_balanced_accuracy": 0.25, "eval_accuracy"')
+    )
+    (folder / "ledger.jsonl").write_text(ledger)
+    about = json.loads((folder / "run.json").read_text())
+    about["setting"]["metric"] = "balanced_accuracy"
+    write_json(folder / "run.json", about)
+    of = Trials(load_run(folder), {2: "trial 2"})
+    for panel in (curves_panels(of)[0], seconds_panels(of)[0]):
+        axes = axes_of(panel)
+        line = next(line for line in axes.lines if line.get_label() == "trial 2")
+        assert "balanced accuracy" in axes.get_ylabel() and set(line.get_ydata()) == {0.25}
+    assert "loss" in axes_of(curves_panels(of)[1]).get_ylabel()
+
+
+def test_a_schedule_shows_what_changes_and_says_the_rest(folder):
+    of = OneTrial(load_run(folder), 2, "trial 2")  # half of the set throughout, a rate that falls
+    (panel,) = schedule_panels(of)
+    axes = axes_of(panel)
+    assert axes.get_ylabel() == "learning rate" and list(axes.lines[0].get_ydata()) == [1e-3, 5e-4]
+    assert schedule_caption(of) == "Trial 2: share stayed at 0.50; learning rate went from 0.001 to 0.0005."
+
+
+def test_a_ribbon_is_the_share_class_by_class(folder):
     run = load_run(folder)
-    rows = run.records[run.records["trial"] == 2]
-    figure = schedule(rows, ["a", "b"], "trial 2")
-    counts = {line.get_label(): list(line.get_ydata()) for line in figure.axes[3].lines}
-    assert counts == {"a": [4, 4], "b": [6, 6]}
+    own = run.records["trial"] == 2
+    run.records.loc[own, "share"] = [0.5, 1.0]
+    run.records.loc[own, "images"] = [10, 20]
+    axes = axes_of(schedule_panels(OneTrial(run, 2, "trial 2"))[0])
+    bands = {band.get_label(): band.get_paths()[0].get_extents() for band in axes.collections}
+    assert bands["a"].y1 == pytest.approx(0.4) and (bands["b"].y0, bands["b"].y1) == pytest.approx((0.2, 1.0))
+    assert {"a", "b"} <= {text.get_text() for text in axes.texts} and axes.get_xlim() == (0.5, 2.5)
 
 
 def test_no_more_grey_lines_are_drawn_than_can_be_told_apart(folder):
     run = load_run(folder)
     one = run.records[run.records["trial"] == 2]
-    many = pd.concat([one.assign(trial=trial) for trial in range(200)])
-    figure = learning_curves(many, {2: "trial 2"}, "validation", None)
-    grey = [line for line in figure.axes[0].lines if line.get_color() == OTHERS]
+    many = replace(run, records=pd.concat([one.assign(trial=trial) for trial in range(200)]))
+    axes = axes_of(curves_panels(Trials(many, {2: "trial 2"}))[0])
+    grey = [line for line in axes.lines if line.get_color() == OTHERS]
     assert len(grey) == 50 <= MOST_GREY and grey[0].get_label() == "50 of the 199 other trials"
 
 
@@ -159,16 +218,12 @@ def test_the_report_command_writes_page_markdown_tables_and_figures(folder, tmp_
     reference = tmp_path / "curve.csv"
     reference.write_text("epoch,accuracy,loss\n1,0.5,1.0\n2,0.6,0.8\n")
     out = tmp_path / "out"
-    assert report.main([str(folder), "--out", str(out), "--reference", str(reference)]) == command.DONE
+    asked = ["--out", str(out), "--reference", str(reference), "--figures"]
+    assert report.main([str(folder), *asked]) == command.DONE
     assert {path.name for path in out.iterdir()} == {"index.html", "report.md", "data", "figures"}
     figures_there = {path.name for path in (out / "figures").iterdir()}
-    assert {
-        "curves.png",
-        "curves.svg",
-        "accuracy_seconds.png",
-        "schedule_0002.png",
-        "schedule_0000.png",
-    } <= figures_there
+    expected = {"curves.png", "curves.svg", "accuracy_seconds.png", "schedule_0002.png", "schedule_0000.png"}
+    assert expected <= figures_there
     assert pd.read_parquet(out / "data" / "trials.parquet")["trial"].tolist() == [2, 1, 0, 3]
 
 

@@ -176,12 +176,12 @@ def test_the_page_says_that_fixed_test_images_are_fixed(tmp_path):
     made = made_up.about("h")
     for name, split in (("by_seed", None), ("official", "official:1")):
         folder = made_up.write(tmp_path, name, setting=made["setting"] | {"split": split})
-        chapter = verdict_chapters(sections([load_run(folder)])[0], "")[0]
+        chapter = verdict_chapters(sections([load_run(folder)])[0], "", "")[0]
         assert (FIXED_TEST in chapter.parts[0].lines) == bool(split)
 
 
 def test_the_chapter_says_by_which_rule_the_words_come(section):
-    (lines,) = (part.lines for part in verdict_chapters(section, "")[0].parts[:1])
+    (lines,) = (part.lines for part in verdict_chapters(section, "", "")[0].parts[:1])
     assert "confidence sequences over the 2 pairs that are planned by default, tie margin 1 point" in lines[0]
 
 
@@ -193,7 +193,7 @@ def test_unequal_updates_are_said(section):
 
 def test_infinite_intervals_are_written_and_drawn(tmp_path):
     folder = made_up.write(tmp_path, "h", seeds=2)
-    assert report.main([str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert report.main([str(folder), "--out", str(tmp_path / "out"), "--figures"]) == 0
     kept = pd.read_parquet(tmp_path / "out" / "data" / "verdict.parquet")
     assert np.isinf(kept["low"]).all() and (tmp_path / "out" / "figures" / "verdict_planned.png").is_file()
     text = (tmp_path / "out" / "report.md").read_text()

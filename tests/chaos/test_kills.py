@@ -22,8 +22,9 @@ from records import ledger
 ROOT = Path(__file__).parent.parent.parent
 TRIALS, EPOCHS = 12, 10
 WORDS = ["--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--samples", str(TRIALS), "--epochs",
-         str(EPOCHS), "--cpus-per-trial", "1", "--max-failures", "3"]  # fmt: skip
-RAY = ["--executor", "ray", "--concurrent", "2", "--scheduler", "none"]
+         str(EPOCHS), "--cpus-per-trial", "1"]  # fmt: skip
+AGAIN = ["--max-failures", "3"]
+RAY = ["--executor", "ray", "--concurrent", "2", "--scheduler", "none", *AGAIN]
 LOCAL = ["--executor", "local"]
 COUNT = int(os.environ.get("CHAOS_COUNT", "20"))
 DISKS = int(os.environ.get("CHAOS_COUNT", "1"))
@@ -200,7 +201,7 @@ def test_workers_killed_at_random_moments(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", ["pbt", "asha"])
 def test_a_population_and_asha_killed_at_random_moments(tmp_path, scheduler):
-    words = [*WORDS, "--executor", "ray", "--concurrent", "1", "--scheduler", scheduler]
+    words = [*WORDS, *AGAIN, "--executor", "ray", "--concurrent", "1", "--scheduler", scheduler]
     words += ["--exchange-epochs", "2"] if scheduler == "pbt" else []
     fell = kill_until_done(tmp_path, words, moments(5, 4), strike_dead)
     records = pyarrow.parquet.read_table(tmp_path / "r" / "records.parquet").to_pylist()

@@ -33,13 +33,23 @@ def test_nothing_is_shown_of_short_work(clock, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_lines_after_two_seconds_and_then_every_ten(clock, capsys):
+def test_lines_after_two_seconds_and_then_every_ten_and_one_at_the_end(clock, capsys):
     _pass(clock, 0.01, 2500)
     assert capsys.readouterr().err.splitlines() == [
         "building: 200 of 2,500 images",
         "building: 1,200 of 2,500 images",
         "building: 2,200 of 2,500 images",
+        "building: 2,500 of 2,500 images",
     ]
+
+
+def test_what_is_cut_short_says_how_far_it_came(clock, capsys):
+    with pytest.raises(KeyboardInterrupt), progress.bar("building", 10) as advance:
+        for _ in range(7):
+            clock.now += 1.5
+            advance(1)
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err.splitlines() == ["building: 2 of 10 images", "building: 7 of 10 images"]
 
 
 def test_items_and_order_are_kept_and_total_may_be_unknown(clock, capsys):
@@ -87,7 +97,7 @@ def test_without_rich_a_terminal_gets_lines(clock, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setitem(sys.modules, "rich", None)
     _pass(clock, 3, 2)
-    assert terminal.getvalue() == "building: 1 of 2 images\n"
+    assert terminal.getvalue() == "building: 1 of 2 images\nbuilding: 2 of 2 images\n"
 
 
 def test_say(capsys):

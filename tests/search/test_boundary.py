@@ -177,8 +177,8 @@ def test_a_dashboard_removes_its_own_event_files_and_nothing_else(copied, mine):
     assert not (copied / "tensorboard" / "0009").exists()
 
 
-@pytest.mark.parametrize("name", ["tensorboard", "tensorboard/0000-as_run",
-                                  "tensorboard/0000-as_run/events.out.tfevents.0000"])  # fmt: skip
+@pytest.mark.parametrize("name", ["tensorboard", "tensorboard/0000 as_run",
+                                  "tensorboard/0000 as_run/events.out.tfevents.0000"])  # fmt: skip
 def test_a_dashboard_follows_no_link(copied, mine, capsys, name):
     (copied / name).parent.mkdir(parents=True, exist_ok=True)
     (copied / name).symlink_to(mine / "file" if name.count("/") == 2 else mine)

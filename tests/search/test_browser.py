@@ -21,6 +21,7 @@ from console.arguments import DONE
 from spaces.registry import get_space
 from tests import made_runs
 from tests.made_runs import about, whole_trial
+from tests.search.test_arms_view import judged, run_json, trainings
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = Path(os.environ.get("CURRICULUM_TUNE_SCREENSHOTS", ROOT / "build" / "screenshots"))
@@ -99,7 +100,8 @@ class Command:
             line = self.process.stdout.readline()
             assert line, "it ended before it had printed two addresses"
             found += [word for word in line.split() if word.startswith("http://")]
-        self.study, self.board = found
+        self.note, self.board = found
+        self.study = self.note.removesuffix("/note")
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -145,11 +147,54 @@ def test_a_search_is_watched_while_it_runs(browser, search, tmp_path):
     browser.open(search.study + "/trials")
     assert browser.until(lambda: trials_listed(browser)) > first
 
+    browser.open(search.note)
+    browser.until(lambda: "Best so far: trial" in browser.text() and "at epoch" in browser.text())
+    browser.picture("note")
+
     browser.open(search.board)
-    browser.until(lambda: "0000-as_run" in browser.text() and "accuracy/validation" in browser.text().replace("\n", ""))
+    browser.until(lambda: "0000 as_run" in browser.text() and "accuracy/validation" in browser.text().replace("\n", ""))
+    assert opened(browser) == {"pinned": ["accuracy/validation"], "smoothing": "0", "ignores outliers": False}
     browser.picture("tensorboard")
     assert search.stop() == 130
     assert (tmp_path / "runs" / "live" / "study.journal").is_file()
+
+
+def opened(browser: Browser) -> dict[str, Any]:
+    """How TensorBoard shows its curves, by its own settings."""
+    browser.until(lambda: browser.count("metrics-pinned-view card-view"))
+    pinned = browser.driver.find_elements("css selector", "metrics-pinned-view card-view")
+    if not browser.count(".scalars-smoothing"):  # it stays open once it was
+        browser.click("metrics-dashboard button", "Settings")
+    browser.until(lambda: browser.count(".scalars-smoothing input.slider-input"))
+    smoothing = browser.driver.find_element("css selector", ".scalars-smoothing input.slider-input")
+    outliers = browser.driver.find_element("css selector", ".scalars-ignore-outliers input")
+    titles = ["".join(one.text.split()).partition("/validation")[:2] for one in pinned]
+    return {"pinned": ["".join(title) for title in titles], "smoothing": smoothing.get_attribute("value"),
+            "ignores outliers": outliers.is_selected()}  # fmt: skip
+
+
+def test_a_head_to_head_opens_on_its_pairs_and_arms(browser, tmp_path):
+    made_runs.write(tmp_path / "arms", run_json(6), [*trainings(6), *judged(6)])
+    command = Command(tmp_path, "search.dashboard", "arms")
+    try:
+        browser.open(command.note)
+        said = browser.until(lambda: browser.text() if "1 of 2 planned pairs decided" in browser.text() else "")
+        for words in (
+            "self_paced against finetune +10.0",
+            "better",
+            "finetune 0.465 0.450 (seed 0) 0.490 (seed 2) 6 of 6",
+        ):
+            assert words in said, words
+        browser.picture("arms")
+        browser.click("a", "self_paced/random")
+        browser.until(lambda: "Trial 2 (trial_id=2)" in browser.text() and "Parameter" in browser.text())
+        assert "self_paced against self_paced/random" in browser.text() and "6 of 6" in browser.text()
+        browser.open(command.board)
+        browser.until(lambda: "self_paced-random seed 5" in browser.text())
+        assert opened(browser) == {"pinned": ["accuracy/validation"], "smoothing": "0", "ignores outliers": False}
+        browser.picture("arms_tensorboard")
+    finally:
+        assert command.stop() == DONE
 
 
 def test_a_population_is_shown_with_what_changed_in_it(browser, tmp_path):

@@ -55,7 +55,16 @@ MISTAKES = [
     (["--split", "nowhere.csv"], "No split file at nowhere.csv"),
     (["--weights", "nowhere.pth"], "nowhere.pth. Pass --weights imagenet, none, or the path of a state dict."),
     (["--data", "scnes"], "'scnes'"),
-    (["--frobnicate", "1"], "Unrecognized arguments: --frobnicate 1."),
+    (["--frobnicate", "1"], "Unknown flag --frobnicate. See --help."),
+    (["--epoch", "3"], "Unknown flag --epoch; did you mean --epochs?"),
+    (["--image_size=16"], "Unknown flag --image_size; did you mean --image-size?"),
+    (["self_paced"], "Unrecognized arguments: self_paced. See --help."),
+    (["--scheduler", "ashaa"], "'pb2' or 'none'; got 'ashaa'. Did you mean 'asha'?"),
+    (["--precision", "fp23"], "--precision must be 'auto', 'bf16' or 'fp32'; got 'fp23'. Did you mean 'fp32'?"),
+    (["--confirm-seeds", "3"], "--confirm-seeds has an effect beside --confirm alone; pass that too, or leave it out."),
+    (["--topk", "3"], "--topk has an effect beside --scheduler topk alone"),
+    (["--exchange-epochs", "3"], "--exchange-epochs has an effect beside --scheduler pbt or --scheduler pb2 alone"),
+    (["--max-failures", "3"], "--max-failures has an effect beside --executor ray alone"),
 ]
 
 
@@ -103,12 +112,6 @@ def test_help_needs_no_torch():
     script = "import sys; sys.modules['torch'] = None; from search.run import main; main(['--help'])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0 and "--space" in done.stdout
-
-
-def test_list_names_every_field_and_anchor(capsys):
-    assert run.main(["--list"]) == run.DONE
-    text = capsys.readouterr().out
-    assert "anchor as_run:" in text and "* gate " in text and "  batch_size" in text
 
 
 def test_defaults_depend_on_the_data():

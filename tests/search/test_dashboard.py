@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import optuna
 import psutil
@@ -82,7 +83,8 @@ def gone(processes: list[psutil.Process]) -> bool:
 
 
 def base(page: str) -> str:
-    return page.removesuffix("/dashboard/studies/0")
+    """Without path and query: what the pages ask their figures of."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(page))
 
 
 @pytest.fixture
@@ -103,7 +105,10 @@ def test_a_finished_run_is_served_and_nothing_is_left_when_it_ends(finished, tmp
             code, answer = get(base(page) + "/api/studies/0", method)
             assert code == 403 and "nothing can be changed or deleted" in json.loads(answer)["reason"]
         assert get(page, host="evil.example")[0] == get(board, host="evil.example")[0] == 403
-        assert {"0000-as_run", "0059"} <= set(json.loads(get(board + "/data/runs")[1]))
+        names = json.loads(get(base(board) + "/data/runs")[1])
+        assert "0000 as_run" in names and any(name.startswith("0002 lr ") for name in names) and len(names) == 60
+        assert page.endswith("/dashboard/studies/0/note") and "/?smoothing=0&pinnedCards=" in board
+        assert json.loads(get(base(page) + "/api/studies/0/param_importances")[1])["param_importances"][0]
         processes = family(process)
         process.send_signal(number)
         assert process.wait(20) == (DONE if number != signal.SIGKILL else -signal.SIGKILL)
@@ -161,12 +166,14 @@ def test_several_runs_stand_side_by_side_and_nothing_is_written_into_them(finish
         fcntl.flock(ledger, fcntl.LOCK_EX)
         with started("search.dashboard", str(finished), f"{other.parent}/*", cwd=tmp_path) as process:
             page, board = addresses(process)
-            studies = json.loads(get(page.removesuffix("/dashboard") + "/api/studies")[1])["study_summaries"]
-            assert [study["study_name"] for study in studies] == ["made", "made-2"]
-            assert {"made/0000-as_run", "made-2/0002"} <= set(json.loads(get(board + "/data/runs")[1]))
+            studies = json.loads(get(base(page) + "/api/studies")[1])["study_summaries"]
+            named = [study["study_name"] for study in studies]
+            assert named == [f"{name}: search of self_paced on scenes at 64 px" for name in ("made", "made-2")]
+            runs = json.loads(get(base(board) + "/data/runs")[1])
+            assert "made/0000 as_run" in runs and sum(name.startswith("made-2/") for name in runs) == 3
 
             def trials() -> list:
-                url = f"{page.removesuffix('/dashboard')}/api/studies/{studies[1]['study_id']}"
+                url = f"{base(page)}/api/studies/{studies[1]['study_id']}"
                 return json.loads(get(url)[1])["trials"]
 
             assert len(trials()) == 3
@@ -214,7 +221,7 @@ def test_an_interrupted_search_closes_its_dashboards_and_says_how_to_open_them_a
         assert gone(processes)
     assert "`python -m search.dashboard " in rest and "Interrupted" in rest
     backend = JournalFileBackend(str(tmp_path / "runs" / "live" / "study.journal"))
-    trials = optuna.load_study(study_name="live", storage=JournalStorage(backend)).trials
+    trials = optuna.load_study(study_name=None, storage=JournalStorage(backend)).trials
     asked = [event for event in ledger.read_lines(tmp_path / "runs" / "live") if event["event"] == "asked"]
     assert len(trials) == len(asked) and all(trial.state.is_finished() for trial in trials)
 

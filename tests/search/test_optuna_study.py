@@ -12,10 +12,8 @@ from optuna.trial import TrialState
 from records.files import write_bytes
 from records.folder import best_weights, ledger_file
 from records.follow import LedgerFollower
-from search.options import CompareOptions
 from search.views.optuna_study import StudyMirror, files
 from spaces.registry import get_space
-from spaces.setting import Setting
 from tests import made_runs
 from tests.made_runs import about, append, asked, ended, epoch
 
@@ -45,7 +43,7 @@ class Run:
     def trials(self) -> list[optuna.trial.FrozenTrial]:
         """As any other program reads them from the file."""
         backend = JournalFileBackend(str(self.folder / "study.journal"))
-        return optuna.load_study(study_name=self.folder.name, storage=JournalStorage(backend)).trials
+        return optuna.load_study(study_name=self.mirror.name, storage=JournalStorage(backend)).trials
 
 
 @pytest.fixture
@@ -110,11 +108,51 @@ def test_a_test_figure_or_a_resumed_trial_makes_the_study_anew(run):
 
 def test_the_study_says_what_it_is_of_and_how_it_was_started(run):
     backend = JournalFileBackend(str(run.folder / "study.journal"))
-    study = optuna.load_study(study_name="run", storage=JournalStorage(backend))
+    study = optuna.load_study(study_name=run.mirror.name, storage=JournalStorage(backend))
     assert study.metric_names == ["validation accuracy"] and study.direction.name == "MAXIMIZE"
     attrs = run.mirror.storage.get_study_system_attrs(0)
     note = "".join(text for name, text in attrs.items() if name.startswith("dashboard:note_str"))
     assert "python -m search.run \\\n        --space self_paced" in note and "192 train" in note
+    assert run.mirror.name == "run: search of self_paced on scenes at 64 px"
+
+
+def note_of(run: Run) -> str:
+    attrs = run.mirror.storage.get_study_system_attrs(run.mirror.study)
+    return "".join(text for name, text in attrs.items() if name.startswith("dashboard:note_str:"))
+
+
+def test_the_note_says_what_is_best_so_far_and_what_the_best_anchor_has(run):
+    assert note_of(run).startswith("**No trial has a result yet** (0 of 4 trials begun).")
+    run.look(asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.5, 4), ended(0, "complete"), asked(1, VALUES, CONFIG))
+    assert note_of(run).startswith("**Best so far: trial 0 (as_run) with accuracy 0.500 on validation** (2 of 4")
+    run.look(epoch(1, 1, 0.75, 4), ended(1, "complete"))
+    said = note_of(run)
+    best = "trial 1 with accuracy 0.750 on validation; the best anchor, as_run, has 0.500"
+    assert said.startswith(f"**Best so far: {best}** (2 of 4 trials begun).")
+    best, second = (line for line in said.splitlines() if "/trials?numbers=" in line)
+    assert best.startswith(
+        "| [1](/dashboard/studies/0/trials?numbers=1) | 0.750 | 1 | - | complete | - | learning_rate 0.001"
+    )
+    assert second.startswith("| [0](/dashboard/studies/0/trials?numbers=0) | 0.500 |") and "from 30 complete" in said
+    tests = [
+        {"event": "test", "trial": trial, "accuracy": a, "loss": 1.0, "knn": 0.4} for trial, a in ((0, 0.6), (1, 0.55))
+    ]
+    run.look(*tests)
+    assert "as_run, has 0.500. On test they have 0.550 and 0.600** (" in note_of(run)
+
+
+def test_the_best_anchor_is_in_the_table_however_many_are_better(run):
+    run.look(asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.5, 4), ended(0, "complete"))
+    for number in range(1, 13):
+        run.look(asked(number, VALUES, CONFIG), epoch(number, 1, 0.6, 4), ended(number, "complete"))
+    rows = [line for line in note_of(run).splitlines() if "/trials?numbers=" in line]
+    assert len(rows) == 11 and "| as_run |" in rows[-1]
+
+
+def test_a_note_that_gets_shorter_leaves_nothing_of_the_longer_one(run):
+    run.mirror.notes.put("x" * 5000)
+    run.mirror.notes.put("short")
+    assert note_of(run) == "short"
 
 
 def test_under_protocol_report_the_metric_says_that_it_is_the_test_split(tmp_path):
@@ -129,19 +167,6 @@ def test_two_objectives_have_two_directions_and_values(tmp_path):
         "MAXIMIZE",
         "MINIMIZE",
     ]
-
-
-def test_in_a_head_to_head_arm_and_seed_take_the_place_of_parameters(tmp_path):
-    run = Run(tmp_path / "run", about(4, 4) | {"compare": CompareOptions(seeds=2).model_dump()})
-    for number, (arm, seed) in enumerate([("finetune", 0), ("self_paced/random", 0), ("finetune", 1)]):
-        setting = Setting(strategy=arm.split("/")[0], arm=arm, seed=seed).model_dump()
-        run.look(
-            asked(number, {}, CONFIG, "as_run", setting=setting), epoch(number, 1, 0.5, 1), ended(number, "complete")
-        )
-    trials = run.trials()
-    assert [trial.params["arm"] for trial in trials] == ["finetune", "self_paced/random", "finetune"]
-    assert [trial.params["seed"] for trial in trials] == [0, 0, 1]
-    assert all(trial.distributions["arm"].choices == ("finetune", "self_paced/random") for trial in trials)
 
 
 def test_a_member_of_a_population_shows_what_changed_and_whom_it_followed(run):

@@ -102,7 +102,7 @@ def test_a_report_is_written_again_over_itself_and_over_nothing_else(folder, tmp
     assert content(tmp_path / "out") == mine
     for more in (["--overwrite"], []):
         assert COMMANDS[command](folder, tmp_path / "out", *more) == run.DONE
-    assert b"<title>Report on r</title>" in (tmp_path / "out" / "index.html").read_bytes()
+    assert GENERATOR.encode() in (tmp_path / "out" / "index.html").read_bytes()
     assert content(tmp_path / "out")["data/mine.csv"] == b"mine"
 
 
@@ -157,7 +157,7 @@ def test_a_run_folder_with_too_long_a_name_is_one_sentence(capsys):
 def test_a_report_from_before_is_known_by_its_title_and_one_inside_its_run_is_fine(folder):
     assert COMMANDS["report"](folder, folder / "report") == run.DONE
     page = folder / "report" / "index.html"
-    page.write_text(page.read_text().replace('<meta name="generator" content="curriculum-tune">', ""))
+    page.write_text("<!DOCTYPE html>\n<head>\n<title>Report on r</title>\n</head>")
     assert COMMANDS["report"](folder, folder / "report") == run.DONE
 
 

@@ -25,9 +25,14 @@ from tests.test_objective import figures
 from trainables import trial
 
 TINY = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--precision", "fp32", "--sampler",
-        "random", "--cpus-per-trial", "1", "--samples", "7", "--epochs", "4", "--topk", "2"]  # fmt: skip
+        "random", "--cpus-per-trial", "1", "--samples", "7", "--epochs", "4"]  # fmt: skip
 LOCAL = [*TINY, "--executor", "local"]
 RULES = [name for name, scheduler in SCHEDULERS.items() if scheduler.rule]
+
+
+def by(name: str) -> list[str]:
+    """The flags of this scheduler."""
+    return ["--scheduler", name, *(["--topk", "2"] if name == "topk" else [])]
 
 
 def search(folder, name: str, words) -> int:
@@ -50,13 +55,13 @@ def states(folder) -> dict[int, str]:
 def whole(tmp_path_factory):
     """The search without early stopping; draws are random, so all others ask for the same configs."""
     folder = tmp_path_factory.mktemp("whole")
-    assert search(folder, "none", [*LOCAL, "--scheduler", "none"]) == run.DONE
+    assert search(folder, "none", [*LOCAL, *by("none")]) == run.DONE
     return folder / "none"
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_pauses_and_goes_on_has_the_records_of_what_never_paused(whole, tmp_path, name):
-    assert search(tmp_path, name, [*LOCAL, "--scheduler", name]) == run.DONE
+    assert search(tmp_path, name, [*LOCAL, *by(name)]) == run.DONE
     straight, found, ended = records(whole), records(tmp_path / name), states(tmp_path / name)
     assert len(found) < len(straight) and found == {key: straight[key] for key in found}
     assert set(ended) == set(range(7)) and ended[0] == ended[1] == "complete"  # anchors
@@ -68,7 +73,7 @@ def test_what_pauses_and_goes_on_has_the_records_of_what_never_paused(whole, tmp
 
 
 def test_two_of_five_drawn_trials_go_on_and_they_are_the_best_at_one_slice(whole, tmp_path, capsys):
-    assert search(tmp_path, "topk", [*LOCAL, "--scheduler", "topk"]) == run.DONE
+    assert search(tmp_path, "topk", [*LOCAL, *by("topk")]) == run.DONE
     ended = states(tmp_path / "topk")
     waited = {event["trial"]: index for index, event in enumerate(read_lines(tmp_path / "topk"))
               if event["event"] == "paused"}  # fmt: skip
@@ -89,14 +94,14 @@ def straight(tmp_path_factory):
     for name in ("topk", "pasha"):
         with pytest.MonkeyPatch.context() as patch:
             mortal = Mortal(patch, 10_000)
-            assert search(folder, name, [*LOCAL, "--scheduler", name]) == run.DONE
+            assert search(folder, name, [*LOCAL, *by(name)]) == run.DONE
             counts[name] = mortal.count
     return folder, counts
 
 
 def dies_and_goes_on(straight, tmp_path, monkeypatch, name: str, writes: int) -> None:
     folder, _ = straight
-    assert die(tmp_path, monkeypatch, run.main, [*LOCAL, "--scheduler", name], writes, torn=writes % 2 == 0)
+    assert die(tmp_path, monkeypatch, run.main, [*LOCAL, *by(name)], writes, torn=writes % 2 == 0)
     assert resumed(tmp_path, run.main) == run.DONE
     expected, found = tables(folder / name), tables(tmp_path / "r")
     for table in ("records", "finals", "predictions"):
@@ -139,7 +144,7 @@ def test_a_paused_trial_is_not_started_by_resuming(tmp_path, monkeypatch, straig
 @pytest.mark.ray
 def test_under_ray_it_is_the_same(straight, tmp_path):
     folder, _ = straight
-    assert search(tmp_path, "ray", [*TINY, "--scheduler", "topk", "--concurrent", "1"]) == run.DONE
+    assert search(tmp_path, "ray", [*TINY, *by("topk"), "--concurrent", "1"]) == run.DONE
     assert records(tmp_path / "ray") == records(folder / "topk") and states(tmp_path / "ray") == states(folder / "topk")
 
 
@@ -148,7 +153,7 @@ def test_under_ray_it_is_the_same(straight, tmp_path):
 @pytest.mark.parametrize("name", ["topk", "asha"])
 def test_under_ray_paused_trials_outlive_the_search(tmp_path, name):
     """Killed while trials wait, resumed, and the figures are those of a search that was let alone."""
-    words = [*TINY, "--scheduler", name, "--concurrent", "1", "--samples", "9"]
+    words = [*TINY, *by(name), "--concurrent", "1", "--samples", "9"]
     assert search(tmp_path, "alone", words) == run.DONE
     process = subprocess.Popen([sys.executable, "-m", "search.run", *words, "--out", str(tmp_path), "--name", "r"],
                                stdout=subprocess.DEVNULL, start_new_session=True)  # fmt: skip

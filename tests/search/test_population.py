@@ -19,7 +19,8 @@ from spaces.registry import SPACES
 from tests.analysis.test_runs_and_tables import record
 
 WORDS = ["--data", "scenes:count=105", "--image-size", "16", "--precision", "fp32", "--epochs", "8", "--samples", "5",
-         "--exchange-epochs", "2", "--cpus-per-trial", "1"]  # fmt: skip
+         "--cpus-per-trial", "1"]  # fmt: skip
+EXCHANGE = ["--exchange-epochs", "2"]
 
 
 def test_what_a_population_changes_is_declared_with_the_field():
@@ -152,7 +153,7 @@ def test_the_line_of_donors_by_hand():
 @pytest.mark.ray
 @pytest.mark.parametrize("scheduler", ["pbt", "pb2"])
 def test_the_schedule_that_is_found_gives_the_same_curve_without_tune(tmp_path, capsys, scheduler):
-    assert run.main([*WORDS, "--scheduler", scheduler, "--out", str(tmp_path), "--name", "p"]) == run.DONE
+    assert run.main([*WORDS, *EXCHANGE, "--scheduler", scheduler, "--out", str(tmp_path), "--name", "p"]) == run.DONE
     said = capsys.readouterr().out
     assert "Anchor as_run is left out: a population changes fields." in said and "schedule.parquet" in said
     epochs = [e for e in ledger.read_lines(tmp_path / "p") if e["event"] == "epoch"]
@@ -205,6 +206,6 @@ def test_another_schedule_gives_another_curve(tmp_path, capsys):
     (["--executor", "local"], "--scheduler pbt is Ray's; pass --scheduler none"),
 ])  # fmt: skip
 def test_a_population_that_cannot_be_is_refused(tmp_path, capsys, words, said):
-    asked = [*WORDS, "--scheduler", "pbt", "--out", str(tmp_path), "--name", "p", *words]
+    asked = [*WORDS, *EXCHANGE, "--scheduler", "pbt", "--out", str(tmp_path), "--name", "p", *words]
     assert run.main(asked) == run.WRONG_USAGE and said in capsys.readouterr().err
     assert json.dumps(sorted(p.name for p in tmp_path.iterdir())) == "[]"

@@ -65,6 +65,8 @@ def test_only_ranks_count_and_the_interval_holds_its_correlation(pairs):
     (Agreement(6, 0.94, 0.35, 0.99), "is 0.94 (95 % interval 0.35 to 0.99): 96 px could be trusted to choose among them."),
     (Agreement(5, 0.3, -0.6, 0.9), "so what it put aside may be better at 256 px; promote more trials to know."),
     (Agreement(9, -0.9, -0.98, -0.5), "96 px ranks them the other way round; search at 256 px, or at a size nearer to it."),
+    (Agreement(3, float("nan"), -1.0, 1.0), "over these 3 trials is unknown, since one of them has all alike: that 96 px "
+     "ranks as 256 px does is not shown, so what it put aside may be better at 256 px; promote more trials to know."),
 ])  # fmt: skip
 def test_whether_the_small_size_could_be_trusted_is_one_sentence(of, end):
     assert trust(of, "96 px", "256 px").endswith(end)

@@ -168,7 +168,7 @@ def test_a_run_that_cannot_be_read_is_said_and_hides_no_other(runs, capsys):
     (runs / "later" / "run.json").write_text("{")
     assert status.main([str(runs)]) == DONE
     said = capsys.readouterr().out
-    assert heads(said) == ["first", "later"] and "run.json is damaged" in said.splitlines()[-1]
+    assert heads(said) == ["first", "later"] and "run.json is damaged" in said.split("\n\n")[-1]
 
 
 def test_a_folder_without_a_run_says_what_it_wanted(runs, capsys):

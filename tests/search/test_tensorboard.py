@@ -13,7 +13,7 @@ from records.events import Asked
 from records.folder import ledger_file
 from records.follow import LedgerFollower
 from records.history import TrialHistory
-from search.views.tensorboard import HEAD, EventFiles, hyperparameters, name_of, scalars
+from search.views.tensorboard import HEAD, EventFiles, hyperparameters, scalars
 from search.views.tfrecords import crc32c, framed, masked
 from spaces.registry import get_space
 from spaces.setting import Setting
@@ -69,9 +69,9 @@ def test_a_trial_has_one_file_that_grows(files):
     look(files, asked(0, VALUES, CONFIG, "as_run"), epoch(0, 1, 0.7, 4))
     look(files, epoch(0, 2, 0.5, 4), epoch(0, 3, 0.9, 4))
     look(files, ended(0, "complete"))
-    folder = files[1].folder / "0000-as_run"
+    folder = files[1].folder / "0000 as_run"
     assert len(list(folder.iterdir())) == 1
-    reader = read(files, "0000-as_run")
+    reader = read(files, "0000 as_run")
     assert [(e.step, round(e.value, 3)) for e in reader.Scalars("accuracy/validation")] == [
         (1, 0.7),
         (2, 0.5),
@@ -119,8 +119,16 @@ def test_a_ledger_that_is_another_one_writes_the_folder_anew(files):
     assert [path.name for path in files[1].folder.iterdir()] == ["0000"]
 
 
-def test_an_arm_and_its_seed_name_a_trial_of_a_head_to_head():
+def test_an_arm_and_its_seed_are_what_distinguishes_a_trial_of_a_head_to_head():
     setting = Setting(strategy="self_paced", arm="self_paced/hard_first", seed=3)
     book = TrialHistory(Asked(7, CONFIG, {}, "as_run", False, setting))
-    assert name_of(book) == "0007-self_paced-hard_first-seed-3"
     assert hyperparameters(about(1, 1), book) == {"arm": "self_paced/hard_first", "seed": 3}
+
+
+def test_files_of_an_earlier_naming_go_and_nobody_elses(files):
+    folder = files[1].folder
+    for name in ("0000-as_run/events.out.tfevents.0000", "mine/events.out.tfevents.1700000000.host", "0001/notes.txt"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("")
+    look(files, asked(0, VALUES, CONFIG, "as_run"))
+    assert sorted(path.name for path in folder.iterdir()) == ["0000 as_run", "0001", "mine"]

@@ -6,10 +6,13 @@ import time
 import pytest
 
 from console.arguments import DONE, guarded
-from console.wording import clock, columns
+from console.layout import columns
+from console.wording import clock
 from records.events import Asked
-from records.history import TrialHistory
+from records.history import TrialHistory, read_history
+from search import status
 from search.views.terminal import Terminal
+from tests import made_up
 from tests.analysis.test_runs_and_tables import record
 
 VALUES = {"gate": 0.8123, "learning_rate": 1e-4, "rate": "cosine", "ranking": "image", "slow_epochs": 2}
@@ -81,4 +84,33 @@ def test_times_as_a_person_reads_them(seconds, said):
 
 
 def test_columns_line_up():
-    assert columns([["name", "x"], ["a", "10"], ["bcd", "9"]]) == "name  x\n----  --\na     10\nbcd    9"
+    assert columns([["name", "x"], ["a", "10"], ["bcd", "9"]]) == "name   x\n----  --\na     10\nbcd    9"
+
+
+def test_of_a_head_to_head_the_arms_are_named_and_not_the_luckiest_seed(terminal, tmp_path, capsys):
+    folder = made_up.write(tmp_path, "h", arms=("self_paced", "finetune"))
+    terminal.trials = read_history(folder).trials
+    figures = {}
+    for trial in terminal.trials.values():
+        figures.setdefault(str(trial.arm), []).append(trial.best.eval_accuracy)
+    said = ", ".join(f"{arm} {sum(of) / len(of):.3f} ({len(of)} seeds)" for arm, of in figures.items())
+    assert terminal.best() == [f"mean validation accuracy: {said}"] and len(figures) == 2
+    assert status.main([str(folder)]) == DONE
+    assert f"mean validation accuracy: {said}" in capsys.readouterr().out
+
+
+def test_more_epochs_than_were_planned_have_no_end(terminal):
+    terminal.asked(book(0, "running", 12))
+    assert "running: trial 0 epoch 12 · " in terminal.status()[0]
+
+
+def test_on_a_narrow_terminal_a_trial_keeps_to_its_line(monkeypatch):
+    pytest.importorskip("rich")
+    screen = io.StringIO()
+    screen.isatty = lambda: True
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stdout", screen)
+    for wide, said in (("80", ""), ("120", "learning_rate 0.0001, "), ("200", "ranking image, and 2 more")):
+        monkeypatch.setenv("COLUMNS", wide)
+        line = Terminal(samples=4, epochs=10)._line(book(0, "complete", 10, 0.75, anchor="as_run"))
+        assert len(line) <= int(wide) and said in line and line.startswith("[0/4] trial 0 (as_run)")

@@ -4,6 +4,7 @@ N = images, H = W = image size in pixels, C = classes.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -36,3 +37,8 @@ class Dataset:
     @property
     def image_size(self) -> int:
         return int(self.images.shape[1])
+
+
+def short_name(data: Dataset) -> str:
+    """How a title calls the data: "scenes:count=70" and "/home/me/my_photos" are "scenes" and "my_photos"."""
+    return Path(data.name).name.partition(":")[0] or data.name
