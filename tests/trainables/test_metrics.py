@@ -156,7 +156,9 @@ def test_a_search_records_and_shows_a_metric_that_was_declared(declared, tmp_pat
 def test_a_head_to_head_compares_arms_by_it_too(declared, tmp_path, capsys):
     words = [*TINY, "--strategies", "finetune,self_paced", "--seeds", "3", "--out", str(tmp_path), "--name", "h"]
     assert compare.main(words) == run.DONE
-    (head,) = [line for line in (tmp_path / "h" / "comparison.md").read_text().splitlines() if line.startswith("| arm |")]
+    (head,) = [
+        line for line in (tmp_path / "h" / "comparison.md").read_text().splitlines() if line.startswith("| arm |")
+    ]
     assert head.split("| ")[2:6] == ["seeds ", "accuracy ", "loss ", "KNN "] and "worst class" in head
     assert "worst class" in capsys.readouterr().out
 

@@ -14,7 +14,6 @@ from trainables.networks.outcomes import Trained
 from trainables.views import Views
 
 
-
 class FeatureEngine(Engine):
     """Trains the head on features that were computed once: the same numbers, since a frozen backbone repeats itself."""
 
