@@ -12,8 +12,8 @@ from search.campaign import Campaign
 from search.executors import local
 from trainables.together import Crew
 
-TINY = ["--data", "scenes:count=70", "--image-size", "16", "--weights", "textures", "--precision", "fp32", "--cpus-per-trial", "1",
-        "--executor", "local", "--epochs", "4"]  # fmt: skip
+TINY = ["--data", "scenes:count=70", "--image-size", "16", "--weights", "textures", "--precision", "fp32",
+        "--cpus-per-trial", "1", "--executor", "local", "--epochs", "4"]  # fmt: skip
 HEADS = [
     "--train",
     "head",

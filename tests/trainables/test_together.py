@@ -163,3 +163,16 @@ def test_heads_share_one_backbone_and_begin_as_networks_of_their_own():
     with torch.no_grad():
         first.head.weight.add_(1)
     assert not torch.equal(first.head.weight, second.head.weight)
+
+
+def test_a_checkpoint_of_a_head_holds_no_backbone_and_is_gone_on_with(tmp_path):
+    whole, cut = head_trial(epochs=4), head_trial(epochs=4)
+    expected = [record.eval_loss for record in whole.records()]
+    records = cut.records()
+    seen = [next(records).eval_loss, next(records).eval_loss]
+    path = tmp_path / "c.safetensors"
+    cut.save(path)
+    assert path.stat().st_size < 40_000
+    again = head_trial(epochs=4)
+    again.restore(path)
+    assert seen + [record.eval_loss for record in again.records()] == expected

@@ -1,6 +1,5 @@
 """An engine over features that were computed once, where the backbone is frozen and would only repeat itself."""
 
-
 import torch
 
 from spaces.trial import TrialConfig
@@ -52,6 +51,15 @@ class FeatureEngine(Engine):
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Head and optimiser: what does not change need not be written, and is 40 MB of a ResNet18."""
+        return {name: value for name, value in super().state().items() if not name.startswith("network.backbone.")}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """The inverse; of a state with a backbone, as version 0.1.0 wrote it, only the rest."""
+        own = {f"network.backbone.{name}": value for name, value in self.network.backbone.state_dict().items()}
+        super().restore(state | own)
 
     def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
         logits: torch.Tensor = self.network.head(self._batch(index, view, side))
