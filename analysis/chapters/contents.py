@@ -18,6 +18,7 @@ from analysis.original.part_one import part_one
 from analysis.tables import arm_summary
 
 REPORT_DATA = ("rsscn7", "dtd")
+NOT_RUN = "not run"
 More = Callable[[Section, str], list[Part]]  # what else to say of a section; its names end with the suffix
 
 
@@ -41,7 +42,7 @@ def make_report(sections: list[Section], reference: pd.DataFrame | None = None, 
     for section, run in searches:
         chapters.append(search_chapter(section, run, reference, f"_{run.name}" if len(searches) > 1 else "",
                                        is_search_alone(sections)))  # fmt: skip
-    chapters += [*the_original(sections), what_was_run(sections), methods(sections)]
+    chapters += [*the_original(sections), what_was_run(sections, named), methods(sections)]
     found = answers(sections, named)
     return Report(question(sections), chapters, conditions(sections), tuple(found), tuple(lead(sections, named)))
 
@@ -65,10 +66,11 @@ def the_original(sections: list[Section]) -> list[Chapter]:
     as_theirs = [section for section in sections if section.by_accuracy]
     if not any(section.data in REPORT_DATA for section in as_theirs):
         return []
-    parts: list[Part] = []
+    table, parts = part_one(as_theirs), list[Part]()
     if any(section.data == "rsscn7" for section in as_theirs):
         parts += _claims(as_theirs)
-    table = part_one(as_theirs)
+    if not parts and (table["ours"] == NOT_RUN).all():
+        return []
     caption = "Part 1: the report's figures, and ours where one of these runs has it."
     parts.append(
         Folded("Part 1: from scratch and transfer", [Table("part_1", caption, table, display.part_one(table))])
@@ -90,6 +92,8 @@ def _beside(section: Section, suffix: str) -> list[Part]:
 
 def _claims(sections: list[Section]) -> list[Part]:
     table = judge_claims(sections)
+    if (table["status"] == NOT_RUN).all():
+        return []
     counted = ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items())
     rules = (
         "Decided by rules on the data. Levels and differences: by the verdict's interval, at 5 % for all sentences "

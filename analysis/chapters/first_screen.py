@@ -12,7 +12,7 @@ from analysis.figures.differences import Forest, Mark, Row
 from analysis.rulebook.answer import Answer, answer
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import is_curriculum
-from analysis.rulebook.questions import BEATS, ORDER, QUESTIONS, question_of
+from analysis.rulebook.questions import QUESTIONS, question_of
 from analysis.rulebook.sentences import HOLDS, interval
 from analysis.runs import LoadedRun
 from analysis.verdict import all_pairs
@@ -166,13 +166,11 @@ def _groups(found: Sequence[list[Pair]]) -> tuple[tuple[str, tuple[Row, ...]], .
         for pair in planned:
             marks = rows[question_of(pair).title].setdefault((str(pair.a), str(pair.b)), [None] * len(found))
             marks[column] = _mark(pair)
-    return tuple((title, _sorted(title, of)) for title, of in rows.items() if of)
+    return tuple((title, _sorted(of)) for title, of in rows.items() if of)
 
 
-def _sorted(title: str, of: dict[tuple[str, str], list[Mark | None]]) -> tuple[Row, ...]:
-    """`title` says what stands second, where that is the same for every pair."""
-    said = title in (BEATS.title, ORDER.title)
-    rows = [Row(a, "" if said else f"against {b}", a, tuple(marks)) for (a, b), marks in of.items()]
+def _sorted(of: dict[tuple[str, str], list[Mark | None]]) -> tuple[Row, ...]:
+    rows = [Row(a, f"against {b}", a, tuple(marks)) for (a, b), marks in of.items()]
     return tuple(sorted(rows, key=lambda row: -next(mark.mean for mark in row.marks if mark)))
 
 

@@ -1,5 +1,6 @@
 """The chapter of what was run: every run, its data and protocol, and what a reader must know before trusting it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,15 @@ from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
 from analysis.runs import LoadedRun, without_folders
 
 
-def what_was_run(sections: list[Section]) -> Chapter:
-    """One row per run: data, protocol, seeds, versions, machine; its command; and every note."""
+def what_was_run(sections: list[Section], named: Sequence[str]) -> Chapter:
+    """One row per run: data, protocol, seeds, versions, machine; its command; and every note. `named`: the sections."""
     runs = [run for section in sections for run in section.runs]
     data = pd.DataFrame([_run_row(run) for run in runs])
     shown = data[["run", "kind", "data", "images", "protocol", "trials", "epochs"]].astype(str)
     parts: list[Part] = [Sentences([f"{run.name}: {note}" for run in runs for note in run.notes], listed=True)]
     if len(sections) > 1:
-        titles = "; ".join(section.title for section in sections)
-        apart = f"These runs differ in {_differ(sections)}, so they stand in separate sections"
-        parts.append(Sentences([f"{apart} and are never averaged together: {titles}."]))
+        apart = "These runs differ, so they stand in separate sections and are never averaged together"
+        parts.append(Sentences([f"{apart}: {'; '.join(named)}."]))
     details: list[Part] = [
         Sentences([f"{run.name}: {run.command}" for run in runs], listed=True),
         Sentences(_protocols(sections)),
@@ -27,18 +27,6 @@ def what_was_run(sections: list[Section]) -> Chapter:
     table = Table("runs", "The runs of this report; parquet has versions, machine and the data's digest.", data, shown)
     kept = [part for part in parts if not isinstance(part, Sentences) or part.lines]
     return Chapter("What was run", [table, *kept, Folded("Commands and protocol", details)])
-
-
-def _differ(sections: list[Section]) -> str:
-    """What keeps the sections apart, as far as a few words can say it."""
-    names = {
-        "data": len({section.data for section in sections}),
-        "protocol": len({section.protocol for section in sections}),
-        "metric": len({section.measure for section in sections}),
-        "budget": len({str(section.runs[0].about.get("budget")) for section in sections}),
-    }
-    apart = [name for name, count in names.items() if count > 1] or ["data or split"]
-    return apart[0] if len(apart) == 1 else f"{', '.join(apart[:-1])} and {apart[-1]}"
 
 
 def _run_row(run: LoadedRun) -> dict[str, Any]:

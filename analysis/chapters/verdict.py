@@ -71,6 +71,7 @@ def _gain(section: Section, suffix: str) -> list[Part]:
 
 def _optimism(section: Section, suffix: str) -> list[Part]:
     gaps = optimism(section)
+    gaps = gaps[gaps["arm"].isin(section.who)] if len(gaps) else gaps  # a search says it in its own chapter
     if not len(gaps):
         return []
     table = Table(f"optimism{suffix}", OPTIMISM, gaps, display.gaps(gaps, section.measure), list(gaps["arm"]))
@@ -107,7 +108,9 @@ def methods(sections: Sequence[Section] = ()) -> Chapter:
         "follows from one interval, the t confidence sequence (Wang and Ramdas 2023, arXiv 2310.03722, the Gaussian "
         "mixture with g = 1), which holds at every look at once, so seeds may be added until it speaks. better or worse: "
         "it lies on one side of zero; tie: within the margin; otherwise undecided. The planned pairs of a run share an "
-        "error of 5 % (Bonferroni); every other pair has an interval at 5 % of its own and no word.",
+        "error of 5 % (Bonferroni); every other pair has an interval at 5 % of its own, "
+        "which so needs fewer seeds to be finite, and no word. An interval is cut by what earlier looks excluded, so it "
+        "need not lie evenly around the mean.",
         "The deviation of the differences is never taken below what the test images alone give it, sqrt((q - d²) / n) "
         "with q the share of the images that one of the two gets right, d the difference, n the images: seeds that agree "
         "by luck prove nothing. A failed training counts with its last finite accuracy (of validation under "

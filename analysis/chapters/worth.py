@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.comparable import Section, sections
 from analysis.ranking import ranked
-from analysis.rulebook.answer import NO, NOT_SHOWN, Answer, answer
+from analysis.rulebook.answer import NOT_SHOWN, Answer, answer
 from analysis.rulebook.conditions import picked_by
 from analysis.runs import LoadedRun, load_run
 from analysis.verdict import all_pairs, image_by_image
@@ -66,10 +66,10 @@ def _found(section: Section, run: LoadedRun) -> Answer:
     anchor = anchors.iloc[0]
     name = run.asked[anchor["trial"]].anchor
     if best["trial"] == anchor["trial"]:
-        return Answer(NO, f"{said}{_on_test(best, by.metric)}: no draw beat the anchor {name}.")
+        return Answer(NOT_SHOWN, f"{said}{_on_test(best, by.metric)}: no draw beat the anchor {name} there. {NO_WORD}.")
     said += f", its best anchor {name} {as_text(by.metric, anchor[f'selection_{by.metric}'])}"
     if best[f"selection_{by.metric}"] == anchor[f"selection_{by.metric}"]:
-        return Answer(NO, f"{said}: no draw was better than its best anchor.")
+        return Answer(NOT_SHOWN, f"{said}: no draw was better than its best anchor there. {NO_WORD}.")
     if run.eval_split == "test":
         return Answer(
             NOT_SHOWN, f"{said}. Both were picked on test itself, so both are optimistic, the best of many the more so."

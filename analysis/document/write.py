@@ -1,6 +1,7 @@
 """A report in its folder: page, Markdown, tables as parquet, figures as PNG and SVG."""
 
 import json
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from analysis.runs import LoadedRun
 from console.arguments import Parser, path_here
 from console.progress import track
 from records import files
-from records.outputs import written
+from records.outputs import GENERATOR, written
 from records.tables import UNITS
 
 
@@ -36,11 +37,23 @@ def write_report(report: Report, runs: list[LoadedRun], out: Path, figures: bool
     about = [{"run": run.name, "command": run.command, "data_digest": run.about["data"]["digest"],
               "versions": run.about.get("versions", {})} for run in runs]  # fmt: skip
     with written(out):
+        _remove_last(out)
         write_tables(report, out, {"runs": about})
         if figures:
             draw_pictures(report, out)
         files.write_bytes(out / "report.md", write_markdown(report, figures).encode())
         files.write_bytes(out / "index.html", write_page(report, figures).encode())
+
+
+def _remove_last(out: Path) -> None:
+    """What the page that is there links to: tables and figures of another report beside this one would be taken for its own."""
+    page = out / "index.html"
+    if not page.is_file() or GENERATOR not in (text := page.read_text(encoding="utf-8", errors="replace")):
+        return
+    linked = re.findall(r'href="((?:data|figures)/[^"/]+\.(?:parquet|svg))"', text)
+    for file in {out / link for link in linked} | {(out / link).with_suffix(".png") for link in linked}:
+        if file.is_file() and not file.is_symlink():
+            file.unlink()
 
 
 def write_tables(report: Report, out: Path, about: dict[str, Any]) -> list[Path]:

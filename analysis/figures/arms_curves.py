@@ -146,10 +146,10 @@ def updates_caption(arms: Arms) -> str:
         return f"No epoch has a figure yet ({seeds})."
     means = {name: np.mean(values) for name, values in final.items()}
     low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
-    said = f"At their ends the means lie between {as_text(by.metric, means[low])} ({arms.label(low)}) and " \
-           f"{as_text(by.metric, means[high])} ({arms.label(high)})"  # fmt: skip
+    ends = [f"{as_text(by.metric, means[name])} ({arms.label(name)})" for name in (low, high)]
+    said = f"At the end of each seed's own training the means lie between {ends[0]} and {ends[1]}"
     if means[low] == means[high]:
-        said = f"All curves end at {as_text(by.metric, means[low])}"
+        said = f"At the end of each seed's own training every mean is {as_text(by.metric, means[low])}"
     compared = [(name, base) for name in final if (base := arms.baseline(name)) in final and base is not None]
     if compared and arms.records["seed"].nunique() > 1:
         over = [name for name, base in compared if final[name].min() <= final[base].max()

@@ -154,10 +154,11 @@ def costs_caption(arms: Arms) -> str:
     table = costs(arms)
     quick, slow = str(table["seconds"].idxmin()), str(table["seconds"].idxmax())
     ends = [f"{table['seconds'][name]:.3g} s" for name in (quick, slow)]
+    apart = "A" if len(arms.names) == len(arms.without_twins) else "Twins apart, a"
     if ends[0] == ends[1]:
-        said = f"A training took {ends[0]}{' in every arm' * (len(table) > 1)}"
+        said = f"{apart} training took {ends[0]}{' in every arm' * (len(table) > 1)}"
     else:
-        said = f"A training took from {ends[0]} ({arms.label(quick)}) to {ends[1]} ({arms.label(slow)})"
+        said = f"{apart} training took from {ends[0]} ({arms.label(quick)}) to {ends[1]} ({arms.label(slow)})"
     base = next((name for name in arms.shown if arms.who[name].strategy == BASELINE), None)
     if ends[0] != ends[1] and base not in (None, quick, slow):
         said += f", {arms.label(str(base))} {table['seconds'][base]:.3g} s"

@@ -78,10 +78,10 @@ def seconds_caption(arms: Arms) -> str:
     base = next((name for name in stairs if arms.who[name].strategy == BASELINE), next(iter(stairs), None))
     if base is None:
         return "No epoch has a figure yet."
-    goal, took = float(stairs[base][1][-1]), float(stairs[base][0][-1])
-    reached = {name: float(x[np.argmax(np.asarray(by.turned(1) * mean) >= by.turned(goal))])
-               for name, (x, mean, _, _) in stairs.items()
-               if name != base and by.turned(float(mean[-1])) >= by.turned(goal)}  # fmt: skip
+    goal = float(stairs[base][1][-1])
+    arrived = {name: float(x[np.argmax(np.asarray(by.turned(1) * mean) >= by.turned(goal))])
+               for name, (x, mean, _, _) in stairs.items() if by.turned(float(mean[-1])) >= by.turned(goal)}  # fmt: skip
+    took, reached = arrived[base], {name: seconds for name, seconds in arrived.items() if name != base}
     said = f"{arms.label(base)} has {as_text(by.metric, goal)} after {took:.3g} s"
     if len(stairs) == 1:
         return f"{said}: the best so far on {arms.split}, mean over seeds."

@@ -67,8 +67,9 @@ class Forest:
     def span(self) -> tuple[float, float]:
         """What all columns show: every mark, unless a few lie so far out that nothing would be seen of the others."""
         marks = [mark for row in self.rows for mark in row.marks if mark is not None]
-        reach = np.array([mark.reach for mark in marks] or [0.0])
-        limit = max(min(reach.max(), FAR * float(np.median(reach))), 2 * self.margin, 1e-9)
+        reach = np.array([mark.reach for mark in marks if mark.has_interval] or [0.0])
+        alone = max((mark.reach for mark in marks if not mark.has_interval), default=0.0)  # a dot is all there is of it
+        limit = max(min(reach.max(), FAR * float(np.median(reach))), 2 * self.margin, 1.05 * alone, 1e-9)
         ends = [end for mark in marks for end in (mark.low, mark.mean, mark.high) if np.isfinite(end)]
         low, high = max(-limit, min([*ends, -self.margin])), min(limit, max([*ends, self.margin]))
         return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))

@@ -81,7 +81,7 @@ def front_caption(of: Searched) -> str:
     value, last = f"selection_{of.by.metric}", front.iloc[-1]
     said = f"Trial {last['trial']} reaches {as_text(of.by.metric, last[value])} in {last['seconds']:.3g} s"
     if len(front) == 1:
-        return f"{said}; every other trial takes longer for less."
+        return f"{said}; no quicker trial has as much."
     before = front.iloc[-2]
     return (
         f"{said}; trial {before['trial']} has {as_text(of.by.metric, before[value])} in "

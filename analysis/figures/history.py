@@ -43,7 +43,7 @@ def best_of(of: Searched, rows: pd.DataFrame) -> Floats:
 def history_caption(of: Searched) -> str:
     """When the best came, and what came after it."""
     rows, best = of.table, of.best
-    place = int(np.flatnonzero(rows["trial"] == best["trial"])[0]) + 1
+    place = int(np.flatnonzero(rows["value"] == best["value"])[0]) + 1  # the first of equals
     left = len(rows) - place
     if len(rows) == 1:
         return f"The only trial with a result has {as_text(of.by.metric, best['value'])}."

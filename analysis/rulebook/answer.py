@@ -13,7 +13,7 @@ from analysis.rulebook.words import BETTER, DECIDED, NO_WORD, TIE, UNDECIDED, WO
 from console.wording import many
 
 FEW = 1  # pairs of a question that are said one by one; of those that ask nothing in common, four
-YES, NO, NOT_SHOWN, NOT_ASKED = "Yes", "No", "Not shown", "Not asked"
+YES, NO, NOT_SHOWN, NOT_ASKED = "Yes", "No", "Undecided", "Not asked"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def answer(pairs: Sequence[Pair]) -> Answer:
 
 
 def _word(pairs: Sequence[Pair]) -> str:
-    """Yes where some pair is better, no where all are decided and none is, else not shown."""
+    """Yes where some pair is better, no where all are decided and none is, else undecided."""
     words = [pair.word for pair in pairs]
     if BETTER in words:
         return YES
@@ -86,7 +86,10 @@ def _counted(question: Question, pairs: Sequence[Pair]) -> str:
     of = {word: [pair for pair in pairs if pair.word == word] for word in (BETTER, TIE, WORSE, UNDECIDED, NO_WORD)}
     than = f" than {question.against}" if question.against else ""
     ahead = _named(of[BETTER]) if of[BETTER] else "none"
-    parts = [f"Of {len(pairs)} {question.subjects}, {BETTER}{than}: {ahead}"]
+    subjects = (
+        "arms" if len({pair.a.strategy for pair in pairs}) < len(pairs) and question.against else question.subjects
+    )
+    parts = [f"Of {len(pairs)} {subjects}, {BETTER}{than}: {ahead}"]
     if of[TIE]:
         parts.append(f"a tie within {pairs[0].measure.margin(pairs[0].margin)}: {_names(of[TIE])}")
     if of[WORSE]:
@@ -99,16 +102,16 @@ def _counted(question: Question, pairs: Sequence[Pair]) -> str:
 
 
 def _undecided(pairs: Sequence[Pair]) -> str:
-    """'undecided: 6, the highest superloss (+0.2, -1.3 to +1.7); 6 to 50 more seeds would settle them'."""
+    """'undecided: 6, the highest superloss (+0.2, -1.3 to +1.7); 6 to 50 more seeds would settle each ...'."""
     top = max(pairs, key=lambda pair: pair.mean)
     said = f"{UNDECIDED}: {len(pairs)}, the highest {top.a} ({top.measure.signed(top.mean)}, {interval(top)})"
     needed = [pair.forecast.median for pair in pairs if pair.forecast]
-    if len(needed) < len(pairs):
+    if not needed:
         return f"{said}, too few seeds to say how many it would take"
     low, high = min(needed), max(needed)
     most = f"{high:.0f}" if np.isfinite(high) else f"more than {MOST}"
     seeds = most if np.isfinite(low) and low == high else f"{low:.0f} to {most}" if np.isfinite(low) else most
-    return f"{said}; about {seeds} more seeds would settle them"
+    return f"{said}; {seeds} more seeds would settle each of them, as likely as not"
 
 
 def _named(pairs: Sequence[Pair]) -> str:

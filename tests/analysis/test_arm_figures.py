@@ -210,7 +210,9 @@ def test_costs_are_bars_of_seconds_and_of_images(of):
     seconds, images = map(axes_of, arms_schedules.costs_panels(of))
     assert [bar.get_width() for bar in seconds.patches] == pytest.approx([0.4, 4.0, 4.0])  # upwards
     assert {text.get_text() for text in images.texts} == {"40 + 80"}
-    assert arms_schedules.costs_caption(of).startswith("A training took from 0.4 s (transfer) to 4 s (self_paced)")
+    assert arms_schedules.costs_caption(of).startswith(
+        "Twins apart, a training took from 0.4 s (transfer) to 4 s (self_paced)"
+    )
 
 
 def test_errors_by_class_and_confusion_by_hand(of):

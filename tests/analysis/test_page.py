@@ -170,7 +170,7 @@ def test_a_forest_marks_what_goes_on_and_what_is_decided():
 def test_the_markdown_has_the_answer_and_the_pairs(written):
     text = (written / "of-h" / "report.md").read_text()
     assert text.splitlines()[0] == "# Does self_paced help on RSSCN7?"
-    assert re.search(r"^\*\*(Yes|No|Not shown)", text, re.M) and "| question | pair | difference on test |" in text
+    assert re.search(r"^\*\*(Yes|No|Undecided)", text, re.M) and "| question | pair | difference on test |" in text
 
 
 def test_a_label_is_said_once_in_the_contents(tmp_path):
@@ -179,3 +179,15 @@ def test_a_label_is_said_once_in_the_contents(tmp_path):
     found = make_report(sections([load_run(made_up.write(tmp_path, "a")), load_run(other)]))
     assert len({chapter.anchor for chapter in found.chapters}) == len(found.chapters)
     assert len({label for label, _ in found.answers}) == 2
+
+
+def test_a_report_takes_the_place_of_the_last_one_and_of_nothing_else(written, tmp_path):
+    out = tmp_path / "out"
+    assert report.main([str(written / "h"), "--out", str(out), "--figures"]) == DONE
+    (out / "data" / "mine.parquet").write_bytes(b"kept")
+    (out / "notes.txt").write_text("kept")
+    assert report.main([str(written / "s"), "--out", str(out)]) == DONE
+    page = (out / "index.html").read_text()
+    linked = {link.removeprefix("data/") for link in re.findall(r'href="(data/[^"]+)"', page)}
+    assert {path.name for path in (out / "data").iterdir()} == linked | {"mine.parquet"}
+    assert list((out / "figures").iterdir()) == [] and (out / "notes.txt").read_text() == "kept"

@@ -339,7 +339,7 @@ def test_the_summary_is_the_answer_to_each_comparison_and_search(tmp_path):
     folders = [made_up.write(tmp_path, "h"), made_up.write_search(tmp_path, "s", trials=2, epochs=2)]
     said = make_report(sections([load_run(folder) for folder in folders])).summary
     assert said[0].startswith(
-        "Not shown. self_paced is 3.0 points ahead of finetune (too few seeds for an interval, 3 seeds)"
+        "Undecided. self_paced is 3.0 points ahead of finetune (too few seeds for an interval, 3 seeds)"
     )
     assert said[1].startswith("Search s: ") and "The best of 2 trials, trial" in said[1] and len(said) == 2
 

@@ -38,7 +38,7 @@ def rewrite(folder, change) -> None:
 
 def test_one_split_carries_no_word(folder):
     said = answer_of(folder)
-    assert said.word == "Not shown" and said.text.endswith("--confirm 3 trains the best again on fresh ones.")
+    assert said.word == "Undecided" and said.text.endswith("--confirm 3 trains the best again on fresh ones.")
 
 
 def test_a_trial_that_still_trains_is_not_named(folder):
@@ -58,17 +58,21 @@ def test_an_equal_figure_is_no_gain(folder):
             event["record"]["eval_accuracy"] = 0.5
 
     rewrite(folder, level)
-    assert answer_of(folder).word == "No"
+    said = answer_of(folder)
+    assert (
+        said.word == "Undecided"
+        and "no draw was better than its best anchor there. One seed and one split" in said.text
+    )
 
 
-def test_a_search_that_no_draw_improved_says_no(folder):
+def test_a_search_that_no_draw_improved_says_so_and_decides_nothing(folder):
     def anchor_first(event):
         if event["event"] == "epoch" and event["record"]["trial"] == 0:
             event["record"]["eval_accuracy"] = 0.99
 
     rewrite(folder, anchor_first)
     said = answer_of(folder)
-    assert said.word == "No" and "no draw beat the anchor plain" in said.text
+    assert said.word == "Undecided" and "no draw beat the anchor plain there. One seed and one split" in said.text
 
 
 def test_trials_are_called_by_their_numbers_and_anchors_by_their_names(folder):

@@ -68,7 +68,7 @@ def test_a_run_gives_frames_with_the_paths_of_images_a_config_and_figures(search
     assert isinstance(searched.figure("schedule"), Figure) and searched.figure("curves") is searched.figure("curves")
     with pytest.raises(UsageError, match=r"Unknown figure 'curvs'\. Did you mean 'curves'"):
         searched.figure("curvs")
-    assert searched.summary[0].startswith("Not shown. The best of 4 trials, trial")
+    assert searched.summary[0].startswith("Undecided. The best of 4 trials, trial")
 
 
 def test_predictions_on_disk_name_the_images_too(searched):
