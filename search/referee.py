@@ -42,12 +42,15 @@ class Referee:
         """The same of what an executor was told, for one whose campaign hears later."""
         return "go_on" if self._is_anchor(number) else self.rule.report(number, look)
 
-    def next(self) -> Asked | None:
-        """The next trial to run: one that is promoted, else a new one; None where there is none, or no more are wanted."""
+    def next(self, last: bool = True) -> Asked | None:
+        """The next trial to run: one that is promoted, else a new one; None where there is none, or no more are wanted.
+
+        `last`: nothing else runs, so that what is promoted then need not wait to be compared.
+        """
         if (number := self.promoted()) is not None:
             return self.take(number)
         asked = self.campaign.ask()
-        if asked is not None or self.campaign.stopped:
+        if asked is not None or self.campaign.stopped or not last:
             return asked
         number = self.promoted(last=True)
         return None if number is None else self.take(number)

@@ -18,11 +18,12 @@ from records.images import write_image_paths
 from records.ledger import read_events
 from search.campaign import OUT_OF_TIME, Campaign
 from search.executors import ray_environment
-from search.executors.local import run_local
+from search.executors.local import TOGETHER, run_local
 from search.executors.nodes import FORGIVEN
 from search.executors.private_ray import RayLost
 from search.planning.plan import Plan
 from search.planning.resume import check_same, note
+from search.proposers.samplers import get_sampler
 from search.racing.topk import TOP
 from search.referee import Referee, make_referee
 from search.schedulers import NONE, Race, get_scheduler
@@ -122,7 +123,9 @@ def _in_rounds(campaign: Campaign, run_once: Callable[[], None], more: Callable[
 def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
     if plan.options.executor == "local":
         return lambda campaign, more: _in_rounds(
-            campaign, lambda: run_local(campaign, plan.setting, _referee(plan, campaign)), more
+            campaign,
+            lambda: run_local(campaign, plan.setting, _referee(plan, campaign), heads_at_once(plan, campaign)),
+            more,
         )
     ray_environment.prepare(plan.options.address)
     # Ray is slow to load and perhaps not installed, and reads the environment that `prepare` has just set
@@ -146,6 +149,17 @@ def _executor(plan: Plan) -> Callable[[Campaign, Callable[[], bool]], None]:
         _again_when_lost(campaign, on_a_ray)
 
     return run
+
+
+def heads_at_once(plan: Plan, campaign: Campaign) -> int:
+    """Heads that may be trained side by side in this process: many where no proposal waits for what came of others.
+
+    Else as many as --concurrent says: a sampler that has seen fewer results draws other trials.
+    """
+    asked = plan.options.concurrent or 1
+    stops = (plan.options.scheduler or NONE.name) != NONE.name or plan.options.stop_when != "never"
+    free = campaign.history.kind == "head_to_head" or (get_sampler(plan.options.sampler).free and not stops)
+    return max(asked, TOGETHER) if free else asked
 
 
 def _again_when_lost(campaign: Campaign, run: Callable[[], None]) -> None:

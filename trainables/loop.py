@@ -204,7 +204,7 @@ def _train_segment(state: TrainState, plan: Plan, work: Work, done: int, before:
     trained = state.engine.train(part.images, rates, part.weights, part.views, manner)
     if not np.isfinite(trained.loss):
         raise _diverged(state, "the loss", rates[0])
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - started if trained.seconds is None else trained.seconds
     state.totals += Totals(trained.updates, _worth(state, trained.images, side), train_seconds=seconds)
     state.pace.add(trained.updates, seconds)
     return float(rates[0]), trained

@@ -150,15 +150,38 @@ def _network(key: WeightsKey, classes: int, seed: int, kept: Kept) -> tuple[mode
 
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
     """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
+    if config.on_features:
+        return _on_features(setting, config, data)
     network, charged = make_network(setting, len(data.classes), config)
     if config.unfreeze != "all":
         network.freeze(config.unfreeze, config.batchnorm)
-        if config.on_features:
-            features = _features(FeaturesKey.of(setting, config), torch.get_num_threads())
-            charged = charged + _cost_of(features, load_data(setting)[1].train)
-            return FeatureEngine(network, features, data.labels, config, setting.device, data.targets), charged
     engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
     return engine, charged
+
+
+def _on_features(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[FeatureEngine, Totals]:
+    """A head of its own on features and a backbone that all trials of this process share."""
+    key = FeaturesKey.of(setting, config)
+    features = _features(key, torch.get_num_threads())
+    backbone, charged = _frozen(key, len(data.classes), setting.device)
+    head = _new_head(key.weights, len(data.classes), setting.seed)
+    charged = charged + _cost_of(features, load_data(setting)[1].train)
+    network = backbone.with_head(head)
+    return FeatureEngine(network, features, data.labels, config, setting.device, data.targets), charged
+
+
+@lru_cache(maxsize=1)
+def _frozen(key: FeaturesKey, classes: int, device: str) -> tuple[models.Network, Totals]:
+    """A network of which nothing but the head will change, on the device, and what its weights cost."""
+    network, charged = _network(key.weights, classes, key.seed, key.kept)
+    network.freeze("head", "frozen")
+    return network.to(torch.device(device)), charged
+
+
+@lru_cache(maxsize=128)
+def _new_head(key: WeightsKey, classes: int, seed: int) -> State:
+    """The head that a new network of this seed begins with: its numbers are drawn after those of the whole backbone."""
+    return models.build(key.model, classes, "none", integer(seed, 0, "initialise"), key.image_size).head.state_dict()
 
 
 @lru_cache(maxsize=1)

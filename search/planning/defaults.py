@@ -28,7 +28,7 @@ def complete(options: SearchOptions) -> SearchOptions:
     here = cores()
     local = options.executor == "local"
     nodes = _nodes(options, here)
-    at_once = 1 if local and not options.concurrent else options.concurrent
+    at_once = 1 if local else options.concurrent  # heads that are trained side by side share one process
     gpus, cpus, at_once = share_out(
         nodes, options.gpus_per_trial, options.cpus_per_trial, at_once, bool(options.address)
     )
@@ -37,7 +37,7 @@ def complete(options: SearchOptions) -> SearchOptions:
         "scheduler": options.scheduler or _default_scheduler(options),
         "topk": options.topk or how_many(options.samples),
         "exchange_epochs": options.exchange_epochs or max(1, options.epochs // 4),
-        "concurrent": at_once,
+        "concurrent": options.concurrent or 1 if local else at_once,
         "gpus_per_trial": gpus,
         "cpus_per_trial": cpus,
         "configs": options.configs and str(Path(options.configs).absolute()),
@@ -48,6 +48,11 @@ def complete(options: SearchOptions) -> SearchOptions:
     if options.address:
         refuse_impossible(nodes, cpus, gpus, options.address)
     return done
+
+
+def _of_heads(options: SearchOptions) -> bool:
+    """Whether trials train a head on features, so that several can be trained in one update."""
+    return options.train == "head" or (options.train is None and options.space == "transfer")
 
 
 def _default_scheduler(options: SearchOptions) -> str:
@@ -87,8 +92,11 @@ def _check(options: SearchOptions, here: int) -> None:
     if not options.address and (options.cpus_per_trial or 1) > here:
         raise UsageError(f"--cpus-per-trial {options.cpus_per_trial}: this machine has {here}; ask for at most that.")
     check_random_start(options.space, options.weights)
-    if options.executor == "local" and (options.concurrent or 1) > 1:
-        raise UsageError("--executor local runs one trial at a time; drop --concurrent, or use --executor ray.")
+    if options.executor == "local" and (options.concurrent or 1) > 1 and not _of_heads(options):
+        raise UsageError(
+            "--executor local runs one trial at a time, unless they are heads on features (--space transfer, --train "
+            "head); drop --concurrent, or use --executor ray."
+        )
     if options.executor == "local" and stops and scheduler.rule is None:
         own = [each.name for each in SCHEDULERS.values() if each.rule]
         raise UsageError(

@@ -28,6 +28,7 @@ class Sampler:
     replayed: bool = False  # it keeps notes on the trials it drew, so a resumed run has to draw them again
     informed: bool = False  # it learns from any trial that it is told of, also from one that it did not draw
     bounded: bool = False  # of a trial that is stopped early it can be told a bound, where there is no value
+    free: bool = False  # no draw follows from what came of others
     points: Callable[[Space], list[dict[str, Any]]] | None = None  # what it runs through, where it draws nothing
 
 
@@ -108,8 +109,8 @@ def axis(distribution: BaseDistribution) -> list[Any]:
 
 
 TPE = Sampler("tpe", "draws near what did well (tree-structured Parzen estimator)", _tpe, informed=True)
-RANDOM = Sampler("random", "draws anywhere, whatever the results", _random)
-GRID = Sampler("grid", "every combination of a few values of each field", _tpe, points=grid)
+RANDOM = Sampler("random", "draws anywhere, whatever the results", _random, free=True)
+GRID = Sampler("grid", "every combination of a few values of each field", _tpe, free=True, points=grid)
 CMAES = Sampler("cmaes", "moves a normal distribution to what did well (CMA-ES)", _cmaes, replayed=True)
 GP = Sampler("gp", "draws where a Gaussian process expects most", _gp, informed=True)
 # TPE of several objectives: good are those that no other dominates, by rank, then by hypervolume (Ozaki et al. 2022)

@@ -153,7 +153,7 @@ class Engine:
         return Evaluation(
             loss=float(self.task.loss(logits.double(), index, reduction="mean")),
             accuracy=float(correct.double().mean()),
-            knn=knn_metric(features, self.task.labels[index]),
+            knn=self._knn(features, images),
             true=self.task.labels[index].cpu().numpy(),
             predicted=logits.argmax(dim=1).cpu().numpy(),
             probabilities=self.task.probabilities(logits).cpu().numpy(),
@@ -162,6 +162,10 @@ class Engine:
             metrics=metrics.compute(judged),
             targets=judged.targets,
         )
+
+    def _knn(self, features: torch.Tensor, images: Ints) -> float:
+        """Of features (n, F) of these images."""
+        return knn_metric(features, self.task.labels[torch.from_numpy(images).to(self.device)])
 
     def state(self) -> dict[str, torch.Tensor]:
         """Network and optimiser as one flat dict of tensors."""

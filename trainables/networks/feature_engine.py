@@ -3,11 +3,14 @@
 import torch
 
 from spaces.trial import TrialConfig
-from trainables.data.dataset import Bools, Ints
+from trainables.data.dataset import Bools, Floats, Ints
 from trainables.networks.augment import View
-from trainables.networks.engine import Engine
+from trainables.networks.engine import PLAIN, Engine, Manner
 from trainables.networks.features import Features
+from trainables.networks.joined import Joint, Request
 from trainables.networks.models import Network
+from trainables.networks.outcomes import Trained
+from trainables.views import Views
 
 
 class FeatureEngine(Engine):
@@ -25,6 +28,22 @@ class FeatureEngine(Engine):
         """features: (N, F), of each image by the network's backbone as it is."""
         super().__init__(network, features.values, labels, config, device, "fp32", targets)
         self.head_of = features.backbone
+        self.joint: Joint | None = None  # who trains it along with others, where somebody does
+        self.known = features.known
+
+    def train(
+        self,
+        order: Ints,
+        rates: Floats,
+        weights: Floats | None = None,
+        views: Views | None = None,
+        manner: Manner = PLAIN,
+    ) -> Trained:
+        """As of any engine; where others are trained on the same features, together with them."""
+        if self.joint is None:
+            return super().train(order, rates, weights, views, manner)
+        assert views is None  # features are of images as they are
+        return self.joint(Request(self, order, rates, weights, manner))
 
     def side_of(self, scale: float) -> int | None:
         """Features have no side."""
@@ -32,6 +51,15 @@ class FeatureEngine(Engine):
 
     def weights(self) -> dict[str, torch.Tensor]:
         return {f"{self.network.head_name}.{k}": v for k, v in self.network.head.state_dict().items()}
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Head and optimiser: what does not change need not be written, and is 40 MB of a ResNet18."""
+        return {name: value for name, value in super().state().items() if not name.startswith("network.backbone.")}
+
+    def restore(self, state: dict[str, torch.Tensor]) -> None:
+        """The inverse; of a state with a backbone, as version 0.1.0 wrote it, only the rest."""
+        own = {f"network.backbone.{name}": value for name, value in self.network.backbone.state_dict().items()}
+        super().restore(state | own)
 
     def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
         logits: torch.Tensor = self.network.head(self._batch(index, view, side))
@@ -44,3 +72,10 @@ class FeatureEngine(Engine):
         """(B, F) float32; features are of images as they are."""
         assert view is None and side is None
         return self.inputs[index]
+
+    def _knn(self, features: torch.Tensor, images: Ints) -> float:
+        """No training changes it, so it is worked out once for all trials on these features."""
+        key = images.tobytes()
+        if key not in self.known:
+            self.known[key] = super()._knn(features, images)
+        return self.known[key]

@@ -8,7 +8,7 @@ import hashlib
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Features:
     values: Floats32  # (N, F)
     seconds_per_image: float  # of computing them on this processor, device and number of threads
     backbone: str  # digest of the network before the head
+    known: dict[bytes, float] = field(default_factory=dict)  # KNN by the images (as bytes) that it was worked out for
 
 
 def frozen_features(engine: Engine, data_digest: str) -> Features:

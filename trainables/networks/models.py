@@ -5,6 +5,7 @@ F = features before the head.
 
 import warnings
 from collections import OrderedDict
+from copy import copy, deepcopy
 from functools import lru_cache
 from pathlib import Path
 
@@ -91,6 +92,14 @@ class Network(nn.Module):
         frozen = [module for module in self.backbone.modules() if module not in alive]
         norms = [module for module in frozen if isinstance(module, _BatchNorm)] if batchnorm == "frozen" else []
         self.still = norms + [module for module in frozen if type(module).__name__.startswith(DROPS)]
+
+    def with_head(self, state: State) -> "Network":
+        """The same network with a head of its own that begins with these tensors; the backbone is shared, not copied."""
+        twin = copy(self)
+        twin._modules = dict(self._modules)  # else the head below would be everybody's
+        twin.head = deepcopy(self.head)
+        twin.head.load_state_dict(state)
+        return twin
 
     def train(self, mode: bool = True) -> "Network":
         super().train(mode)

@@ -17,6 +17,7 @@ class Trained:
     images: int
     updates: int
     losses: Floats | None = None  # (K,) of each image as it was trained on, unweighted; None where nobody wants them
+    seconds: float | None = None  # its part of the seconds where others were trained along with it
 
     def __add__(self, other: "Trained") -> "Trained":
         kept = self.losses is not None and other.losses is not None
@@ -26,6 +27,7 @@ class Trained:
             self.images + other.images,
             self.updates + other.updates,
             np.concatenate([self.losses, other.losses]) if kept else None,
+            None if self.seconds is None or other.seconds is None else self.seconds + other.seconds,
         )
 
     @property
