@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from scipy.optimize import isotonic_regression
 
-from analysis.figures.style import INK, LABEL, OTHERS, SMALL
+from analysis.figures.style import INK, LABEL, SMALL
 from analysis.statistics import Floats
 
 FEWEST_TO_CUT = 8  # values: of fewer none is called an outlier
@@ -137,8 +138,16 @@ def label_ends(axes: Axes, ends: Sequence[End]) -> None:
     heights = spread([float(np.clip(places[i][1], 0, 1)) for i in order], _gap(axes))
     for i, height in zip(order, heights, strict=True):
         end, (x, y) = ends[i], places[i]
-        leader = axes.plot([min(x, 1.0), PLACE - 0.015], [np.clip(y, 0, 1), height], color=OTHERS, lw=0.6, ls=(0, (1, 2)),
-                           transform=axes.transAxes, clip_on=False, zorder=1.5, label="_leader")[0]  # fmt: skip
+        look: dict[str, Any] = {
+            "color": INK,
+            "alpha": 0.4,
+            "lw": 0.6,
+            "ls": (0, (1, 2)),
+            "clip_on": False,
+            "zorder": 1.5,
+        }
+        (leader,) = axes.plot([min(x, 1.0), PLACE - 0.015], [np.clip(y, 0, 1), height], transform=axes.transAxes,
+                              label="_leader", **look)  # fmt: skip
         text = axes.text(PLACE, height, end.text, transform=axes.transAxes, va="center", fontsize=LABEL, clip_on=False)
         leader.set_gid(end.gid)
         text.set_gid(end.gid)
