@@ -1,7 +1,5 @@
 """Searches and head-to-heads of heads in this process: many side by side, the same figures as one after another."""
 
-import json
-
 import pandas as pd
 import pytest
 
@@ -110,15 +108,10 @@ def test_what_is_interrupted_is_gone_on_with(tmp_path, monkeypatch):
 def test_one_that_fails_is_entered_and_the_others_end(tmp_path):
     words = ["--space", "transfer", "--sampler", "random", "--scheduler", "none", "--samples", "5", "--anchors", "none"]
     assert run.main([*words, *TINY, "--out", str(tmp_path), "--name", "r"]) == DONE
-    folder = tmp_path / "r"
-    first = json.loads((folder / "run.json").read_text())
-    assert first["options"]["concurrent"] == 1 and local.TOGETHER == 64
-    (tmp_path / "f").mkdir()
-    begun, made = local._begun, []
+    begun = local._begun
 
     def breaking(campaign, setting, referee, asked):
         trial = begun(campaign, setting, referee, asked)
-        made.append(trial)
         if asked.trial == 2:
             trial.state.engine.network.head.weight.data.fill_(float("nan"))
         return trial
@@ -128,5 +121,5 @@ def test_one_that_fails_is_entered_and_the_others_end(tmp_path):
         run.main([*words, *TINY, "--out", str(tmp_path), "--name", "broken"])
     states = {number: trial.state for number, trial in read_history(tmp_path / "broken").trials.items()}
     assert states == {0: "complete", 1: "complete", 2: "failed", 3: "complete", 4: "complete"}
-    same(finals(tmp_path / "broken").drop(2), finals(folder).drop(2))
+    same(finals(tmp_path / "broken").drop(2), finals(tmp_path / "r").drop(2))
     assert "NonFiniteLoss" in (tmp_path / "broken" / "log" / "trial-0002.txt").read_text()
