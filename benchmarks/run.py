@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from benchmarks import nearest, sharing, training, transferring
+from benchmarks import heads, nearest, sharing, training, transferring
 from benchmarks.table import Row
 from benchmarks.work import Work
 from trainables.data.sources import load
 
-PARTS = ("training", "transfer", "knn", "sharing", "search")
+PARTS = ("training", "transfer", "heads", "knn", "sharing", "search")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -64,6 +64,8 @@ def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
         yield from training.rows(work, rounds)
     if "transfer" in asked.parts:
         yield from transferring.rows(work, 1, asked.weights, *((2, 2) if tiny else (64, 50)))
+    if "heads" in asked.parts:
+        yield from heads.rows(*((40, 8, 4) if tiny else (1792, 512, 64)), asked.threads, rounds)
     if "knn" in asked.parts:
         yield from nearest.rows(*((40, 8) if tiny else (2240, 512)), asked.threads, rounds)
     if "sharing" in asked.parts:

@@ -17,26 +17,31 @@ HOLDOUT = (0.64, 0.16)  # of all images: what a trial trains on and is judged on
 
 
 def rows(work: Work, rounds: int, weights: str, trials: int, epochs: int) -> Iterator[Row]:
-    """Seconds of a search of `trials` x `epochs`, from files to the end, with nothing in the cache before."""
+    """Seconds of a search of `trials` x `epochs`, from files to the end, with nothing in the cache before: one trial after
+    another, since TPE learns from each, and joined, since random search does not."""
     count = sum(path.is_file() for path in work.root.rglob("*.*"))
-    ours, peer = in_turns(
-        rounds, partial(our_search, work, weights, trials, epochs), partial(their_search, work, count, trials, epochs)
+    measured = in_turns(
+        rounds,
+        partial(our_search, work, weights, trials, epochs, "tpe"),
+        partial(our_search, work, weights, trials, epochs, "random"),
+        partial(their_search, work, count, trials, epochs),
     )
-    yield Row(
-        f"frozen transfer, {trials} trials x {epochs} epochs", "s", ours, peer,
-        peer_name="whole network forward each epoch, JPEGs decoded each epoch", target="300 times the peer",
-        note=f"the peer is extrapolated from one epoch over {work.train} + {work.held_out} of {count:,} images; "
-        "ours is the whole process, image cache and features included, without early stopping",
-    )  # fmt: skip
+    for sampler, ours in zip(("tpe", "random"), measured[:2], strict=True):
+        yield Row(
+            f"frozen transfer, {trials} trials x {epochs} epochs, --sampler {sampler}", "s", ours, measured[2],
+            peer_name="whole network forward each epoch, JPEGs decoded each epoch", target="300 times the peer",
+            note=f"the peer is extrapolated from one epoch over {work.train} + {work.held_out} of {count:,} images; "
+            "ours is the whole process, image cache and features included, without early stopping",
+        )  # fmt: skip
 
 
-def our_search(work: Work, weights: str, trials: int, epochs: int) -> float:
+def our_search(work: Work, weights: str, trials: int, epochs: int, sampler: str) -> float:
     """Seconds of the command as a person types it, in a cache of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable, "-m", "search.run", "--space", "transfer", "--data", str(work.root), "--model", work.model,
             "--image-size", str(work.size), "--weights", weights, "--samples", str(trials), "--epochs", str(epochs),
-            "--executor", "local", "--scheduler", "none", "--out", folder, "--name", "transfer",
+            "--executor", "local", "--sampler", sampler, "--scheduler", "none", "--out", folder, "--name", "transfer",
             "--cpus-per-trial", str(work.threads),
         ]  # fmt: skip
         environment = os.environ | {"CURRICULUM_TUNE_CACHE": f"{folder}/cache", "OMP_NUM_THREADS": str(work.threads)}
