@@ -28,6 +28,7 @@ from console.layout import columns, ending, fitted
 from records.files import write_bytes
 from records.folder import SHOWN
 from records.outputs import written
+from records.packed import is_packed, unpacked
 
 MOST_ARMS = 6  # beside which a table by class stays short
 FILES = ("comparison.md and comparison.parquet with every interval", *SHOWN)
@@ -36,9 +37,9 @@ FILES = ("comparison.md and comparison.parquet with every interval", *SHOWN)
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = Parser(prog="python -m analysis.comparison", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder of search.compare")
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run folder of search.compare, or a packed one")
     asked = parser.parse_args(words)
-    return guarded(lambda: _show(asked.run))
+    return guarded(lambda: _show(unpacked(asked.run) if is_packed(asked.run) else asked.run))
 
 
 def _show(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Which run folders are meant: by a run folder, a folder of runs, or a pattern such as 'runs/*'."""
+"""Which run folders are meant: by a run folder, a packed run, a folder of these, or a pattern such as 'runs/*'."""
 
 import glob
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from console.errors import UsageError
 from records.boundary import RUN
+from records.packed import holds_run, is_packed, unpacked
 
 Named = str | Path
 
@@ -36,8 +37,8 @@ def _meant(word: str) -> list[Path]:
     if not word.strip() or "\0" in word:
         raise UsageError(f"A run folder was to be named; got {word!r}.")
     folder = Path(word)
-    if is_run(folder):
-        return [folder]
+    if is_run(folder) or is_packed(folder):
+        return [_opened(folder)]
     if glob.has_magic(word) and not os.path.lexists(folder):
         return _matching(word)
     inside = _inside(folder)
@@ -48,7 +49,7 @@ def _meant(word: str) -> list[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    runs = [folder for folder in map(Path, sorted(glob.glob(pattern))) if is_run(folder)]
+    runs = [_opened(path) for path in map(Path, sorted(glob.glob(pattern))) if _has_run(path)]
     if not runs:
         raise UsageError(
             f"{pattern} matches no run folder: none has a run.json. Pass a pattern of folders that search.run made."
@@ -59,11 +60,20 @@ def _matching(pattern: str) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     """The runs that lie in a folder, by name."""
     try:
-        return [each for each in sorted(folder.iterdir()) if is_run(each)]
+        return [_opened(each) for each in sorted(folder.iterdir()) if _has_run(each)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UsageError(f"{folder} cannot be looked through for runs ({error.strerror}).") from None
+
+
+def _has_run(path: Path) -> bool:
+    return is_run(path) or (is_packed(path) and holds_run(path))
+
+
+def _opened(path: Path) -> Path:
+    """The folder of a run. Raises UsageError for a packed one that cannot be unpacked."""
+    return path if is_run(path) else unpacked(path)
 
 
 def distinct_names(folders: Iterable[Path]) -> list[str]:

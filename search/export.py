@@ -1,4 +1,4 @@
-"""python -m search.export RUN ...: write runs' tables again, their best configs as one table, or a network."""
+"""python -m search.export RUN ...: write runs' tables, best configs, a network, or a run as one file."""
 
 import os
 import sys
@@ -16,11 +16,13 @@ from records.folder import read_run
 from records.found_runs import find_runs
 from records.history import read_history
 from records.outputs import check_file, written
+from records.packed import is_packed, pack
 from records.tables import SETTING, UNITS, best_rows, identity
 
 FORMATS = ("parquet", "csv", "json")
 MODELS = {"onnx": ".onnx", "torchscript": ".pt"}  # of a network; written by search/export_model.py
-KINDS = (*FORMATS, *MODELS)
+PACKED = "zip"  # a run without its networks, to be sent or kept
+KINDS = (*FORMATS, *MODELS, PACKED)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -45,12 +47,32 @@ def main(words: Sequence[str] | None = None) -> int:
         "--images", type=path_here, metavar="FOLDER", help="onnx, torchscript: checked on these (the run's own)"
     )
     asked = parser.parse_args(words)
-    return guarded(lambda: _model(asked) if is_model(asked.format, asked.out) else _tables(asked))
+    return guarded(lambda: _writer(asked)(asked))
 
 
-def is_model(kind: str | None, out: Path | None) -> bool:
-    """Whether a network is to be written, and no table."""
-    return kind in MODELS or (kind is None and out is not None and out.suffix.lower() in MODELS.values())
+def _writer(asked: Namespace) -> Callable[[Namespace], int]:
+    """What writes what was asked for: by --format, else by the ending of --out."""
+    ending = asked.out.suffix.lower() if asked.out else ""
+    if asked.format == PACKED or (asked.format is None and ending == f".{PACKED}"):
+        return _packed
+    return _model if asked.format in MODELS or (asked.format is None and ending in MODELS.values()) else _tables
+
+
+def _packed(asked: Namespace) -> int:
+    """Write one run as one file. Raises UsageError."""
+    others = (asked.top, asked.trial, asked.images, asked.per_strategy or None, asked.pareto or None)
+    if asked.out is None or len(asked.runs) != 1 or any(other is not None for other in others):
+        raise UsageError("--format zip packs one run: name one RUN and --out FILE.zip, and leave the other flags.")
+    (folder,) = find_runs(asked.runs)
+    read_history(folder)
+    check_file(asked.out, asked.overwrite)
+    with written(asked.out):
+        names = pack(folder, asked.out)
+    print(
+        f"{asked.out}: {', '.join(names)} of {folder}, {asked.out.stat().st_size / 1e6:.1f} MB; no networks, no predictions"
+    )
+    print(f"Next:  python -m analysis.report {asked.out} --out report")
+    return DONE
 
 
 def _tables(asked: Namespace) -> int:
@@ -58,6 +80,8 @@ def _tables(asked: Namespace) -> int:
     if asked.trial is not None or asked.images is not None:
         raise UsageError("--trial and --images are of a network: name an --out that ends in .onnx or .pt with them.")
     runs = named_once(asked.runs)
+    if asked.out is None and (packed := [word for word in asked.runs if is_packed(Path(word))]):
+        raise UsageError(f"{packed[0]} is a packed run, which has no place for tables; unzip it, or name --out FILE.")
     return export(runs, asked.top, asked.per_strategy, asked.out, asked.pareto, asked.format, asked.overwrite)
 
 

@@ -153,7 +153,7 @@ class _Heads:
         return each.detach(), loss.detach(), hits
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
-        """(h, B, F) of images (h, B), until the next step: one buffer takes them, which is half of the time of a new one."""
+        """(h, B, F) of images (h, B), until the next step: one buffer takes them, in half of the time."""
         rows = self.gathered[: index.numel()]
         return torch.index_select(self.engine.inputs, 0, index.flatten(), out=rows).view(*index.shape, -1)
 

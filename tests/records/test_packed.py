@@ -1,0 +1,135 @@
+"""A run as one file: the same run to every reader, the same bytes each time, and no harm in a stranger's file."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from analysis.comparison import main as comparison
+from analysis.run import open_run
+from console.errors import UsageError
+from records.found_runs import find_runs
+from records.history import read_history
+from records.packed import pack, unpacked
+from search.export import main as export
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture
+def packed(tmp_path) -> Path:
+    pack(GOLDEN / "head_to_head", tmp_path / "study.zip")
+    return tmp_path / "study.zip"
+
+
+def test_a_packed_run_is_found_as_a_run_of_its_name(packed):
+    for named in (packed, str(packed), packed.parent, f"{packed.parent}/*"):
+        (folder,) = find_runs(named)
+        assert folder.name == "study"
+    trials = read_history(folder).trials
+    assert trials.keys() == read_history(GOLDEN / "head_to_head").trials.keys() and trials
+
+
+def test_what_is_read_of_it_is_what_is_read_of_the_folder(packed):
+    one, other = open_run(packed), open_run(GOLDEN / "head_to_head")
+    columns = [name for name in other.finals if name != "run"]
+    assert one.finals[columns].equals(other.finals[columns])
+
+
+def test_the_same_run_is_packed_into_the_same_bytes(packed, tmp_path):
+    pack(GOLDEN / "head_to_head", tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == packed.read_bytes()
+
+
+def test_a_confirmation_goes_along_and_a_torn_last_line_does_not(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(GOLDEN / "search", run)
+    shutil.copytree(GOLDEN / "head_to_head", run / "confirm")
+    whole = (run / "ledger.jsonl").read_bytes()
+    (run / "ledger.jsonl").write_bytes(whole + b'{"event": "ep')
+    pack(run, tmp_path / "run.zip")
+    folder = unpacked(tmp_path / "run.zip")
+    assert (folder / "ledger.jsonl").read_bytes() == whole
+    assert read_history(folder / "confirm").trials
+    assert sorted(path.name for path in folder.iterdir()) == ["confirm", "ledger.jsonl", "run.json"]
+
+
+def test_a_file_that_was_written_anew_is_read_anew(packed):
+    first = unpacked(packed)
+    assert unpacked(packed) == first
+    pack(GOLDEN / "search", packed)
+    assert read_history(unpacked(packed)).trials.keys() == read_history(GOLDEN / "search").trials.keys()
+
+
+ODD = {
+    "../run.json": "holds '../run.json'",
+    "/run.json": "holds '/run.json'",
+    "run.json/ledger.jsonl": "holds 'run.json/ledger.jsonl'",
+    "best.pickle": "holds 'best.pickle'",
+}
+
+
+@pytest.mark.parametrize(("name", "said"), ODD.items())
+def test_a_file_that_holds_anything_else_is_refused_and_nothing_is_written(tmp_path, name, said):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as odd:
+        odd.writestr("run.json", "{}")
+        odd.writestr(name, "{}")
+    with pytest.raises(UsageError, match="is no packed run") as error:
+        find_runs(tmp_path / "odd.zip")
+    assert said in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.zip"]
+
+
+def test_a_file_that_would_fill_the_disk_is_refused(packed, monkeypatch):
+    monkeypatch.setattr("records.packed.MOST_BYTES", 1000)
+    with pytest.raises(UsageError, match="unpacked; unpack it yourself"):
+        find_runs(packed)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"text"])
+def test_a_file_that_is_no_zip_is_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "bad.zip").write_bytes(content)
+    with pytest.raises(UsageError, match=r"bad.zip cannot be unpacked \(.*\); get it anew"):
+        find_runs(tmp_path / "bad.zip")
+
+
+def test_other_zip_files_that_lie_beside_runs_are_passed_over(packed):
+    (packed.parent / "bad.zip").write_bytes(b"text")
+    with zipfile.ZipFile(packed.parent / "photos.zip", "w") as other:
+        other.writestr("a.jpg", "")
+    assert [folder.name for folder in find_runs(packed.parent)] == ["study"]
+    assert [folder.name for folder in find_runs(f"{packed.parent}/*")] == ["study"]
+
+
+def test_a_damaged_byte_is_noticed(packed):
+    content = bytearray(packed.read_bytes())
+    content[200] ^= 255
+    packed.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be unpacked"):
+        find_runs(packed)
+
+
+def test_export_packs_a_run_and_says_what_is_in_it(tmp_path, capsys):
+    out = tmp_path / "a.zip"
+    assert export([str(GOLDEN / "head_to_head"), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"{out}: run.json, ledger.jsonl of " in said and "no networks, no predictions" in said
+    assert comparison([str(out)]) == 0
+    assert "self_paced" in capsys.readouterr().out
+
+
+WRONG = [
+    (["RUN", "RUN2", "--out", "a.zip"], "packs one run"),
+    (["RUN", "--format", "zip"], "packs one run"),
+    (["RUN", "--out", "a.zip", "--top", "2"], "packs one run"),
+    (["study.zip"], "study.zip is a packed run, which has no place for tables; unzip it"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_words_are_answered_in_a_sentence(packed, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(packed.parent)
+    named = {"RUN": str(GOLDEN / "head_to_head"), "RUN2": str(GOLDEN / "search")}
+    assert export([named.get(word, word) for word in words]) == 2
+    assert said in capsys.readouterr().err
