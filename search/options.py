@@ -129,7 +129,8 @@ class CompareOptions(VerdictOptions, RunOptions):
 
     strategies: str = Field(
         "self_paced,finetune,transfer",
-        description="arms with commas: name, name+field=value, name@FILE (from that state dict), name/random (a twin)",
+        description="arms with commas: name, name+anchor, name+field=value, name+own_name+field=value, name@FILE (from "
+        "that state dict), name/random (a twin)",
     )
     set: tuple[str, ...] = Field(
         (), description="field=value: of every arm that has it and does not say otherwise; repeatable"

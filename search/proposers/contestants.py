@@ -1,5 +1,6 @@
 """Who is named in a head-to-head: 'self_paced,finetune+learning_rate=1e-5,transfer@FILE,self_paced/random'."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,11 +99,15 @@ def _contestant(
             f"--strategies: {word} names no file after '@'; give the path of a state dict, or leave '@' out."
         )
     strategy, *changes = name.split("+")
-    arm = Arm(strategy, Path(weights).stem if weights else None, config="+".join(changes) or None)
+    stem = Path(weights).stem if weights else None
     if slash:
-        return _twin_of(arm, order, before)
-    config, anchor = _config(strategy, anchors, configs)
+        return _twin_of(Arm(strategy, stem, config="+".join(changes) or None), order, before)
     space = get_space(strategy)
+    called, changes = _called(strategy, changes)
+    arm = Arm(strategy, stem, config=called)
+    if called in {anchor.name for anchor in space.anchors}:
+        anchors, configs = str(called), None
+    config, anchor = _config(strategy, anchors, configs)
     asked = fields_of_part(train) if train else {}
     asked |= dict(parse_set(space, text) for text in fields if text.split("=")[0] in space.config.model_fields)
     own = dict(parse_set(space, change) for change in changes)
@@ -110,6 +115,24 @@ def _contestant(
     if values:
         config, anchor = space.build(config.model_dump() | values), None
     return Contestant(arm, config, anchor, absolute_unless(weights, KNOWN_WEIGHTS) if weights else None)
+
+
+def _called(strategy: str, changes: list[str]) -> tuple[str | None, list[str]]:
+    """What a config is called, by a first word without '=' or else by its fields, and these. Raises UsageError."""
+    if not changes or "=" in changes[0]:
+        return "+".join(changes) or None, changes
+    called, *fields = changes
+    anchors = [anchor.name for anchor in get_space(strategy).anchors]
+    if not re.fullmatch(r"\w[\w.-]*", called):
+        raise UsageError(
+            f"--strategies: an arm's own name is of letters, digits, '_', '.' and '-'; got '{strategy}+{called}'."
+        )
+    if not fields and called not in anchors:
+        raise UsageError(
+            f"--strategies: '{strategy}+{called}' says nothing of its fields, and {strategy} has no anchor of that name "
+            f"(it has {', '.join(anchors) or 'none'}); add +field=value."
+        )
+    return called, fields
 
 
 def _twin_of(arm: Arm, order: str, before: list[Contestant]) -> Contestant:

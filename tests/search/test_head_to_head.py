@@ -55,7 +55,21 @@ def test_every_way_to_name_an_arm():
     assert twins[2].config.order == "random" and twins[1].config.order == "easy_first"
 
 
+def test_an_arm_can_have_a_name_of_its_own_or_that_of_an_anchor():
+    words = (
+        "self_paced+slow+gate=0.9+share_step=0.02,self_paced+slow/random,finetune+cosine,finetune+plain+batch_size=8"
+    )
+    slow, twin, cosine, plain = make_contestants(words, "as_run", False, None)
+    assert [str(one.arm) for one in (slow, twin)] == ["self_paced+slow", "self_paced+slow/random"]
+    assert (slow.config.gate, slow.config.share_step, twin.config.gate) == (0.9, 0.02, 0.9)
+    assert (str(cosine.arm), cosine.anchor, cosine.config.rate) == ("finetune+cosine", "cosine", "cosine")
+    assert (str(plain.arm), plain.anchor) == ("finetune+plain", None)
+    assert (plain.config.rate, plain.config.batch_size) == ("constant", 8)
+
+
 @pytest.mark.parametrize(("words", "said"), [
+    (["--strategies", "finetune+slow"], "has no anchor of that name (it has plain, cosine); add +field=value"),
+    (["--strategies", "finetune+a b+batch_size=8"], "is of letters, digits, '_', '.' and '-'; got 'finetune+a b'"),
     (["--strategies", "self_paced,fintune"], "Did you mean 'finetune'"),
     (["--strategies", "finetune,finetune"], "names finetune twice"),
     (["--strategies", "self_paced/random"], "replays the sizes of self_paced; name self_paced before it"),

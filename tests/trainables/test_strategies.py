@@ -190,6 +190,16 @@ def test_levels_cut_each_class_by_the_reports_fractions(tmp_path):
     assert sum(a + b for a, b in REPORT_COUNTS.values()) == 1973  # easy and medium images in section 8
 
 
+def test_head_scores_of_the_training_split_know_nothing_of_other_images():
+    generator = np.random.default_rng(0)
+    features, train = generator.normal(size=(90, 5)).astype(np.float32), np.arange(60)
+    labels = np.arange(90) % 3
+    shifted = features + np.where(np.arange(90)[:, None] < 60, 0, 5).astype(np.float32)
+    before, after = (head_scores(of, labels, train, seed=0).values for of in (features, shifted))
+    assert np.array_equal(before[train], after[train])
+    assert not np.array_equal(before[60:], after[60:])
+
+
 def test_head_scores_are_higher_for_an_image_of_the_wrong_class():
     generator = np.random.default_rng(0)
     labels = np.arange(60) % 3
