@@ -113,6 +113,12 @@ class Section:
         return {str(arm): arm for arm in (*with_a_result, *(side.arm for side in self.sides.values()))}
 
     @cached_property
+    def contestants(self) -> tuple[Arm, ...]:
+        """The arms of its head-to-heads, whether or not anything has come of them yet."""
+        trials = (trial for run in self.runs if run.head_to_head for trial in run.history.trials.values())
+        return tuple(dict.fromkeys(trial.arm or Arm(trial.setting.strategy) for trial in trials if trial.setting))
+
+    @cached_property
     def sides(self) -> dict[str, Side]:
         """What came of each arm on each seed, failed trainings included, by the arms' names."""
         found = {}

@@ -9,7 +9,7 @@ from analysis.chapters.worth import by_trial, confirmation, search_answer
 from analysis.comparable import Section, initialisation
 from analysis.document.parts import ForestPlot, Part
 from analysis.figures.differences import Forest, Mark, Row
-from analysis.rulebook.answer import Answer, answer
+from analysis.rulebook.answer import NOT_SHOWN, Answer, answer
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import is_curriculum
 from analysis.rulebook.questions import QUESTIONS, question_of
@@ -30,11 +30,10 @@ def proper(name: str) -> str:
 def question(sections: Sequence[Section]) -> str:
     """The title: what these runs ask."""
     data = _listed([proper(name) for name in dict.fromkeys(section.data for section in sections)])
-    compared = [section for section in sections if section.sides]
-    if not compared:
+    arms = [arm for section in sections for arm in section.contestants]
+    if not arms:
         searched = [str(run.about["setting"]["strategy"]) for section in sections for run in section.runs]
         return f"Was it worth searching {_listed(list(dict.fromkeys(searched)))} on {data}?"
-    arms = [side.arm for section in compared for side in section.sides.values()]
     curricula = list(dict.fromkeys(arm.strategy for arm in arms if is_curriculum(arm)))
     if len(curricula) == 1:
         return f"Does {curricula[0]} help on {data}?"
@@ -113,12 +112,20 @@ def answers(sections: Sequence[Section], named: Sequence[str]) -> list[tuple[str
     """One answer for each head-to-head and for each search, under its section's label."""
     found = []
     for section, label in zip(sections, named, strict=True):
-        if section.sides:
-            found.append((label, answer(all_pairs(section))))
+        if section.contestants:
+            found.append((label, answer(all_pairs(section)) if section.sides else _too_early(section)))
         searches = [run for run in section.runs if not run.head_to_head]
-        alone = len(searches) == 1 and not section.sides
+        alone = len(searches) == 1 and not section.contestants
         found += [(label if alone else f"Search {run.name}", search_answer(section, run)) for run in searches]
     return found
+
+
+def _too_early(section: Section) -> Answer:
+    """Of a head-to-head in which nothing is tested yet."""
+    trials = [trial for run in section.runs if run.head_to_head for trial in run.history.trials.values()]
+    over = sum(trial.state == "complete" for trial in trials)
+    return Answer(NOT_SHOWN, f"{many(over, 'training')} of {len(trials)} so far are over, and test is opened when all of "
+                             f"them are; until then no pair has a word.")  # fmt: skip
 
 
 def lead(sections: Sequence[Section], named: Sequence[str]) -> list[Part]:

@@ -132,6 +132,15 @@ def test_the_first_screen_of_a_made_up_run(section):
     assert plot.caption.startswith("0 of 2 planned pairs decided.")
 
 
+def test_a_head_to_head_without_a_test_yet_is_no_search_and_has_no_word(tmp_path):
+    section = sections([load_run(made_up.write(tmp_path, "h", tests=False))])[0]
+    assert first_screen.question([section]) == "Does self_paced help on RSSCN7?"
+    ((label, said),) = first_screen.answers([section], [""])
+    over = len(made_up.ARMS) * 3
+    assert (label, said.word) == ("", NOT_SHOWN)
+    assert said.text.startswith(f"{over} trainings of {over} so far are over, and test is opened when all of them are")
+
+
 def test_sections_are_told_apart_by_what_differs(tmp_path):
     made = made_up.about("x")
     small = made_up.write(tmp_path, "small", setting=made["setting"] | {"image_size": 64, "protocol": "report"})

@@ -198,6 +198,7 @@ def test_head_scores_of_the_training_split_know_nothing_of_other_images():
     before, after = (head_scores(of, labels, train, seed=0).values for of in (features, shifted))
     assert np.array_equal(before[train], after[train])
     assert not np.array_equal(before[60:], after[60:])
+    assert not np.array_equal(before[train], head_scores(features, labels, train, seed=1).values[train])  # other folds
 
 
 def test_head_scores_are_higher_for_an_image_of_the_wrong_class():
