@@ -19,18 +19,19 @@ def main(words: Sequence[str] | None = None) -> int:
     usage = "[--strategies A,B,...] [--data DATA] [options]"
     parser = arguments.parser(CompareOptions, "python -m search.compare", __doc__ or "", usage)
     parser.add_argument("--resume", action="store_true", help="go on with the run --name, or extend it by --seeds")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
     given = vars(parser.parse_args(words))
-    resume = given.pop("resume")
+    resume, dry = given.pop("resume"), given.pop("dry_run")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see search.run
-    return guarded(lambda: _compare(given, resume))
+    return guarded(lambda: _compare(given, resume, dry))
 
 
-def _compare(given: dict[str, Any], resume: bool) -> int:
+def _compare(given: dict[str, Any], resume: bool, dry: bool) -> int:
     from search.head_to_head import compare  # torch takes seconds to load, and --help needs none
 
     options = options_of(CompareOptions, given, "head_to_head") if resume else arguments.read(CompareOptions, given)
     refuse_idle(options, given)
-    return compare(options, resume)
+    return compare(options, resume, dry=dry)
 
 
 class _Callable(ModuleType):

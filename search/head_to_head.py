@@ -19,7 +19,7 @@ from search.options import CompareOptions, SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
-from search.planning.plan import Plan, make_plan
+from search.planning.plan import Draft, Plan, make_draft, make_plan, nothing_made, preview
 from search.planning.run_json import describe
 from search.planning.seen_images import refuse_seen_images
 from search.proposers.contestants import Contestant, make_contestants
@@ -40,10 +40,10 @@ from trainables.preparation import facts, make_network
 from trainables.strategies import get_strategy
 
 
-def compare(options: CompareOptions, resumes: bool = False, command: str = "") -> int:
+def compare(options: CompareOptions, resumes: bool = False, command: str = "", dry: bool = False) -> int:
     """Run the head-to-head and leave its run folder and table. Raises UsageError before anything starts.
 
-    `command`: what repeats it; else that of this process.
+    `command`: what repeats it; else that of this process. `dry`: say what would run, and make nothing.
     """
     started, limit = time.monotonic(), parse_duration(options.time_budget)
     asked_budget = parse_budget(options.budget)
@@ -58,9 +58,12 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
     _check_weights(contestants)
     for one in contestants:
         check_task(one.config, options.task)
+    seeds = range(options.seed, options.seed + options.seeds)
+    if dry:
+        draft = make_draft(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
+        return _say(draft, options, contestants, asked_budget, verdict, seeds)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
-    seeds = range(options.seed, options.seed + options.seeds)
     refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
@@ -86,6 +89,28 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "") -
         with terminal:
             interrupted = execute(plan, campaign, rounds.more)
         return _finish(plan, campaign, queue, verdict, interrupted, started)
+
+
+def _say(
+    draft: Draft,
+    options: CompareOptions,
+    contestants: list[Contestant],
+    asked: Budget,
+    verdict: VerdictPlan,
+    seeds: Collection[int],
+) -> int:
+    """What would run, and what would be made first."""
+    plan = preview(draft)
+    if plan is None:
+        names = ", ".join(str(one.arm) for one in contestants)
+        pairs = ", ".join(f"{a} : {b}" for a, b in verdict.pairs) or "no pair"
+        print(fitted(f"{names} on {many(len(seeds), 'seed')} of {options.data}, of which nothing is here yet; planned: "
+                     f"{pairs}; into {shown_path(draft.folder)}"))  # fmt: skip
+    else:
+        budget = make_budget(options, asked, contestants, len(plan.split.train))
+        print(fitted(_headline(plan, HeadToHead(contestants, plan.setting, seeds, budget), verdict, seeds)))
+    print(fitted(nothing_made(draft)), flush=True)
+    return DONE
 
 
 def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:

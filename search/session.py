@@ -15,7 +15,7 @@ from search.options import SearchOptions
 from search.planning.about_data import describe_data
 from search.planning.defaults import parse_duration
 from search.planning.earlier import Earlier, about_earlier, read_earlier, recorded
-from search.planning.plan import Plan, make_draft, make_plan, preview
+from search.planning.plan import Plan, make_draft, make_plan, nothing_made, preview
 from search.planning.run_json import describe
 from search.promote import check_promote, check_size, promote, promoted_lines
 from search.proposers.study import StudyProposer
@@ -114,8 +114,7 @@ def dry_run(options: SearchOptions, resumes: bool) -> int:
             f"{many(setting.epochs, 'epoch')}; into {shown_path(draft.folder)}"
         )
         print(fitted(said))
-    first = f"This would first {draft.survey.todo}. " if draft.survey.todo else ""
-    print(fitted(f"{first}Dry run: nothing was made."), flush=True)
+    print(fitted(nothing_made(draft)), flush=True)
     return DONE
 
 

@@ -131,6 +131,12 @@ def preview(draft: Draft) -> Plan | None:
     return _with_data(draft, setting, data, split_of(setting, data), network)
 
 
+def nothing_made(draft: Draft) -> str:
+    """The last line of a dry run: what would be made first, and that nothing was."""
+    first = f"This would first {draft.survey.todo}. " if draft.survey.todo else ""
+    return f"{first}Dry run: nothing was made."
+
+
 def _with_data(draft: Draft, setting: Setting, data: Dataset, split: Split, network: Network) -> Plan:
     judged = len(split.validation) + len(split.test)
     needed = peak_bytes(draft.options, len(draft.space.anchors), network, judged)

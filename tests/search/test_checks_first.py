@@ -2,7 +2,7 @@
 
 import pytest
 
-from search import run
+from search import compare, run
 from tests.search.brought import ANIMALS, cache, complaint, fill, search  # noqa: F401
 
 
@@ -67,6 +67,27 @@ def test_a_dry_run_touches_nothing_and_says_what_would_be_made(tmp_path, capsys,
     capsys.readouterr()
     assert search(tmp_path, tmp_path / "set", "--dry-run", "--name", "next") == run.DONE
     assert "This would first" not in capsys.readouterr().out
+
+
+def test_a_dry_run_of_a_head_to_head_touches_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("RSSCN7_ROOT", raising=False)
+    for name in ANIMALS:
+        fill(tmp_path / "set" / name, 5)
+    words = ["--strategies", "self_paced,finetune", "--image-size", "16", "--model", "small_cnn", "--weights", "none",
+             "--out", str(tmp_path / "runs"), "--name", "r", "--dry-run"]  # fmt: skip
+    assert compare.main(["--data", str(tmp_path / "set"), "--epochs", "4", *words]) == run.DONE
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 arms on 5 seeds: self_paced, finetune; 4 updates each, judged at 4 common marks; into" in said
+    assert "Planned beforehand, with a margin of 1 point: self_paced : finetune" in said
+    assert "This would first build the image cache of" in said and "Dry run: nothing was made." in said
+    assert compare.main(["--data", "rsscn7", *words]) == run.DONE
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "self_paced, finetune on 5 seeds of rsscn7, of which nothing is here yet; planned: self_paced : finetune"
+        in said
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert compare.main(["--data", "rsscn7", *words, "--primary", "self_paced:transfer"]) == 2
 
 
 def test_a_split_that_leaves_a_class_out_of_train_is_refused(tmp_path, capsys):
