@@ -83,7 +83,7 @@ def network_losses(run: LoadedRun, count: int) -> dict[str, Floats]:
     sums: dict[str, list[Floats]] = {}
     arms = run.finals[run.finals["arm_order"].isna()].set_index("trial")["strategy"]  # twins say nothing new
     for (trial, split), said in run.predictions.items():
-        if split != "test" or trial not in arms.index:
+        if split != "test" or trial not in arms.index or "probabilities" not in said:
             continue
         losses = np.full(count, np.nan)
         chosen = said["probabilities"][np.arange(len(said["true"])), said["true"]].astype(float)

@@ -53,7 +53,12 @@ Arrays = dict[str, np.ndarray]
 
 def write_arrays(path: Path, arrays: Arrays, text: str, **more: str) -> None:
     """Contiguous arrays, one JSON text and more texts by name in one safetensors file."""
-    write_bytes(path, save(arrays, metadata={"state": text, **more}))
+    write_bytes(path, as_bytes(arrays, text, **more))
+
+
+def as_bytes(arrays: Arrays, text: str, **more: str) -> bytes:
+    """What `write_arrays` puts into a file."""
+    return save(arrays, metadata={"state": text, **more})
 
 
 def read_arrays(path: Path) -> tuple[Arrays, str]:

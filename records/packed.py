@@ -1,36 +1,65 @@
-"""A run packed into one zip file: what was asked and what happened, without networks, predictions and tables.
+"""A run packed into one zip file: what was asked, what happened and what each network says of the test images.
 
-All figures of a report but those of single images come from that. A packed run is read wherever runs are named; unzipped
-it is a run folder again, which can be gone on with.
+All that a verdict and its figures are made of, without networks and tables. Of runs that pick by accuracy the predictions
+are without probabilities, which nothing but single images is shown by. A packed run is read wherever runs are named;
+unzipped it is a run folder again, which can be gone on with.
 """
 
+import json
+import re
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from console.errors import UsageError
 from records.boundary import IMAGES, LEDGER, RUN, read_plain
 from records.confirmed import CONFIRM
+from records.epoch import Objective
+from records.files import Arrays, as_bytes
+from records.folder import prediction_files, read_run
+from records.predictions import read_prediction
 
 ENDING = ".zip"
 PARTS = (RUN, LEDGER, IMAGES)
-NAMES = (*PARTS, *(f"{CONFIRM}/{name}" for name in PARTS))
+NAMES = re.compile(rf"({CONFIRM}/)?({'|'.join(map(re.escape, PARTS))}|predictions/\d+\.test\.safetensors)")
 MOST_BYTES = 4_000_000_000  # unpacked, all together
 # bzip2 leaves two thirds of what deflate does of a ledger, which says the same names over and over
 THEN = (1980, 1, 1, 0, 0, 0)  # of every file, so that a run that has not changed gives the same bytes
 
 
-def pack(folder: Path, out: Path) -> list[str]:
-    """Write a run as one file; returns the names of what is in it. Raises OSError."""
-    names = [name for name in NAMES if (folder / name).exists()]
+def pack(folder: Path, out: Path) -> None:
+    """Write a run, and its confirmation where it has one, as one file. Raises UsageError, and OSError."""
     with zipfile.ZipFile(out, "w") as packed:
-        for name in names:
+        for name, content in [*_contents(folder, ""), *_contents(folder / CONFIRM, f"{CONFIRM}/")]:
+            packed.writestr(zipfile.ZipInfo(name, THEN), content, zipfile.ZIP_BZIP2, 9)
+
+
+def _contents(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of what is packed of a run."""
+    for name in PARTS:
+        if (folder / name).exists():
             content = read_plain(folder / name)
-            whole = content[: content.rfind(b"\n") + 1] if name.endswith(LEDGER) else content  # it may still run
-            packed.writestr(zipfile.ZipInfo(name, THEN), whole, zipfile.ZIP_BZIP2, 9)
-    return names
+            yield place + name, content[: content.rfind(b"\n") + 1] if name == LEDGER else content  # it may still run
+    if not (folder / RUN).exists():
+        return
+    by_accuracy = Objective.of(read_run(folder)["setting"]).metric == "accuracy"
+    for path, found in prediction_files(folder):
+        if found[2] == "test":
+            epoch, arrays = read_prediction(path)
+            yield f"{place}predictions/{path.name}", as_bytes(_small(arrays, by_accuracy), json.dumps({"epoch": epoch}))
+
+
+def _small(arrays: Arrays, by_accuracy: bool) -> Arrays:
+    """The same in as few bytes as hold it."""
+    kept = {name: array for name, array in arrays.items() if name != "probabilities" or not by_accuracy}
+    return {name: np.asarray(array, np.min_scalar_type(-int(array.max()))) if array.dtype.kind == "i" else array
+            for name, array in kept.items()}  # fmt: skip
 
 
 def is_packed(path: Path) -> bool:
@@ -62,23 +91,22 @@ def _place() -> "tempfile.TemporaryDirectory[str]":
 @cache
 def _unpacked(path: Path, written: int, size: int) -> Path:
     folder = Path(tempfile.mkdtemp(dir=_place().name)) / path.stem
-    (folder / CONFIRM).mkdir(parents=True)
     try:
         with zipfile.ZipFile(path) as packed:
             _check(path, packed)
             for info in packed.infolist():
+                (folder / info.filename).parent.mkdir(parents=True, exist_ok=True)
                 (folder / info.filename).write_bytes(packed.read(info))
     except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise UsageError(f"{path} cannot be unpacked ({error}); get it anew.") from None
-    if not any((folder / CONFIRM).iterdir()):
-        (folder / CONFIRM).rmdir()
     return folder
 
 
 def _check(path: Path, packed: zipfile.ZipFile) -> None:
     """Raises UsageError where the file is anything but a packed run, or would fill the disk."""
     names = [info.filename for info in packed.infolist()]
-    odd = [name for name in names if name not in NAMES or names.count(name) > 1]
+    odd = [name for name in names if not NAMES.fullmatch(name)]
+    odd += [name for name, count in Counter(names).items() if count > 1]
     if odd or RUN not in names:
         what = f"it holds {odd[0][:80]!r}" if odd else f"it has no {RUN}"
         raise UsageError(f"{path} is no packed run: {what}. search.export RUN --out FILE.zip makes one.")

@@ -42,7 +42,9 @@ def _recorded(trial: TrialHistory, split: str, epoch: int) -> EpochRecord | Test
 
 
 def read_prediction(path: Path) -> tuple[int, Arrays]:
-    """(epoch, arrays) of one file. Raises UsageError for what is not as it was written."""
+    """(epoch, arrays) of one file; of a packed run perhaps without probabilities. Raises UsageError for what is not as it
+    was written.
+    """
     arrays, text = read_arrays(path)
     try:
         epoch = parse_json(text)["epoch"]
@@ -51,30 +53,36 @@ def read_prediction(path: Path) -> tuple[int, Arrays]:
     wrong = "it does not say of which epoch" if type(epoch) is not int or epoch < 1 else _wrong(arrays)
     if wrong:
         raise UsageError(f"{path} cannot be read as predictions of ours ({wrong}).")
-    return epoch, arrays
+    # of a packed run they are as short as holds them, and products of classes are not
+    return epoch, {name: array.astype(np.int64) if array.dtype.kind == "i" else array for name, array in arrays.items()}
 
 
 def _wrong(arrays: Arrays) -> str:
     """What the arrays lack of being n predictions; '' where they are."""
-    lacking = [name for name in ("image", "true", "predicted", "probabilities") if name not in arrays]
+    lacking = [name for name in ("image", "true", "predicted") if name not in arrays]
     if lacking:
         return f"it lacks '{lacking[0]}'"
-    count, chances = len(np.atleast_1d(arrays["image"])), arrays["probabilities"]
-    if chances.ndim != 2 or len(chances) != count or not count:
-        return f"of {count} images there are no probabilities"
+    count = np.atleast_1d(arrays["image"]).size
     for name in ("image", "true", "predicted"):
-        if arrays[name].shape != (count,) or arrays[name].dtype.kind != "i" or arrays[name].min() < 0:
+        if not count or arrays[name].shape != (count,) or arrays[name].dtype.kind != "i" or arrays[name].min() < 0:
             return f"'{name}' is no list of {count} numbers that count"
+    wrong = _wrong_chances(arrays, arrays["probabilities"]) if "probabilities" in arrays else ""
+    return wrong or (_wrong_of_one_label(arrays) if "targets" not in arrays else "")
+
+
+def _wrong_chances(arrays: Arrays, chances: np.ndarray) -> str:
+    if chances.ndim != 2 or len(chances) != len(arrays["image"]):
+        return f"of {len(arrays['image'])} images there are no probabilities"
     if max(arrays["true"].max(), arrays["predicted"].max()) >= chances.shape[1]:
         return f"a class is beyond the {chances.shape[1]} that there are"
     if not np.all((chances >= 0) & (chances <= 1 + TOLERANCE)):
         return "a probability does not lie in [0, 1]"
-    return _wrong_of_one_label(arrays) if "targets" not in arrays else ""
+    if "targets" not in arrays and not np.allclose(chances.sum(axis=1), 1, atol=1e-2):
+        return "the probabilities of an image do not add up to 1"
+    return ""
 
 
 def _wrong_of_one_label(arrays: Arrays) -> str:
-    if not np.allclose(arrays["probabilities"].sum(axis=1), 1, atol=1e-2):
-        return "the probabilities of an image do not add up to 1"
     right = arrays["true"] == arrays["predicted"]
     if not np.array_equal(arrays.get("correct", right), right):
         return "'correct' is not whether the prediction is true"

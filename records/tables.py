@@ -104,7 +104,7 @@ def prediction_rows(folder: Path, history: RunHistory) -> Iterator[Row]:
                 **({"path": paths[image]} if image < len(paths) else {}),
                 "true": int(arrays["true"][i]),
                 "predicted": int(arrays["predicted"][i]),
-                "probabilities": arrays["probabilities"][i].tolist(),
+                "probabilities": arrays["probabilities"][i].tolist() if "probabilities" in arrays else None,
             }
 
 

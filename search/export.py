@@ -67,10 +67,8 @@ def _packed(asked: Namespace) -> int:
     read_history(folder)
     check_file(asked.out, asked.overwrite)
     with written(asked.out):
-        names = pack(folder, asked.out)
-    print(
-        f"{asked.out}: {', '.join(names)} of {folder}, {asked.out.stat().st_size / 1e6:.1f} MB; no networks, no predictions"
-    )
+        pack(folder, asked.out)
+    print(f"{asked.out}: {folder} without its networks and tables, {asked.out.stat().st_size / 1e6:.1f} MB")
     print(f"Next:  python -m analysis.report {asked.out} --out report")
     return DONE
 

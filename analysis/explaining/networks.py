@@ -101,7 +101,7 @@ def choose(network: SelectedNetwork, asked: str | None, correct: int, wrong: int
         return [_number(word, network.data.count) for word in asked.split(",")]
     kept = network.run.predictions
     said = kept.get((network.trial, "test"), kept.get((network.trial, "validation")))
-    if said is None:
+    if said is None or "probabilities" not in said:
         raise UsageError(f"{network.run.folder} keeps no predictions of trial {network.trial}; pass --images.")
     confident = np.argsort(-said["probabilities"].max(axis=1), kind="stable")
     hit = right(said)

@@ -203,7 +203,7 @@ def confusion_caption(of: Errors) -> str:
 
 def misclassified_images(section: Section, arm: str) -> pd.DataFrame:
     """A row per misclassified image of the arm's first seed, most confident first: image, true, predicted, confidence."""
-    kept = said_by(section, arm)
+    kept = [(seed, said) for seed, said in said_by(section, arm) if "probabilities" in said]
     if not kept:
         return pd.DataFrame()
     seed, said = kept[0]

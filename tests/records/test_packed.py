@@ -1,13 +1,18 @@
 """A run as one file: the same run to every reader, the same bytes each time, and no harm in a stranger's file."""
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from analysis.comparable import sections
 from analysis.comparison import main as comparison
 from analysis.run import open_run
+from analysis.runs import load_run
+from analysis.verdict import pairs
 from console.errors import UsageError
 from records.found_runs import find_runs
 from records.history import read_history
@@ -37,6 +42,25 @@ def test_what_is_read_of_it_is_what_is_read_of_the_folder(packed):
     assert one.finals[columns].equals(other.finals[columns])
 
 
+def test_the_verdict_is_to_the_digit_that_of_the_folder(packed):
+    """The images that two arms both get wrong narrow what the test images leave open, so their predictions go along."""
+    one, other = (pairs(sections([load_run(folder)])[0]) for folder in (unpacked(packed), GOLDEN / "head_to_head"))
+    assert (other["floor"] > 0).all()
+    assert one.equals(other)
+
+
+def test_probabilities_go_along_where_the_metric_needs_them(tmp_path):
+    for metric, kept in (("accuracy", False), ("loss", True)):
+        run = shutil.copytree(GOLDEN / "head_to_head", tmp_path / metric)
+        about = json.loads((run / "run.json").read_text())
+        about["setting"]["metric"] = metric
+        (run / "run.json").write_text(json.dumps(about))
+        pack(run, tmp_path / f"{metric}.zip")
+        said = load_run(unpacked(tmp_path / f"{metric}.zip")).on_test(0)
+        assert said and ("probabilities" in said) == kept
+        assert all(array.dtype == np.int64 for name, array in said.items() if name in ("image", "true", "predicted"))
+
+
 def test_the_same_run_is_packed_into_the_same_bytes(packed, tmp_path):
     pack(GOLDEN / "head_to_head", tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == packed.read_bytes()
@@ -52,7 +76,8 @@ def test_a_confirmation_goes_along_and_a_torn_last_line_does_not(tmp_path):
     folder = unpacked(tmp_path / "run.zip")
     assert (folder / "ledger.jsonl").read_bytes() == whole
     assert read_history(folder / "confirm").trials
-    assert sorted(path.name for path in folder.iterdir()) == ["confirm", "ledger.jsonl", "run.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["confirm", "ledger.jsonl", "predictions", "run.json"]
+    assert {path.name[5:] for path in (folder / "confirm" / "predictions").iterdir()} == {"test.safetensors"}
 
 
 def test_a_file_that_was_written_anew_is_read_anew(packed):
@@ -67,6 +92,8 @@ ODD = {
     "/run.json": "holds '/run.json'",
     "run.json/ledger.jsonl": "holds 'run.json/ledger.jsonl'",
     "best.pickle": "holds 'best.pickle'",
+    "predictions/../0000.test.safetensors": "holds 'predictions/../0000",
+    "confirm/confirm/run.json": "holds 'confirm/confirm/run.json'",
 }
 
 
@@ -114,7 +141,7 @@ def test_export_packs_a_run_and_says_what_is_in_it(tmp_path, capsys):
     out = tmp_path / "a.zip"
     assert export([str(GOLDEN / "head_to_head"), "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert f"{out}: run.json, ledger.jsonl of " in said and "no networks, no predictions" in said
+    assert f"{out}: {GOLDEN / 'head_to_head'} without its networks and tables, 0.0 MB" in said
     assert comparison([str(out)]) == 0
     assert "self_paced" in capsys.readouterr().out
 
