@@ -28,7 +28,15 @@ from trainables.trial import Trial
 
 ELSEWHERE = "Expected on another processor, thread count or version, not here."
 BY_THE_CLOCK = "A clock decided where the trial ended and when it was looked at, so its numbers can differ."
-MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
+MOVABLE = (
+    "data_root",
+    "weights",
+    "split",
+    "threads",
+    "device",
+    "precision",
+    "accelerate",
+)  # may differ on another machine
 
 
 class Recorded(BaseModel):

@@ -1,5 +1,6 @@
 """The Ray Tune trainable: a trial stepped epoch by epoch in a process of its own. Thin on purpose."""
 
+import gc
 import json
 import socket
 import traceback
@@ -22,9 +23,10 @@ from records.folder import last_checkpoint, trial_folder
 from records.locks import hold_as_worker
 from spaces.setting import Setting
 from spaces.space import make_config
+from trainables.machine import peak_memory_mb
 from trainables.networks.engine import gpus_here
 from trainables.strategies import get_strategy
-from trainables.trial import Trial, peak_memory_mb, reason_of
+from trainables.trial import Trial, reason_of
 
 CHECKPOINT = "trial.safetensors"
 IN_RUN_FOLDER = "in_run_folder"  # says that a paused trial's checkpoint is its own in the run folder
@@ -59,7 +61,12 @@ class TrialTrainable(tune.Trainable):
         return True
 
     def begin(self, setting: Setting, values: dict[str, Any], number: int, folder: Path) -> None:
-        """Make the trial `number` of the run in `folder`, before its first epoch. Raises UsageError."""
+        """Make the trial `number` of the run in `folder`, before its first epoch; the one before it, if any, is let go
+        first, with its network and optimiser. Raises UsageError.
+        """
+        vars(self).pop("records", None)
+        vars(self).pop("trial", None)
+        gc.collect()  # a trial that failed hangs in its traceback
         load_plugins(setting.plugins)
         if setting.device == "cuda" and not gpus_here():
             raise UsageError(
