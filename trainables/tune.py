@@ -4,6 +4,7 @@ import gc
 import json
 import socket
 import traceback
+import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
@@ -64,9 +65,7 @@ class TrialTrainable(tune.Trainable):
         """Make the trial `number` of the run in `folder`, before its first epoch; the one before it, if any, is let go
         first, with its network and optimiser. Raises UsageError.
         """
-        vars(self).pop("records", None)
-        vars(self).pop("trial", None)
-        gc.collect()  # a trial that failed hangs in its traceback
+        self._let_go()
         load_plugins(setting.plugins)
         if setting.device == "cuda" and not gpus_here():
             raise UsageError(
@@ -76,6 +75,15 @@ class TrialTrainable(tune.Trainable):
         config = make_config(get_strategy(setting.strategy).config, values)
         self.trial = Trial(setting, config, number, folder)
         self.records = self.trial.records()
+
+    def _let_go(self) -> None:
+        """Of the trial so far, if there is one."""
+        old = vars(self).pop("trial", None)
+        vars(self).pop("records", None)
+        engine = weakref.ref(old.state.engine) if old else None
+        del old
+        if engine and engine():
+            gc.collect()  # one that failed can hang in its traceback
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""
