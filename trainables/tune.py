@@ -83,7 +83,7 @@ class TrialTrainable(tune.Trainable):
         engine = weakref.ref(old.state.engine) if old else None
         del old
         if engine and engine():
-            gc.collect()  # one that failed can hang in its traceback
+            gc.collect()  # it is in a circle, or in the traceback of its failure
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""

@@ -71,7 +71,9 @@ class Engine:
         targets: Bools | None = None,
         accelerate: str = "none",
     ):
-        """inputs (N, H, W, 3) uint8 images, labels (N,); targets (N, C) make it the multi-label task."""
+        """inputs (N, H, W, 3) uint8 images, labels (N,); targets (N, C) make it the multi-label task. device, precision and
+        accelerate as a Setting has them.
+        """
         self.device = torch.device(device)
         if self.device.type == "cpu":
             keep_memory()

@@ -120,10 +120,16 @@ def test_a_cost_is_measured_on_a_sample_at_most(monkeypatch):
     seen, compute = [], Engine.features
     monkeypatch.setattr(Engine, "features", lambda engine, images: seen.append(len(images)) or compute(engine, images))
     for count in (300, 40):
-        made = source(count=count)
-        assert len(made.engine(count - 1).inputs) == count - 1  # no more than it is asked for goes to the device
-        assert features._measured(made) > 0
+        assert features._measured(source(count=count)) > 0
     assert seen == [64, SAMPLE, 40, 40]
+
+
+def test_all_images_are_there_for_computing_and_a_sample_for_measuring(cache, monkeypatch):
+    """What is there lies on a GPU."""
+    there, init = [], Engine.__init__
+    monkeypatch.setattr(Engine, "__init__", lambda engine, *given: there.append(len(given[1])) or init(engine, *given))
+    found = [frozen_features(source(count=300)).values for _ in range(2)]
+    assert there == [300, SAMPLE] and found[0].shape[0] == 300 and np.array_equal(*found)
 
 
 def test_features_that_are_there_and_have_their_cost_want_no_engine(cache, monkeypatch):
