@@ -212,5 +212,5 @@ def test_a_compiled_network_gives_the_same_numbers_to_rounding():
     assert compiled.forward is not compiled.network
     for _ in range(3):
         a, b = plain.train(ORDER, RATES), compiled.train(ORDER, RATES)
-        assert a.loss == pytest.approx(b.loss, rel=1e-4) and a.correct == b.correct
+        assert a.loss == pytest.approx(b.loss, rel=1e-4) and a.accuracy == b.accuracy
     assert plain.evaluate(HELD_OUT).loss == pytest.approx(compiled.evaluate(HELD_OUT).loss, rel=1e-3)
