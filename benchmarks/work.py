@@ -28,7 +28,8 @@ from trainables.data.dataset import Dataset
 from trainables.data.sources import load
 from trainables.loop import TrainState
 from trainables.networks import models
-from trainables.networks.engine import Engine, bf16_is_fast, keep_memory
+from trainables.networks.engine import Engine, keep_memory
+from trainables.networks.precision import bf16_is_fast
 from trainables.rates import rate_rule
 from trainables.seeds import rng
 from trainables.segments import shuffled

@@ -19,6 +19,7 @@ from records.tables import SETTING
 from spaces.setting import MOST_EPOCHS, Setting
 from spaces.space import fields_of_row, make_config
 from spaces.trial import TrialConfig
+from trainables.checks import check_computing
 from trainables.machine import cores
 from trainables.metrics import as_text, get_metric
 from trainables.networks.engine import gpus_here
@@ -28,7 +29,15 @@ from trainables.trial import Trial
 
 ELSEWHERE = "Expected on another processor, thread count or version, not here."
 BY_THE_CLOCK = "A clock decided where the trial ended and when it was looked at, so its numbers can differ."
-MOVABLE = ("data_root", "weights", "split", "threads", "device", "precision")  # may differ on another machine
+MOVABLE = (
+    "data_root",
+    "weights",
+    "split",
+    "threads",
+    "device",
+    "precision",
+    "accelerate",
+)  # may differ on another machine
 
 
 class Recorded(BaseModel):
@@ -76,6 +85,7 @@ def replay(asked: argparse.Namespace) -> int:
     setting, config = from_row(row, _changes(asked))
     recorded = _recorded(RecordedTrial, row, asked.table)
     setting = opened_here(setting, f"Trial {recorded.trial}")
+    check_computing(setting)
     clocked = setting.max_seconds is not None  # then it ends by the clock again, after as many epochs as that gives
     epochs = min(asked.epochs or (setting.epochs if clocked else recorded.epochs), setting.epochs)
     length = f"{setting.max_seconds:g} s" if clocked else f"{epochs} epochs"
@@ -95,6 +105,7 @@ def replay_schedule(rows: list[dict[str, Any]], asked: argparse.Namespace) -> in
     curve = sorted(read_once, key=lambda each: each[0].epoch)[: asked.epochs]
     first, (setting, config) = curve[0]
     setting = opened_here(setting, f"Trial {first.trial}")
+    check_computing(setting)
     about = f"{many(len(curve), 'epoch')}, seed {setting.seed}"
     print(printable(f"Schedule of trial {first.trial} of {first.run}: {about}{_fewer_threads(setting)}"))
     trial, other = Trial(setting, config, first.trial), []

@@ -27,7 +27,8 @@ from search.views.attached import trackers
 from search.views.terminal import Terminal
 from search.whole import complete_kept
 from trainables.metrics import get_metric
-from trainables.networks.engine import bf16_is_fast, gpus_here
+from trainables.networks.engine import gpus_here
+from trainables.networks.precision import numbers_of
 
 
 def search(options: SearchOptions, dry: bool = False, resumes: bool = False, command: str = "") -> int:
@@ -131,8 +132,8 @@ def headline(plan: Plan) -> str:
         f"{len(plan.space.search)} fields searched, anchors first: {anchors}; "
         f"seed {setting.seed}, protocol {setting.protocol}{_picked_by(plan)}",
         f"{options.concurrent} at a time on {options.cpus_per_trial} CPU thread{'s' * (setting.threads > 1)} and "
-        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}; into {shown_path(plan.folder)}, "
-        f"{amount(plan.disk_bytes)} at most",
+        f"{value(options.gpus_per_trial)} GPU each, {_precision(plan)}{_accelerated(plan)}; into "
+        f"{shown_path(plan.folder)}, {amount(plan.disk_bytes)} at most",
     ]
     why = "a population changes fields" if is_population(options.scheduler) else "a --set says otherwise"
     for name in plan.dropped:
@@ -149,5 +150,13 @@ def _picked_by(plan: Plan) -> str:
 def _precision(plan: Plan) -> str:
     if plan.setting.device == "cuda" and not gpus_here():
         return f"precision {plan.setting.precision}"  # the nodes decide
-    auto = "bf16" if bf16_is_fast(plan.setting.device) else "fp32"
-    return auto if plan.setting.precision == "auto" else plan.setting.precision
+    return numbers_of(plan.setting.device, plan.setting.precision)
+
+
+ACCELERATED = {"graph": ", updates as CUDA graphs", "compile": ", networks compiled",
+               "auto": ", accelerate none (auto: not measured on a GPU yet)"}  # fmt: skip
+
+
+def _accelerated(plan: Plan) -> str:
+    """Where it was asked for."""
+    return ACCELERATED.get(plan.setting.accelerate, "") if "accelerate" in plan.asked else ""

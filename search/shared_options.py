@@ -145,17 +145,22 @@ class MachineOptions(Options):
 
     gpus_per_trial: float | None = Field(None, ge=0, description="GPUs of one trial (1 where there is one)")
     cpus_per_trial: int | None = Field(None, ge=1, description="CPU threads of one trial (all, shared by --concurrent)")
-    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 where the hardware has it")
+    precision: Literal["auto", "bf16", "fp16", "tf32", "fp32"] = Field(
+        "auto", description="auto: bf16 where the hardware has it, else fp16 on a GPU with tensor cores, else fp32"
+    )
 
 
 class WorkerOptions(Options):
-    """Where several run."""
+    """Where several run, and how."""
 
     group = "machine"
 
     executor: Literal["ray", "local"] = Field("ray", description="local: one trial after another, here, without Ray")
     address: str | None = Field(None, description="an existing Ray cluster; else a private local Ray")
     concurrent: int | None = Field(None, ge=1, description="trials at a time")
+    accelerate: Literal["auto", "graph", "compile", "none"] = Field(
+        "auto", description="updates as CUDA graphs, or networks compiled; auto: none, until that was measured on GPUs"
+    )
     max_failures: int = Field(
         0,
         ge=0,

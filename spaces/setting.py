@@ -96,7 +96,8 @@ class Setting(BaseModel):
     )
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = Field(1, ge=1, description="CPU threads of one trial")
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Literal["auto", "bf16", "fp16", "tf32", "fp32"] = "auto"
+    accelerate: Literal["auto", "graph", "compile", "none"] = "auto"
     plugins: tuple[str, ...] = Field((), description="modules that declare what this setting names")
     data_digest: str | None = Field(None, description="what the data must hash to; None: not checked")
 

@@ -3,13 +3,21 @@
 from pathlib import Path
 
 from console.errors import UsageError, unknown
-from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS
+from spaces.setting import KNOWN_DIFFICULTIES, KNOWN_WEIGHTS, Setting
 from trainables.data.parts import BY_SEED, FOLDERS
 from trainables.data.sources import check_official, has_parts
 from trainables.data.splits import official_partition
 from trainables.metrics import OBJECTIVES, has_figure
+from trainables.networks.accelerate import check_accelerate
 from trainables.networks.models import read_state
+from trainables.networks.precision import check_precision
 from trainables.strategies import get_strategy
+
+
+def check_computing(setting: Setting) -> None:
+    """Raises UsageError where the device of the setting cannot compute as it says."""
+    check_precision(setting.device, setting.precision)
+    check_accelerate(setting.device, setting.accelerate)
 
 
 def check_weights(weights: str | None) -> None:

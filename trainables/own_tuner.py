@@ -17,11 +17,11 @@ from spaces.setting import Setting
 from trainables.data.about import about_data
 from trainables.data.sources import check
 from trainables.defaults import OPEN, chosen, placed
+from trainables.machine import peak_memory_mb
 from trainables.metrics import OBJECTIVES
 from trainables.networks.models import check_model, get_architecture
 from trainables.preparation import asked_of, load_data
 from trainables.strategies import get_strategy
-from trainables.trial import peak_memory_mb
 from trainables.tune import TrialTrainable
 
 BEST, TOLD = "best.safetensors", "trial.json"  # beside CHECKPOINT: the best network so far, and config and records
@@ -164,6 +164,8 @@ def _checked(strategy: str, given: Row) -> Setting:
     checks.check_difficulty(given["difficulty"])
     made = {"data_root": None, **given, **chosen(strategy, given["data"], given)}
     asked: Setting = arguments.read(Setting, {**placed(made), "strategy": strategy, "plugins": plugins})
+    if "device" in given:
+        checks.check_computing(asked)
     checks.check_metric(asked.metric, asked.task)
     checks.check_random_start(strategy, asked.weights)
     checks.check_split(asked.split, asked.data)

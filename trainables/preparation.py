@@ -15,6 +15,7 @@ from console.progress import say
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables.budget import Totals
+from trainables.checks import check_computing
 from trainables.data.dataset import Dataset, Floats, Ints
 from trainables.data.parts import BY_SEED, FOLDERS, split_by_folders
 from trainables.data.sources import Asked, load, official_parts
@@ -34,9 +35,10 @@ from trainables.networks import models
 from trainables.networks.architecture import State
 from trainables.networks.engine import Engine, gpus_here
 from trainables.networks.feature_engine import FeatureEngine
-from trainables.networks.features import Features, frozen_features
+from trainables.networks.features import Features, Source, frozen_features
 from trainables.networks.kept import Kept, keep
 from trainables.networks.pretrain import WeightsKey, pretrained
+from trainables.networks.warm_up import warm_up
 from trainables.seeds import integer, rng
 from trainables.strategies import Facts, get_strategy
 
@@ -45,7 +47,11 @@ BY_HEAD = {"head": losses, "confusion": confusion}
 
 def on_this_machine(setting: Setting) -> Setting:
     """The setting for work of the driver itself, which may lack the GPU that trials get on a cluster."""
-    return setting if setting.device == "cpu" or gpus_here() else setting.model_copy(update={"device": "cpu"})
+    if setting.device == "cpu" or gpus_here():
+        return setting
+    of_gpus = setting.precision in ("fp16", "tf32")
+    precision = "fp32" if of_gpus else setting.precision
+    return setting.model_copy(update={"device": "cpu", "precision": precision, "accelerate": "none"})
 
 
 def opened_here(setting: Setting, what: str) -> Setting:
@@ -149,13 +155,17 @@ def _network(key: WeightsKey, classes: int, seed: int, kept: Kept) -> tuple[mode
 
 
 def make_engine(setting: Setting, config: TrialConfig, data: Dataset) -> tuple[Engine, Totals]:
-    """The engine of a trial: over cached features where a frozen backbone would only repeat itself."""
+    """The engine of a trial: over cached features where a frozen backbone would only repeat itself. Raises UsageError."""
+    check_computing(setting)
     if config.on_features:
         return _on_features(setting, config, data)
     network, charged = make_network(setting, len(data.classes), config)
     if config.unfreeze != "all":
         network.freeze(config.unfreeze, config.batchnorm)
-    engine = Engine(network, data.images, data.labels, config, setting.device, setting.precision, data.targets)
+    made = (data.images, data.labels, config, setting.device, setting.precision, data.targets, setting.accelerate)
+    engine = Engine(network, *made)
+    if setting.device == "cuda" or engine.forward is not network:
+        warm_up(engine)
     return engine, charged
 
 
@@ -188,9 +198,8 @@ def _new_head(key: WeightsKey, classes: int, seed: int) -> State:
 def _features(key: FeaturesKey, threads: int) -> Features:
     """`threads` of torch now: what was prepared with others, as by a driver, cost other seconds."""
     data = _dataset(key.data)
-    network, _ = _network(key.weights, len(data.classes), key.seed, key.kept)
-    engine = Engine(network, data.images, data.labels, TrialConfig(), key.weights.device, key.weights.precision)
-    return frozen_features(engine, data.digest)
+    network, _ = _frozen(key, len(data.classes), key.weights.device)
+    return frozen_features(Source(network, data, key.weights.device, key.weights.precision))
 
 
 def _cost_of(features: Features, train: Ints) -> Totals:

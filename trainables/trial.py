@@ -4,8 +4,6 @@ Ray's trainable, the local executor and replay all go through here, so the three
 """
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +24,7 @@ from spaces.trial import TrialConfig, check_task
 from trainables.budget import Budget, Totals
 from trainables.data.dataset import Ints
 from trainables.loop import TrainState
-from trainables.machine import use_threads
+from trainables.machine import reset_peak_memory, use_threads
 from trainables.networks.architecture import State
 from trainables.networks.outcomes import Evaluation
 from trainables.portable.describe import about_kept
@@ -45,6 +43,7 @@ class Trial:
         """`folder` is the run's; None keeps nothing on disk."""
         check_task(config, setting.task)
         use_threads(setting.threads)
+        reset_peak_memory(setting.device)
         self.setting, self.folder, self.number = setting, folder, number
         self.recorded: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
         self.member = ""  # what a population's member is at, as JSON; part of every checkpoint
@@ -242,14 +241,6 @@ def _arrays(tensors: State) -> Arrays:
 
 def _tensors(arrays: Arrays) -> State:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
-
-
-def peak_memory_mb(device: str) -> float:
-    """The most memory this process has used so far: resident, or on the GPU where there is one."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def reason_of(error: BaseException) -> str:

@@ -1,8 +1,10 @@
 """The Ray Tune trainable: a trial stepped epoch by epoch in a process of its own. Thin on purpose."""
 
+import gc
 import json
 import socket
 import traceback
+import weakref
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
@@ -22,9 +24,10 @@ from records.folder import last_checkpoint, trial_folder
 from records.locks import hold_as_worker
 from spaces.setting import Setting
 from spaces.space import make_config
+from trainables.machine import peak_memory_mb
 from trainables.networks.engine import gpus_here
 from trainables.strategies import get_strategy
-from trainables.trial import Trial, peak_memory_mb, reason_of
+from trainables.trial import Trial, reason_of
 
 CHECKPOINT = "trial.safetensors"
 IN_RUN_FOLDER = "in_run_folder"  # says that a paused trial's checkpoint is its own in the run folder
@@ -59,7 +62,10 @@ class TrialTrainable(tune.Trainable):
         return True
 
     def begin(self, setting: Setting, values: dict[str, Any], number: int, folder: Path) -> None:
-        """Make the trial `number` of the run in `folder`, before its first epoch. Raises UsageError."""
+        """Make the trial `number` of the run in `folder`, before its first epoch; the one before it, if any, is let go
+        first, with its network and optimiser. Raises UsageError.
+        """
+        self._let_go()
         load_plugins(setting.plugins)
         if setting.device == "cuda" and not gpus_here():
             raise UsageError(
@@ -69,6 +75,15 @@ class TrialTrainable(tune.Trainable):
         config = make_config(get_strategy(setting.strategy).config, values)
         self.trial = Trial(setting, config, number, folder)
         self.records = self.trial.records()
+
+    def _let_go(self) -> None:
+        """Of the trial so far, if there is one."""
+        old = vars(self).pop("trial", None)
+        vars(self).pop("records", None)
+        engine = weakref.ref(old.state.engine) if old else None
+        del old
+        if engine and engine():
+            gc.collect()  # it is in a circle, or in the traceback of its failure
 
     def step(self) -> dict[str, Any]:
         """Train an epoch."""

@@ -38,7 +38,7 @@ def said(rows: Rows, samples: int, repeats: int) -> list[str]:
     lines = [
         f"LIME hides superpixels and fits a linear model to what the network then says ({samples:,} perturbed images of "
         f"{size} px, {each:.1f} s for each explanation on {first.network.setting.device}, "
-        f"{'bf16' if engine.bf16 else 'fp32'}). Shown are the {TOP} that speak most for the predicted class and the {TOP} "
+        f"{engine.precision}). Shown are the {TOP} that speak most for the predicted class and the {TOP} "
         f"that speak most against it. Its fit is the part of the variance that the linear model follows.",
         _agreed(every, repeats),
         *_compared(rows),

@@ -11,9 +11,10 @@ from search.campaign import OUT_OF_TIME, Campaign
 from search.racing.rule import Rule
 from search.referee import Referee
 from spaces.setting import Setting
+from trainables.machine import peak_memory_mb
 from trainables.strategies import get_strategy
 from trainables.together import Crew, Heard
-from trainables.trial import Trial, peak_memory_mb, reason_of
+from trainables.trial import Trial, reason_of
 
 TOGETHER = 64  # heads in one update, where nothing speaks against it; more gain little and hold more in memory
 

@@ -136,11 +136,13 @@ def what_a_node_prepares() -> Callable[[str, str], dict[str, str]]:
 
         from console.errors import UsageError
         from spaces.setting import Setting
+        from trainables.checks import check_computing
         from trainables.preparation import load_data
 
         wanted = Setting.model_validate_json(setting)
         with open(log, "w", buffering=1) as file, contextlib.redirect_stderr(file):
             try:
+                check_computing(wanted)
                 data, _ = load_data(wanted)
                 return {"network": network_digest(wanted, len(data.classes))}
             except UsageError as error:

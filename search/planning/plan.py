@@ -19,6 +19,7 @@ from search.planning.space import grid_samples, make_space
 from search.proposers.samplers import get_sampler
 from spaces.setting import Setting
 from spaces.space import Space
+from trainables.checks import check_computing
 from trainables.data.dataset import Dataset
 from trainables.data.sources import Survey, verify
 from trainables.data.splits import Split
@@ -29,7 +30,7 @@ from trainables.preparation import asked_of, facts, load_data, make_network, on_
 
 # what flags and settings call alike
 SHARED = ("data", "data_root", "split", "train_share", "task", "skip_bad_images", "image_size", "resize", "model",
-          "weights", "difficulty", "protocol", "metric", "seed", "epochs", "precision")  # fmt: skip
+          "weights", "difficulty", "protocol", "metric", "seed", "epochs", "precision", "accelerate")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -168,9 +169,9 @@ def _not_there(options: SearchOptions, reason: str | None) -> UsageError:
 
 
 def make_setting(options: SearchOptions) -> Setting:
-    """What all trials share."""
+    """What all trials share. Raises UsageError where their device cannot compute as asked."""
     assert options.image_size and options.model and options.cpus_per_trial
-    return Setting(
+    setting = Setting(
         strategy=options.space,
         **placed({name: getattr(options, name) for name in SHARED}),
         lower_is_better=not OBJECTIVES[options.metric].higher_is_better,
@@ -178,3 +179,5 @@ def make_setting(options: SearchOptions) -> Setting:
         threads=options.cpus_per_trial,
         plugins=load_plugins(options.plugin),
     )
+    check_computing(setting)
+    return setting

@@ -60,7 +60,7 @@ MISTAKES = [
     (["--image_size=16"], "Unknown flag --image_size; did you mean --image-size?"),
     (["self_paced"], "Unrecognized arguments: self_paced. See --help."),
     (["--scheduler", "ashaa"], "'pb2' or 'none'; got 'ashaa'. Did you mean 'asha'?"),
-    (["--precision", "fp23"], "--precision must be 'auto', 'bf16' or 'fp32'; got 'fp23'. Did you mean 'fp32'?"),
+    (["--precision", "fp23"], "'bf16', 'fp16', 'tf32' or 'fp32'; got 'fp23'. Did you mean 'fp32'?"),
     (["--confirm-seeds", "3"], "--confirm-seeds has an effect beside --confirm alone; pass that too, or leave it out."),
     (["--topk", "3"], "--topk has an effect beside --scheduler topk alone"),
     (["--exchange-epochs", "3"], "--exchange-epochs has an effect beside --scheduler pbt or --scheduler pb2 alone"),

@@ -1,11 +1,13 @@
 """The Ray trainable without Ray, and what happens when Ray loses its process."""
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from pathlib import Path
 
 import psutil
@@ -17,6 +19,7 @@ from records.files import read_text
 from records.folder import best_weights, last_checkpoint, predictions_file
 from spaces.self_paced import AS_RUN, SelfPacedConfig
 from spaces.setting import Setting
+from trainables.networks.engine import Engine
 from trainables.tune import StrategyTrainable
 
 SETTING = Setting(
@@ -75,6 +78,34 @@ def test_a_reused_process_trains_the_next_trial_as_a_fresh_one_would(tmp_path):
     assert reused.reset_config(job(tmp_path / "b", number=1, learning_rate=1e-3))
     fresh = StrategyTrainable(config=job(tmp_path / "c", number=1, learning_rate=1e-3))
     assert timeless(reused.train()) == timeless(fresh.train())
+
+
+@pytest.mark.parametrize("kept", ["", "failed", "in a circle"])
+def test_a_reused_process_has_let_the_old_trial_go_when_it_builds_the_next(tmp_path, monkeypatch, kept):
+    """Two networks with their optimisers would take twice the memory, of a GPU as well."""
+    reused = StrategyTrainable(config=job(tmp_path / "a"))
+    reused.train()
+    if kept == "in a circle":  # as what torch compiles may be
+        reused.trial.state.engine.itself = reused.trial.state.engine
+    if kept == "failed":
+        reused.trial.state.engine.evaluate = None
+        assert "TypeError" in reused.train()["failed"]
+    engine = reused.trial.state.engine
+    old = [weakref.ref(each) for each in (reused.trial, engine, engine.network, engine.optimizer)]
+    del engine
+    seen, init = [], Engine.__init__
+
+    def building(made, *given, **named):
+        seen.append([each() for each in old])
+        init(made, *given, **named)
+
+    monkeypatch.setattr(Engine, "__init__", building)
+    gc.disable()  # by itself it comes when it likes
+    try:
+        reused.reset_config(job(tmp_path / "b", number=1))
+    finally:
+        gc.enable()
+    assert seen == [[None] * 4] and reused.train()["record"].epoch == 1
 
 
 def test_a_restarted_trial_goes_on_from_its_last_checkpoint(tmp_path):

@@ -1,12 +1,10 @@
 """Runs a network: train on these images, score these, evaluate those. The only place where the hardware matters.
 
 N = images of the data set, K = images of one epoch, B = updates of one epoch, n = images evaluated, C = classes.
-Images are uint8 (N, H, W, 3); a batch is taken by index, moved to the device and normalised there. On a GPU the whole
-array is on the device; on a CPU it stays the memory map. `index` is always of images in the data set.
+Images are uint8 (N, H, W, 3); a batch is taken by index from where they lie (images.py), and normalised on the device.
+`index` is always of images in the data set, and lies where they do.
 """
 
-import ctypes
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,19 +18,22 @@ from console.progress import track
 from spaces.trial import TrialConfig
 from trainables.curricula.batches import batches
 from trainables.data.dataset import Bools, Floats, Floats32, Ints, Pixels
+from trainables.machine import keep_memory
+from trainables.networks.accelerate import Graph, Shown, forward_of, make_graph
 from trainables.networks.alone import bearing_one
 from trainables.networks.augment import Mix, View, augmented, cut_views, main_images, mixed
+from trainables.networks.images import placed, sent
 from trainables.networks.knn import knn_metric
 from trainables.networks.losses import mixed_each, mixed_loss, weighted
 from trainables.networks.models import Network, load_exactly
-from trainables.networks.optimizers import make_optimizer
+from trainables.networks.optimizers import make_optimizer, optimizer_state, restore_optimizer, set_rates
 from trainables.networks.outcomes import Evaluation, Trained
+from trainables.networks.precision import autocast, make_scaler, numbers_of, restore_scaler, scaler_state
 from trainables.networks.sides import logits_at, shrunk, side_of
-from trainables.networks.tasks import MultiLabel, SingleLabel
+from trainables.networks.tasks import make_task
 from trainables.views import Views
 
 EVALUATION_BATCH = 64
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,6 @@ class Manner:
 PLAIN = Manner()
 
 
-def bf16_is_fast(device: str) -> bool:
-    """Whether the hardware multiplies bfloat16 itself: CUDA from Ampere on, CPUs with AVX512-bf16 or AMX."""
-    if device.startswith("cuda"):
-        return torch.cuda.get_device_capability()[0] >= 8
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
-
-
-def in_bf16(device: str, precision: str) -> bool:
-    """Whether a network computes in bfloat16 on this device at this precision ("auto": where it is fast)."""
-    return precision == "bf16" or (precision == "auto" and bf16_is_fast(device))
-
-
 def gpus_here() -> int:
     """GPUs that this process may use: in a trial's worker those that Ray assigned to it."""
     return torch.cuda.device_count()
@@ -68,6 +56,8 @@ def gpus_here() -> int:
 class Engine:
     """A network, its optimiser and what they work on: images here, other inputs where `_batch` says so."""
 
+    optimizer: torch.optim.Optimizer
+    graph: Graph | None
     head_of: str | None = None  # digest of the backbone, where the head alone is kept of the network
 
     def __init__(
@@ -79,21 +69,27 @@ class Engine:
         device: str,
         precision: str,
         targets: Bools | None = None,
+        accelerate: str = "none",
     ):
-        """inputs (N, H, W, 3) uint8 images, labels (N,); targets (N, C) make it the multi-label task."""
+        """inputs (N, H, W, 3) uint8 images, labels (N,); targets (N, C) make it the multi-label task. device, precision and
+        accelerate as a Setting has them.
+        """
         self.device = torch.device(device)
         if self.device.type == "cpu":
             keep_memory()
-        self.bf16 = in_bf16(device, precision)
+        self.precision = numbers_of(device, precision)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.config = config
-        self.inputs = _tensor(inputs) if self.device.type == "cpu" else _tensor(inputs).to(self.device)
+        self.inputs = placed(inputs, self.device)
+        self.streamed = self.inputs.device.type != self.device.type  # whether each batch is sent from main memory
         self.task = make_task(labels, targets, self.device)
         scale = 255 * torch.tensor(network.std, device=self.device)
         self.scale = (1 / scale).view(1, 3, 1, 1)
         self.shift = (-torch.tensor(network.mean, device=self.device) * 255 / scale).view(1, 3, 1, 1)
         self.grey = 255 * torch.tensor(network.mean, device=self.device).view(1, 3, 1, 1)  # what becomes zero
-        self.optimizer = make_optimizer(network, config)
+        self.scaler = make_scaler(self.device, self.precision)
+        self.accelerate, self.forward = accelerate, forward_of(self.network, accelerate)
+        self.fresh_optimizer()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -116,7 +112,7 @@ class Engine:
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         cut = batches(np.arange(len(order)), self.config.batch_size)
         # all of it on the device before the first update
-        epoch = self._cut(order, cut), self._cut_if_any(weights, cut), self._cut_views(views, cut)
+        epoch = self._cut_index(order, cut), self._cut_if_any(weights, cut), self._cut_views(views, cut)
         kept: list[torch.Tensor] = []
         with bearing_one(self.network, len(order)):
             for index, weight, view, rate in zip(*epoch, rates.tolist(), strict=True):
@@ -137,15 +133,16 @@ class Engine:
         size = self.config.batch_size if mode == "train" else EVALUATION_BATCH
         losses = []
         with torch.no_grad(), bearing_one(self.network, len(order)):
-            for index in self._cut(order, batches(order, size)):
-                losses.append(self.task.loss(self.network.head(self._features(index)).float(), index))
+            for index in self._cut_index(order, batches(order, size)):
+                logits = self.network.head(self._features(index)).float()
+                losses.append(self.task.loss(logits, self._here(index)))
         return torch.cat(losses).double().cpu().numpy()
 
     def evaluate(self, images: Ints) -> Evaluation:
         """Loss, accuracy and KNN on these images (n,) of the data set, in eval mode; predictions in the same order."""
         self.network.eval()
         with torch.no_grad():
-            cut = self._cut(images, batches(images, EVALUATION_BATCH))
+            cut = self._cut_index(images, batches(images, EVALUATION_BATCH))
             features = torch.cat([self._features(part) for part in cut])
             logits = self.network.head(features).float()
         index = torch.from_numpy(images).to(self.device)
@@ -170,40 +167,37 @@ class Engine:
     def state(self) -> dict[str, torch.Tensor]:
         """Network and optimiser as one flat dict of tensors."""
         state = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        for number, slots in self.optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
-        return state
+        return state | optimizer_state(self.optimizer) | scaler_state(self.scaler)
 
     def restore(self, state: dict[str, torch.Tensor]) -> None:
         """The inverse of `state`."""
         load_exactly(self.network, {k[8:]: v for k, v in state.items() if k.startswith("network.")})
-        slots: dict[int, dict[str, Any]] = {}
-        for key, value in state.items():
-            if key.startswith("optimizer."):
-                _, number, name = key.split(".")
-                slots.setdefault(int(number), {})[name] = self._laid_out_like(int(number), value)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": slots, "param_groups": groups})
-
-    def _laid_out_like(self, number: int, value: torch.Tensor) -> torch.Tensor:
-        """An optimiser slot in the memory format of its parameter: the fused kernels go through both as they lie."""
-        parameter = [parameter for group in self.optimizer.param_groups for parameter in group["params"]][number]
-        return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
+        restore_optimizer(self.optimizer, state)
+        self.graph = make_graph(self, self.accelerate)  # slots and rates lie elsewhere now
+        restore_scaler(self.scaler, state)
 
     def _update(
         self, index: torch.Tensor, rate: float, weight: torch.Tensor | None, view: View | None, manner: Manner
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """One step on the images `index`: the loss, that of each if they are kept, and the number of hits before it.
+    ) -> Shown:
+        """One step on the images `index`, as a graph where it is a plain one of a full batch; as `update`."""
+        set_rates(self.optimizer, rate)
+        plain = weight is None and view is None and manner.side is None and not manner.keeps_losses
+        shown = self.graph.update(self, index) if self.graph and plain and self._is_full(index) else None
+        return shown or self.update(index, weight, view, manner)
 
-        Nothing here waits for the device.
+    def update(
+        self, index: torch.Tensor, weight: torch.Tensor | None = None, view: View | None = None, manner: Manner = PLAIN
+    ) -> Shown:
+        """One step op by op, at the rates that are set: the loss, that of each image if they are kept, and the number of
+        hits before it. Nothing here waits for the device.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group.get("factor", 1.0)
         logits, mix = self._logits(index, view, manner.side).float(), view.mix if view else None
+        index = self._here(index)
         loss, each = self._loss(logits, index, weight, mix, manner)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizer.step()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
         return loss.detach(), each.detach(), self.task.hits(logits, main_images(index, mix)).sum()
 
     def _loss(
@@ -226,25 +220,30 @@ class Engine:
 
     def fresh_optimizer(self) -> None:
         """Forget what the optimiser has gathered."""
-        self.optimizer = make_optimizer(self.network, self.config)
+        self.graph = make_graph(self, self.accelerate)
+        self.optimizer = make_optimizer(self.network, self.config, captured=self.graph is not None)
 
     def features(self, images: Ints) -> Floats32:
         """(n, F), the features before the head of these images (n,), in eval mode."""
         self.network.eval()
-        cut = self._cut(images, batches(images, EVALUATION_BATCH))
+        cut = self._cut_index(images, batches(images, EVALUATION_BATCH))
         with torch.no_grad():
             return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()
 
     def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
-        with self._autocast():
+        with self._autocast(len(index)):
             if side is not None:
                 return logits_at(self.network, self._batch(index, view, side))
-            logits: torch.Tensor = self.network(self._batch(index, view))
+            forward = self.forward if self._is_full(index) else self.network
+            logits: torch.Tensor = forward(self._batch(index, view))
             return logits
+
+    def _is_full(self, index: torch.Tensor) -> bool:
+        return len(index) == self.config.batch_size
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
         """What the head is given, (B, F) float32."""
-        with self._autocast():
+        with self._autocast(len(index)):
             features: torch.Tensor = self.network.backbone(self._batch(index))
             return features.float()
 
@@ -262,7 +261,23 @@ class Engine:
 
     def _pixels(self, index: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) float32 in [0, 255]."""
-        return self.inputs[index].permute(0, 3, 1, 2).float()
+        return self._rows(index).permute(0, 3, 1, 2).float()
+
+    def _rows(self, index: torch.Tensor) -> torch.Tensor:
+        """These inputs, on the device."""
+        return sent(self.inputs, index, self.device) if self.streamed else self.inputs[index]
+
+    def _here(self, index: torch.Tensor) -> torch.Tensor:
+        """The index on the device, for labels."""
+        return index.to(self.device, non_blocking=True) if self.streamed else index
+
+    def _cut_index(self, order: Ints, cut: list[Ints]) -> list[torch.Tensor]:
+        """order (K,) in batches of these lengths, where the inputs are; page-locked where they are sent."""
+        if not self.streamed:
+            return self._cut(order, cut)
+        whole = torch.from_numpy(order)
+        whole = whole.pin_memory() if self.device.type == "cuda" else whole
+        return list(whole.split([len(batch) for batch in cut]))
 
     def _cut(self, values: npt.NDArray[Any], cut: list[Ints]) -> list[torch.Tensor]:
         """values (K, ...) in batches of these lengths, moved to the device in one piece."""
@@ -275,29 +290,6 @@ class Engine:
     def _cut_views(self, views: Views | None, cut: list[Ints]) -> Sequence[View | None]:
         return [None] * len(cut) if views is None else cut_views(views, [len(batch) for batch in cut], self.device)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
-
-
-def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> SingleLabel:
-    """The task of labels (N,), or of targets (N, C) beside them, on the device."""
-    main = torch.from_numpy(labels).to(device)
-    return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))
-
-
-def _tensor(inputs: npt.NDArray[Any]) -> torch.Tensor:
-    with warnings.catch_warnings():  # the map is read-only and nothing here writes to it
-        warnings.filterwarnings("ignore", message=".*not writable.*")
-        return torch.from_numpy(inputs)
-
-
-def keep_memory() -> None:
-    """Tell glibc to keep what a step frees for the next one, on a CPU.
-
-    Otherwise every large activation is mapped, cleared by the kernel page by page, and unmapped again, at each step:
-    about a ninth of the time of training (benchmarks/NOTES.md). Other C libraries are left as they are.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    def _autocast(self, images: int = 0) -> torch.autocast:
+        """Of a pass over so many images: those of a full batch come again and again."""
+        return autocast(self.device, self.precision, images in (self.config.batch_size, EVALUATION_BATCH))

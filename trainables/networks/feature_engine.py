@@ -10,6 +10,7 @@ from trainables.networks.features import Features
 from trainables.networks.joined import Joint, Request
 from trainables.networks.models import Network
 from trainables.networks.outcomes import Trained
+from trainables.networks.precision import multiply_in
 from trainables.views import Views
 
 
@@ -40,6 +41,7 @@ class FeatureEngine(Engine):
         manner: Manner = PLAIN,
     ) -> Trained:
         """As of any engine; where others are trained on the same features, together with them."""
+        multiply_in(self.device, self.precision)
         if self.joint is None:
             return super().train(order, rates, weights, views, manner)
         assert views is None  # features are of images as they are
@@ -71,7 +73,7 @@ class FeatureEngine(Engine):
     def _batch(self, index: torch.Tensor, view: View | None = None, side: int | None = None) -> torch.Tensor:
         """(B, F) float32; features are of images as they are."""
         assert view is None and side is None
-        return self.inputs[index]
+        return self._rows(index)
 
     def _knn(self, features: torch.Tensor, images: Ints) -> float:
         """No training changes it, so it is worked out once for all trials on these features."""

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from records import files
+from spaces.trial import TrialConfig
 from trainables.data.cache import cache_folder
-from trainables.data.dataset import Floats32
+from trainables.data.dataset import Dataset, Floats32
 from trainables.machine import workplace
 from trainables.networks.engine import EVALUATION_BATCH, Engine
 from trainables.networks.models import Network
+from trainables.networks.precision import numbers_of
 
 SAMPLE = 256  # images that the cost of one is measured on where the features are there already
 MEASURES = 3  # of as many processes, of which the least counts
@@ -32,36 +35,58 @@ class Features:
     known: dict[bytes, float] = field(default_factory=dict)  # KNN by the images (as bytes) that it was worked out for
 
 
-def frozen_features(engine: Engine, data_digest: str) -> Features:
-    """The features of every image of the engine's data by its network as it is, from the cache or computed."""
-    backbone = backbone_digest(engine.network)
-    name = f"{backbone[:24]}-{data_digest[:24]}-{'bf16' if engine.bf16 else 'fp32'}.safetensors"
-    path = cache_folder() / "features" / name
+@dataclass(frozen=True)
+class Source:
+    """What features are of: a network as it is, the images of a data set, and how they are computed where."""
+
+    network: Network
+    data: Dataset
+    device: str
+    precision: str
+
+    def engine(self, images: int | None = None) -> Engine:
+        """Over the first so many images, or all of them: nothing is on the device before it is made."""
+        data = self.data
+        shown, labels = (data.images, data.labels) if images is None else (data.images[:images], data.labels[:images])
+        return Engine(self.network, shown, labels, TrialConfig(), self.device, self.precision)
+
+
+def frozen_features(source: Source) -> Features:
+    """The features of every image, from the cache or computed. Only what is computed or measured has an engine."""
+    backbone = backbone_digest(source.network)
+    numbers = numbers_of(source.device, source.precision)
+    path = cache_folder() / "features" / f"{backbone[:24]}-{source.data.digest[:24]}-{numbers}.safetensors"
     if path.exists():
         values = files.read_arrays(path)[0]["features"]
-        return Features(values, _cost(path, values, engine), backbone)
+        return Features(values, _cost(path, values, source), backbone)
+    engine = source.engine()
     started = time.perf_counter()
-    values = engine.features(np.arange(len(engine.inputs)))
+    values = engine.features(np.arange(source.data.count))
     cost = (time.perf_counter() - started) / len(values)
-    _keep(path, values, {workplace(engine.device): [cost]})
+    _keep(path, values, {_here(source): [cost]})
     return Features(values, cost, backbone)
 
 
-def _cost(path: Path, values: Floats32, engine: Engine) -> float:
+def _here(source: Source) -> str:
+    return workplace(torch.device(source.device))
+
+
+def _cost(path: Path, values: Floats32, source: Source) -> float:
     """Seconds per image: the least of the measures of as many processes, since other work can only make it look dearer."""
-    here = workplace(engine.device)
+    here = _here(source)
     known = _costs(path).get(here, [])
     if len(known) < MEASURES:
-        measured = _measured(engine)
+        measured = _measured(source)
         costs = _costs(path)  # another process may have written meanwhile
         known = [*costs.get(here, []), measured]
         _keep(path, values, costs | {here: known})
     return min(known)
 
 
-def _measured(engine: Engine) -> float:
+def _measured(source: Source) -> float:
     """Seconds per image on a sample. A batch goes ahead of it: a device's first calls would count for many images."""
-    images = np.arange(min(SAMPLE, len(engine.inputs)))
+    images = np.arange(min(SAMPLE, source.data.count))
+    engine = source.engine(len(images))
     engine.features(images[:EVALUATION_BATCH])
     started = time.perf_counter()
     engine.features(images)

@@ -80,8 +80,8 @@ Joint = Callable[[Request], Trained]  # who trains a head along with others
 
 
 def can_join(engine: Engine) -> bool:
-    """Whether the engine's head is one linear layer on features, which is what is batched here."""
-    return engine.head_of is not None and type(engine.network.head) is nn.Linear
+    """Whether the engine's head is one linear layer on features that lie on its device, which is what is batched here."""
+    return engine.head_of is not None and type(engine.network.head) is nn.Linear and not engine.streamed
 
 
 def train_together(requests: Sequence[Request]) -> list[Trained]:

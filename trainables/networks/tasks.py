@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch.nn import functional
 
+from trainables.data.dataset import Bools, Ints
 from trainables.metrics import Judged
 
 
@@ -65,3 +66,9 @@ class MultiLabel(SingleLabel):
 
     def judged(self, logits: torch.Tensor, index: torch.Tensor) -> Judged:
         return replace(super().judged(logits, index), targets=self.targets[index].cpu().numpy())
+
+
+def make_task(labels: Ints, targets: Bools | None, device: torch.device) -> SingleLabel:
+    """The task of labels (N,), or of targets (N, C) beside them, on the device."""
+    main = torch.from_numpy(labels).to(device)
+    return SingleLabel(main) if targets is None else MultiLabel(main, torch.from_numpy(targets).to(device))

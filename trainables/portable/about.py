@@ -82,7 +82,7 @@ class ModelAbout(_Part):
     classes: tuple[Name, ...] = Field(min_length=2, max_length=100_000)
     task: Literal["single_label", "multi_label"]
     preprocessing: Preprocessing
-    precision: Literal["fp32", "bf16"]  # in which the run computed; the numbers here are float32
+    precision: Literal["fp32", "tf32", "bf16", "fp16"]  # in which the run computed; the numbers here are float32
     strategy: Name
     config: dict[str, JsonValue]
     metrics: dict[str, float | int | str | None]  # of the kept epoch, and on which split

@@ -11,9 +11,10 @@ from records.epoch import EpochRecord
 from spaces.setting import Setting
 from spaces.trial import TrialConfig
 from trainables.data.dataset import Dataset
-from trainables.networks.engine import Engine, in_bf16
+from trainables.networks.engine import Engine
 from trainables.networks.kept import Kept
 from trainables.networks.models import get_architecture
+from trainables.networks.precision import numbers_of
 from trainables.portable.about import ModelAbout, Origin, Preprocessing, Transformer, metrics_of
 
 
@@ -39,7 +40,7 @@ def about_network(
         classes=tuple(classes),
         task=setting.task,
         preprocessing=Preprocessing(resize=setting.resize, size=setting.image_size, mean=made_of.mean, std=made_of.std),
-        precision="bf16" if in_bf16(setting.device, setting.precision) else "fp32",
+        precision=numbers_of(setting.device, setting.precision),
         strategy=setting.strategy,
         config=config.model_dump(mode="json"),
         metrics=metrics_of(record),

@@ -276,7 +276,7 @@ def test_restoring_into_an_engine_that_has_not_stepped_yet_needs_no_optimiser_st
 def test_bf16_and_fp32_give_close_losses():
     """bfloat16 keeps 8 bits: a relative error of 2^-8 an operation."""
     full, half = make_engine(precision="fp32"), make_engine(precision="bf16")
-    assert half.bf16 and not full.bf16
+    assert (full.precision, half.precision) == ("fp32", "bf16")
     a, b = full.evaluate(ALL).loss, half.evaluate(ALL).loss
     assert a != b
     assert a == pytest.approx(b, rel=0.02)
