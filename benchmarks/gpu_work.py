@@ -192,7 +192,7 @@ def ways(job: Job) -> Iterator[Row]:
     make |= {word: partial(_accelerated, job, images, labels, word) for word in job.accelerations}
     make |= {_threads(count): partial(_several, job, images, labels, count) for count in job.at_once}
     for place, name in enumerate(job.expected):
-        yield {"way": name} | _row(job, floor, make[name], LEAST.get(name, 2.0), len(job.expected) - place)
+        yield {"way": name} | _row(job, floor, name, make[name], len(job.expected) - place)
 
 
 def _accelerated(job: Job, images: np.ndarray, labels: np.ndarray, word: str) -> Together:
@@ -203,8 +203,9 @@ def _several(job: Job, images: np.ndarray, labels: np.ndarray, count: int) -> To
     return Together(job, [engine_of(job, images, labels) for _ in range(count)])
 
 
-def _row(job: Job, floor: Pass, make: Callable[[], Together], least: float, ways_left: int) -> Row:
+def _row(job: Job, floor: Pass, name: str, make: Callable[[], Together], ways_left: int) -> Row:
     """The figures of one way within its share of the time, or why it is skipped."""
+    least = LEAST.get(name, 2.0)
     if job.left < least:
         return {"skipped": f"{max(0.0, job.left):.0f} s were left of its part, and it wants {least:.0f}"}
     share = job.left / ways_left
@@ -212,6 +213,8 @@ def _row(job: Job, floor: Pass, make: Callable[[], Together], least: float, ways
         ours = make()
         _reset_peak(job.device)
         _warm(ours)
+        if why := _not_done(ours.engines[0], name):
+            return {"skipped": why}
         estimate = floor() + ours()
         rounds = int(min(job.rounds, max(1, min(share, job.left - 1) / estimate)))
         seconds = in_turns(rounds, floor, ours)
@@ -219,13 +222,13 @@ def _row(job: Job, floor: Pass, make: Callable[[], Together], least: float, ways
         return {"skipped": first_line(error)}
     floors = [job.images / each for each in seconds[0]]
     figures = [len(ours.engines) * job.images / each for each in seconds[1]]
-    return {"ours": figures, "floor": floors, "peak_mb": _peak(job.device), **_said(ours.engines[0])}
+    return {"ours": figures, "floor": floors, "peak_mb": _peak(job.device)}
 
 
-def _said(engine: Engine) -> Row:
-    """What the engine says that it did: asked for a graph, it may have gone on without."""
-    said = getattr(engine, "accelerate", None)
-    return {} if said is None else {"engine_says": str(said)}
+def _not_done(engine: Engine, name: str) -> str:
+    """Why the figures are not of what was asked for, though there are some; nothing where they are."""
+    captured = getattr(getattr(engine, "graph", None), "fits", False)
+    return "no graph could be captured, and it trained op by op" if name == "graph" and not captured else ""
 
 
 def _warm(ways_pass: Pass) -> None:
