@@ -6,6 +6,7 @@ backward pass cannot run so (autograd asks the driver for its streams): gradient
 asks for no value is counted on the CPU (test_engine.py).
 """
 
+import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from trainables.networks.engine import Engine, Manner
 from trainables.networks.features import Features
 from trainables.views import draw_views
 
+SENDS = importlib.util.find_spec("trainables.networks.images") is not None  # whether images may stay in main memory
 aten = torch.ops.aten
 IMAGES, BATCH = 64, 8
 SGD = aten._fused_sgd_.default  # works in place, and has no fake form
@@ -33,14 +35,20 @@ EVERY_STEP = {"augment": "flips", "crop": 0.5, "colour_jitter": 0.4, "policy": "
 
 
 class Counted(TorchDispatchMode):
-    """Counts "sent" and "fetched" copies and "asked" values; main memory is real, the device has shapes alone."""
+    """Counts "sent" and "fetched" copies and "asked" values; main memory is real, the device has shapes alone.
+
+    What is copied from page-locked memory without waiting is "streamed". None is locked here; who asks for it is noted.
+    """
 
     def __init__(self):
         super().__init__()
         self.seen: Counter[str] = Counter()
+        self.locked: set[int] = set()  # storages
 
     def __torch_dispatch__(self, function, types, arguments=(), named=None):
-        named = named or {}
+        named = dict(named or {})
+        if function is aten._pin_memory.default or named.pop("pin_memory", None):
+            return self._locked(function, arguments, named)
         tensors = [leaf for leaf in tree_leaves((arguments, named)) if isinstance(leaf, torch.Tensor)]
         on_device = [tensor for tensor in tensors if tensor.device.type == "cuda"]
         to = named.get("device") and torch.device(named["device"]).type
@@ -56,11 +64,19 @@ class Counted(TorchDispatchMode):
             return _zeros(on_device[0], named.get("dtype"))
         if function is aten.copy_.default and len({tensor.device.type for tensor in tensors}) == 2:
             self.seen["sent" if arguments[0].device.type == "cuda" else "fetched"] += 1
-        self.seen["sent"] += function is aten._to_copy.default and to == "cuda" and not on_device
+        if function is aten._to_copy.default and to == "cuda" and not on_device:
+            waits = not (named.get("non_blocking") and arguments[0].untyped_storage()._cdata in self.locked)
+            self.seen["sent" if waits else "streamed"] += 1
         if to == "cuda" or any(isinstance(tensor, FakeTensor) for tensor in tensors):
             return function(*arguments, **named)
         with unset_fake_temporarily():
             return function(*arguments, **named)
+
+    def _locked(self, function, arguments, named) -> torch.Tensor:
+        with unset_fake_temporarily():
+            made = arguments[0].clone() if function is aten._pin_memory.default else function(*arguments, **named)
+        self.locked.add(made.untyped_storage()._cdata)
+        return made
 
 
 def _by_a_mask(function, arguments) -> bool:
@@ -77,8 +93,15 @@ def _zeros(like: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
 
 
 @contextmanager
-def a_device(monkeypatch, network: torch.nn.Module) -> Iterator[Counter[str]]:
-    """Within: "cuda" is a device without values, the network is on it, and gradients are there when asked for."""
+def a_device(monkeypatch, network: torch.nn.Module, has_room: bool = True) -> Iterator[Counter[str]]:
+    """Within: "cuda" is a device without values, the network is on it, and gradients are there when asked for.
+
+    has_room: for a copy of the images.
+    """
+    if SENDS:
+        monkeypatch.setattr("trainables.networks.images._fits", lambda size, device: has_room)
+    # else torch switches mixed precision off
+    monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     network = network.to(memory_format=torch.channels_last)
 
     def backward(loss, *_, **__):
@@ -176,3 +199,32 @@ def test_a_wait_in_an_update_is_seen(monkeypatch):
         monkeypatch.setattr(engine, "_loss", lambda *given: (real(*given)[0].item(), real(*given))[1])
         order = np.arange(4 * BATCH)
         assert seen_in(seen, lambda: engine.train(order, rates(order))) == {"sent": 1, "asked": 2 + 4}
+
+
+@pytest.mark.skipif(not SENDS, reason="in this version all images lie on the device")
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_images_that_are_sent_are_sent_without_a_wait(monkeypatch, optimizer):
+    network = models.build("small_cnn", CLASSES, "none", 0, 16)
+    with a_device(monkeypatch, network, has_room=False) as seen:
+        engine = engine_on(network, TrialConfig(batch_size=BATCH, optimizer=optimizer))
+        assert engine.streamed and engine.inputs.device.type == "cpu"
+        for updates in (2, 8):
+            order = np.arange(updates * BATCH)
+            found = seen_in(seen, lambda order=order: engine.train(order, rates(order)))
+            assert found.pop("streamed") >= updates and found == {"asked": 2}
+            scored = seen_in(seen, lambda order=order: engine.score(order, "train"))
+            assert scored.pop("streamed") >= updates and scored == {"fetched": 1}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_scaled_losses_are_no_wait_of_an_update(monkeypatch, optimizer):
+    network = models.build("small_cnn", CLASSES, "none", 0, 16)
+    with a_device(monkeypatch, network) as seen:
+        engine, found = engine_on(network, TrialConfig(batch_size=BATCH, optimizer=optimizer), "fp16"), []
+        if not getattr(engine, "scaler", None):
+            pytest.skip("this version scales no loss")
+        assert engine.scaler.is_enabled()
+        for updates in (1, 2, 7):
+            order = np.arange(updates * BATCH)
+            found.append(seen_in(seen, lambda order=order: engine.train(order, rates(order))))
+    assert found[1] == found[2] and found[2]["asked"] == 2
