@@ -36,7 +36,7 @@ from spaces.trial import check_task
 from trainables.checks import check_weights
 from trainables.curricula.batches import updates_of
 from trainables.networks.sides import check_sides
-from trainables.preparation import facts, make_network
+from trainables.preparation import facts, make_network, on_this_machine
 from trainables.strategies import get_strategy
 
 
@@ -255,7 +255,7 @@ def _check_networks(shared: Setting, contestants: list[Contestant]) -> None:
 def _check(plan: Plan, contestants: list[Contestant]) -> None:
     """What only shows when an arm is made: its weights, the division. Raises UsageError."""
     for one in contestants:
-        setting = _setting_of(one, plan.setting)
+        setting = on_this_machine(_setting_of(one, plan.setting))
         make_network(setting, len(plan.data.classes), one.config)
         facts(setting)
 

@@ -46,3 +46,12 @@ def real_data() -> Path:
             "CURRICULUM_TUNE_DATA is not set to a folder holding rsscn7/ and dtd/, so real data are not tested."
         )
     return Path(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what no test has looked at."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "/test_cuda" in report.nodeid]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of the GPU path were skipped (tests/device.py has on what they run)."
+        )

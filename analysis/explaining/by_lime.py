@@ -80,11 +80,16 @@ class Explainer(LimeImageExplainer):
         names, place = np.unique(segments, return_inverse=True)
         data = self.random_state.randint(0, 2, num_samples * len(names)).reshape((num_samples, len(names)))
         data[0, :] = 1
-        place = place.reshape(segments.shape)
+        place = np.repeat(place.reshape(*segments.shape, 1), image.shape[2], axis=2)
+        kept = (-data).astype(
+            np.uint8
+        )  # every bit set where a superpixel stays: bytes are chosen faster than by np.where
         said = []
         for start in range(0, num_samples, batch_size):
-            kept = data[start : start + batch_size].astype(bool)[:, place]
-            said.append(classifier_fn(np.where(kept[..., None], image, fudged_image)))
+            shown = np.take(kept[start : start + batch_size], place, axis=1)
+            shown &= image ^ fudged_image
+            shown ^= fudged_image
+            said.append(classifier_fn(shown))
         self.said = np.concatenate(said)
         return data, self.said
 

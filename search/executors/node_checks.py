@@ -18,7 +18,7 @@ from search.executors.nodes import Node, complaints, refuse_unfit
 from search.provenance import PACKAGES, code_digest, versions
 from spaces.setting import Setting
 from trainables.data.dataset import Dataset
-from trainables.preparation import load_data, make_network
+from trainables.preparation import load_data, make_network, on_this_machine
 
 OnEach = Callable[..., dict[Node, Any]]
 
@@ -102,7 +102,7 @@ def _check_data(nodes: Sequence[Node], folder: Path, setting: Setting, data: Dat
     arguments = {node: (setting.model_dump_json(), str(log)) for node, log in logs.items()}
     came = on_each(nodes, what_a_node_prepares(), arguments, tick)
     tick()
-    own = network_digest(setting, len(data.classes))
+    own = network_digest(on_this_machine(setting), len(data.classes))
     found = []
     for node, said in came.items():
         if isinstance(said, Exception):

@@ -105,7 +105,7 @@ def make_plan(asked: SearchOptions, resumes: bool = False, also: Callable[[Setti
     data, split = load_data(setting)
     setting = setting.model_copy(update={"data_digest": data.digest})
     load_data(setting)  # the same data under the name that the trials will use
-    network, _ = make_network(setting, len(data.classes))
+    network, _ = make_network(on_this_machine(setting), len(data.classes))
     plan = _with_data(draft, setting, data, split, network)
     check_room(plan.folder, plan.disk_bytes)
     facts(on_this_machine(setting))

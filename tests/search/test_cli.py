@@ -167,3 +167,10 @@ def test_torch_and_torchvision_of_different_builds_are_named(monkeypatch, tmp_pa
         build("resnet18", 7, "none", 0)
     with pytest.raises(UsageError, match="of different builds"):
         dtd._download(tmp_path / "dtd")
+
+
+def test_a_driver_without_a_gpu_is_told_so_before_anything_starts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("search.planning.defaults.gpus_here", lambda: 0)
+    said = complaint(capsys, *PLAIN, "--space", "finetune", "--gpus-per-trial", "1", "--out", str(tmp_path))
+    assert said.endswith("--gpus-per-trial 1: this machine has 0 GPUs that torch can use; pass 0 to use the CPU.")
+    assert not any(tmp_path.iterdir())

@@ -49,7 +49,7 @@ def cut_views(views: Views, lengths: list[int], device: torch.device) -> list[Vi
     """
     tensors = {name: _split(values, lengths, device) for name, values in views.parameters.items()}
     operations, starts = views.parameters.get("operations"), np.cumsum([0, *lengths])
-    layers = [_layers(operations, slice(*at), device) for at in pairwise(starts.tolist())]
+    layers = _on_device([_layers(operations, slice(*at)) for at in pairwise(starts.tolist())], device)
     mixes = _cut_partners(views.partners, lengths, device)
     each_view = zip(range(len(lengths)), layers, mixes, strict=True)
     return [View({name: parts[i] for name, parts in tensors.items()}, groups, mix) for i, groups, mix in each_view]
@@ -67,16 +67,21 @@ def _split(values: npt.NDArray[Any], lengths: list[int], device: torch.device) -
     return list(torch.from_numpy(values).to(device).split(lengths))
 
 
-def _layers(operations: Ints | None, at: slice, device: torch.device) -> list[Groups]:
+def _layers(operations: Ints | None, at: slice) -> list[list[tuple[str, Ints]]]:
     """The groups of each layer of a policy, for these images."""
-    if operations is None:
-        return []
-    return [_groups(layer, device) for layer in operations[at].T]
+    return [] if operations is None else [_groups(layer) for layer in operations[at].T]
 
 
-def _groups(chosen: Ints, device: torch.device) -> Groups:
-    places = {int(number): np.flatnonzero(chosen == number) for number in np.unique(chosen)}
-    return [(OPERATIONS[number], torch.from_numpy(where).to(device)) for number, where in places.items()]
+def _groups(chosen: Ints) -> list[tuple[str, Ints]]:
+    return [(OPERATIONS[number], np.flatnonzero(chosen == number)) for number in np.unique(chosen).tolist()]
+
+
+def _on_device(batches: list[list[list[tuple[str, Ints]]]], device: torch.device) -> list[list[Groups]]:
+    """The layers of all batches with their places on the device, in one copy: there are dozens a batch."""
+    places = [where for layers in batches for groups in layers for _, where in groups]
+    whole = torch.from_numpy(np.concatenate([np.empty(0, np.int64), *places])).to(device)
+    there = iter(whole.split([len(where) for where in places]))
+    return [[[(name, next(there)) for name, _ in groups] for groups in layers] for layers in batches]
 
 
 def augmented(x: torch.Tensor, view: View, grey: torch.Tensor) -> torch.Tensor:
