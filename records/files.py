@@ -53,7 +53,12 @@ Arrays = dict[str, np.ndarray]
 
 def write_arrays(path: Path, arrays: Arrays, text: str, **more: str) -> None:
     """Contiguous arrays, one JSON text and more texts by name in one safetensors file."""
-    write_bytes(path, save(arrays, metadata={"state": text, **more}))
+    write_bytes(path, packed(arrays, text, **more))
+
+
+def packed(arrays: Arrays, text: str, **more: str) -> bytes:
+    """The content of such a file."""
+    return save(arrays, metadata={"state": text, **more})
 
 
 def read_arrays(path: Path) -> tuple[Arrays, str]:

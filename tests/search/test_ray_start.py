@@ -16,7 +16,7 @@ from spaces.setting import Setting
 
 @pytest.mark.parametrize(("scheduler", "at_once"), [("median", 3), ("none", 3), ("pbt", 8)])
 def test_workers_are_not_waited_for_one_by_one(tmp_path, monkeypatch, scheduler, at_once):
-    """A population is there as a whole; of other trials as many are begun as run, each in a process that is being started."""
+    """A population is there as a whole; of other trials as many are begun as run, while their processes are started."""
     begun = []
     monkeypatch.setenv("TUNE_MAX_PENDING_TRIALS_PG", "1")  # put back afterwards
     monkeypatch.setattr(tune.Tuner, "fit", lambda tuner: begun.append(os.environ["TUNE_MAX_PENDING_TRIALS_PG"]))
