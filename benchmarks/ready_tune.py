@@ -1,5 +1,6 @@
 """Our own Ray trainable around a trial that trains nothing."""
 
+from pathlib import Path
 from typing import Any
 
 from benchmarks.ready import ReadyTrial
@@ -11,6 +12,7 @@ from trainables.tune import StrategyTrainable
 class Ready(StrategyTrainable):
     """All of StrategyTrainable but the training: no data, no network."""
 
-    def _begin(self, setting: Setting, values: dict[str, Any]) -> None:
-        self.trial = ReadyTrial(setting, get_strategy(setting.strategy).config(**values), self.number)  # type: ignore[assignment]
+    def begin(self, setting: Setting, values: dict[str, Any], number: int, folder: Path) -> None:
+        config = get_strategy(setting.strategy).config(**values)
+        self.trial = ReadyTrial(setting, config, number)  # type: ignore[assignment]
         self.records = self.trial.records()

@@ -26,7 +26,7 @@ from spaces.setting import Setting
 
 RAY_ALONE = """
 import time
-from search import ray_environment
+from search.executors import ray_environment
 ray_environment.prepare(None)
 from search.executors.ray_session import ray_running
 started = time.time()

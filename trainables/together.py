@@ -2,6 +2,7 @@
 
 Every trial has a thread of its own, and only one of them runs at a time: each up to where it wants its head trained, or has
 a record. When all of them have come that far, what they want is trained together, and each goes on with what is its own.
+Best networks are written side by side as well, by the threads of trainables.trial.WRITERS, before their records are heard.
 So the order of everything is the same in every run, and nothing in the loop knows of it.
 """
 
@@ -44,7 +45,7 @@ class Member:
     def begin(self) -> None:
         engine = self.trial.state.engine
         assert isinstance(engine, FeatureEngine)
-        engine.joint = self.ask
+        engine.joint, self.trial.meanwhile = self.ask, self._wait
         threading.Thread(target=self._live, name=f"trial {self.trial.number}", daemon=True).start()
 
     def run(self) -> None:
@@ -114,6 +115,9 @@ class Crew:
             requests = [member.request for member in asking if member.request]
             for member, trained in zip(asking, train_together(requests), strict=True):
                 member.request, member.trained = None, trained
+                member.run()
+        for member in self.members.values():
+            if not member.heard:  # its best network is being written, along with those of others
                 member.run()
         for number in sorted(self.members):
             member = self.members[number]

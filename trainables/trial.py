@@ -5,7 +5,8 @@ Ray's trainable, the local executor and replay all go through here, so the three
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ import trainables.preparation as preparation
 from console.errors import UsageError
 from console.progress import say
 from records.epoch import EpochRecord, Objective
-from records.files import Arrays, read_arrays, read_text, write_arrays
+from records.files import Arrays, as_bytes, read_arrays, read_text, write_arrays, write_bytes
 from records.folder import best_weights, last_checkpoint, predictions_file, remove_checkpoints
 from records.tables import recorded_epochs
 from spaces.setting import Setting
@@ -34,6 +35,7 @@ from trainables.strategies import make_curriculum
 
 DAMAGED = (ValueError, KeyError, TypeError, RuntimeError, AttributeError)  # what other tensors or texts end in
 CHECKPOINT_SECONDS = 30.0  # the most training that a lost process costs, about
+WRITERS = ThreadPoolExecutor(8)  # of trials side by side: a disk flushes eight files in little more time than one
 
 
 class Trial:
@@ -48,6 +50,8 @@ class Trial:
         self.recorded: dict[int, EpochRecord] = {}  # by epoch, also of processes that had the trial before
         self.member = ""  # what a population's member is at, as JSON; part of every checkpoint
         self.saved_at = time.monotonic()
+        self.meanwhile: Callable[[], None] | None = None  # lets others go on while this one's best network is written
+        self.writing: Future[None] | None = None
         self.data, self.split = load_data(setting)
         self.config = config
         self.state = self._beginning()
@@ -80,12 +84,14 @@ class Trial:
     def records(self) -> Iterator[EpochRecord]:
         """One record per epoch; the network and the predictions of the best look so far are kept in the run folder.
 
-        A checkpoint is written before the next epoch where one is due. After `resume`, epochs that are trained again give
-        what was recorded first.
+        They are on disk before the record is told, so that no ledger is ahead of them. A checkpoint is written before the
+        next epoch where one is due. After `resume`, epochs that are trained again give what was recorded first.
         """
         best = self.state.best
         for record in loop.train(self.state):
-            yield self._settled(record, best)
+            settled = self._settled(record, best)
+            self._wait_for_writer()
+            yield settled
             best = self.state.best
             if self.folder and not self.state.finished and time.monotonic() - self.saved_at > CHECKPOINT_SECONDS:
                 self.save(last_checkpoint(self.folder, self.number))
@@ -214,12 +220,34 @@ class Trial:
         best, setting, record = best_weights(self.folder, self.number), self.setting, self.state.best
         config, engine = self.state.config, self.state.engine
         about = about_kept(self.folder, self.number, setting, config, self.data, engine, record)
-        write_arrays(best, weights, setting.model_dump_json(), record=json.dumps(record.row()), model=about.text())
-        write_predictions(self.folder, self, self.state.eval_split, record.epoch)
+        texts = {"record": json.dumps(record.row()), "model": about.text()}
+        network = best, as_bytes(weights, setting.model_dump_json(), **texts)
+        files = [network, _predictions(self.folder, self, self.state.eval_split, record.epoch)]
+        if self.meanwhile is None:
+            return _write(files)
+        self.writing = WRITERS.submit(_write, files)
+
+    def _wait_for_writer(self) -> None:
+        """Until what is kept is on disk, while others go on. Raises what the writer failed with."""
+        if self.writing and self.meanwhile:
+            writing, self.writing = self.writing, None
+            self.meanwhile()
+            writing.result()
+
+
+def _write(files: list[tuple[Path, bytes]]) -> None:
+    for path, content in files:
+        write_bytes(path, content)
 
 
 def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None) -> None:
     """What the network says of every image of a split, for the predictions table."""
+    _write([_predictions(folder, trial, on, epoch, evaluation)])
+
+
+def _predictions(
+    folder: Path, trial: Trial, on: str, epoch: int, evaluation: Evaluation | None = None
+) -> tuple[Path, bytes]:
     evaluation = evaluation or trial.state.evaluation
     assert evaluation
     index = trial.split.test if on == "test" else trial.split.validation
@@ -232,7 +260,7 @@ def write_predictions(folder: Path, trial: Trial, on: str, epoch: int, evaluatio
     }
     if evaluation.targets is not None:
         arrays["targets"] = evaluation.targets
-    write_arrays(predictions_file(folder, trial.number, on), arrays, f'{{"epoch": {epoch}}}')
+    return predictions_file(folder, trial.number, on), as_bytes(arrays, f'{{"epoch": {epoch}}}')
 
 
 def _arrays(tensors: State) -> Arrays:

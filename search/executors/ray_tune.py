@@ -73,8 +73,8 @@ def run_on_ray(
     wait_for_workers(campaign.folder)
     scheduler = get_scheduler(options.scheduler or ASHA.name)
     population = scheduler.kind == "population"
-    if population:
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples)  # all members are there from the start
+    # all members of a population are there from the start; of other trials, those that run at once are started at once
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(options.samples if population else options.concurrent)
     race = _race(campaign, space, setting, options, longest, images)
     rule = scheduler.rule and scheduler.rule(race)
     by_rule = Refereed(make_referee(campaign, rule), options.concurrent) if rule else None
