@@ -72,6 +72,7 @@ def open_tests(plan: Plan, campaign: Campaign) -> None:
 
 def _open(plan: Plan, campaign: Campaign, history: TrialHistory) -> None:
     number, setting = history.number, history.setting or plan.setting
+    setting = setting.model_copy(update={"accelerate": "none"})  # nothing is trained that it could make faster
     config = get_strategy(setting.strategy).config(**history.asked.config)
     trial = Trial(on_this_machine(setting), config, number, campaign.folder)
     test = trial.open_test(best_weights(campaign.folder, number))

@@ -41,17 +41,26 @@ def _fill(campaign: Campaign, setting: Setting, referee: Referee, crew: Crew, at
     """Begin trials while there is room for them; whether one that has the process to itself was run."""
     ran = False
     while len(crew) < at_once and not campaign.broken and (asked := referee.next(last=not len(crew))):
-        try:
-            trial = _begun(campaign, setting, referee, asked)
-            if trial and at_once > 1 and crew.takes(trial):
-                crew.add(trial)
-            elif trial:
-                ran = True
-                _run_alone(campaign, referee, trial)
-        except Exception as error:
-            ran = True
-            _failed(campaign, asked.trial, error)
+        ran = _start(campaign, setting, referee, asked, crew if at_once > 1 else None) or ran
     return ran
+
+
+def _start(campaign: Campaign, setting: Setting, referee: Referee, asked: Asked, crew: Crew | None) -> bool:
+    """Begin a trial, and run it where it does not join the crew; whether it is over with that.
+
+    When this returns, nothing of such a trial is left in memory: the next one is to have the room.
+    """
+    try:
+        trial = _begun(campaign, setting, referee, asked)
+        if trial and crew is not None and crew.takes(trial):
+            crew.add(trial)
+            return False
+        if trial:
+            _run_alone(campaign, referee, trial)
+        return trial is not None
+    except Exception as error:
+        _failed(campaign, asked.trial, error)
+        return True
 
 
 def _begun(campaign: Campaign, setting: Setting, referee: Referee, asked: Asked) -> Trial | None:

@@ -1,5 +1,8 @@
 """Searches and head-to-heads of heads in this process: many side by side, the same figures as one after another."""
 
+import gc
+import weakref
+
 import pandas as pd
 import pytest
 
@@ -8,6 +11,7 @@ from records.history import read_history
 from search import compare, run
 from search.campaign import Campaign
 from search.executors import local
+from trainables.networks.engine import Engine
 from trainables.together import Crew
 
 TINY = ["--data", "scenes:count=70", "--image-size", "16", "--weights", "textures", "--precision", "fp32",
@@ -123,3 +127,23 @@ def test_one_that_fails_is_entered_and_the_others_end(tmp_path):
     assert states == {0: "complete", 1: "complete", 2: "failed", 3: "complete", 4: "complete"}
     same(finals(tmp_path / "broken").drop(2), finals(tmp_path / "r").drop(2))
     assert "NonFiniteLoss" in (tmp_path / "broken" / "log" / "trial-0002.txt").read_text()
+
+
+def test_a_trial_that_is_over_is_gone_before_the_next_is_built(tmp_path, monkeypatch):
+    built: list[weakref.ref] = []
+    alive: list[int] = []
+    make = Engine.__init__
+
+    def building(engine, *given, **named):
+        alive.append(sum(old() is not None for old in built))
+        make(engine, *given, **named)
+        built.append(weakref.ref(engine))
+
+    monkeypatch.setattr(Engine, "__init__", building)
+    gc.disable()  # by itself it comes when it likes
+    try:
+        words = ["--space", "finetune", "--samples", "3", "--scheduler", "none", *TINY, "--model", "small_cnn"]
+        assert run.main([*words, "--weights", "none", "--out", str(tmp_path), "--name", "r"]) == DONE
+    finally:
+        gc.enable()
+    assert len(built) >= 3 and not any(alive)

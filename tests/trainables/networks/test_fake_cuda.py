@@ -6,7 +6,6 @@ backward pass cannot run so (autograd asks the driver for its streams): gradient
 asks for no value is counted on the CPU (test_engine.py).
 """
 
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from trainables.networks.engine import Engine, Manner
 from trainables.networks.features import Features
 from trainables.views import draw_views
 
-SENDS = importlib.util.find_spec("trainables.networks.images") is not None  # whether images may stay in main memory
 aten = torch.ops.aten
 IMAGES, BATCH = 64, 8
 SGD = aten._fused_sgd_.default  # works in place, and has no fake form
@@ -98,8 +96,7 @@ def a_device(monkeypatch, network: torch.nn.Module, has_room: bool = True) -> It
 
     has_room: for a copy of the images.
     """
-    if SENDS:
-        monkeypatch.setattr("trainables.networks.images._fits", lambda size, device: has_room)
+    monkeypatch.setattr("trainables.networks.images._fits", lambda size, device: has_room)
     # else torch switches mixed precision off
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     network = network.to(memory_format=torch.channels_last)
@@ -201,7 +198,6 @@ def test_a_wait_in_an_update_is_seen(monkeypatch):
         assert seen_in(seen, lambda: engine.train(order, rates(order))) == {"sent": 1, "asked": 2 + 4}
 
 
-@pytest.mark.skipif(not SENDS, reason="in this version all images lie on the device")
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_images_that_are_sent_are_sent_without_a_wait(monkeypatch, optimizer):
     network = models.build("small_cnn", CLASSES, "none", 0, 16)
@@ -221,8 +217,6 @@ def test_scaled_losses_are_no_wait_of_an_update(monkeypatch, optimizer):
     network = models.build("small_cnn", CLASSES, "none", 0, 16)
     with a_device(monkeypatch, network) as seen:
         engine, found = engine_on(network, TrialConfig(batch_size=BATCH, optimizer=optimizer), "fp16"), []
-        if not getattr(engine, "scaler", None):
-            pytest.skip("this version scales no loss")
         assert engine.scaler.is_enabled()
         for updates in (1, 2, 7):
             order = np.arange(updates * BATCH)
