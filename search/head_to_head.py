@@ -25,7 +25,7 @@ from search.planning.seen_images import refuse_seen_images
 from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
-from search.running import execute, open_campaign, resume_line, write_tables
+from search.running import execute, open_campaign, resume_line, told_of_heads, write_tables
 from search.shared_options import RunOptions
 from search.testing import open_tests
 from search.views.attached import trackers
@@ -134,7 +134,8 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
         else f"{many(budget.updates or budget.head_updates or 0, 'update')} each"
     )
     about, *notes = describe_data(plan)
-    data = "\n".join([f"{plan.options.data}: {about}.", *notes])
+    heads = told_of_heads(plan, [one.config for one in queue.contestants])
+    data = "\n".join([f"{plan.options.data}: {about}.", *notes, *heads])
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
         f"{many(budget.marks or 0, 'common mark')}; into {shown_path(plan.folder)}\n"

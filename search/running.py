@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from console.arguments import command_line
 from console.errors import UsageError
@@ -28,6 +28,7 @@ from search.racing.topk import TOP
 from search.referee import Referee, make_referee
 from search.schedulers import NONE, Race, get_scheduler
 from search.views.attached import dashboards
+from spaces.trial import TrialConfig
 from trainables.networks.engine import gpus_here
 
 
@@ -157,9 +158,22 @@ def heads_at_once(plan: Plan, campaign: Campaign) -> int:
     Else as many as --concurrent says: a sampler that has seen fewer results draws other trials.
     """
     asked = plan.options.concurrent or 1
-    stops = (plan.options.scheduler or NONE.name) != NONE.name or plan.options.stop_when != "never"
-    free = campaign.history.kind == "head_to_head" or (get_sampler(plan.options.sampler).free and not stops)
+    free = campaign.history.kind == "head_to_head" or waits_for_nothing(plan)
     return max(asked, TOGETHER) if free else asked
+
+
+def waits_for_nothing(plan: Plan) -> bool:
+    """Whether no trial of a search depends on what came of another."""
+    stops = (plan.options.scheduler or NONE.name) != NONE.name or plan.options.stop_when != "never"
+    return get_sampler(plan.options.sampler).free and not stops
+
+
+def told_of_heads(plan: Plan, configs: Collection[TrialConfig]) -> list[str]:
+    """A line for whoever trains nothing but heads on features and has not asked for the quicker way; else nothing."""
+    quicker = plan.options.executor != "local" and not plan.options.address and plan.setting.device == "cpu"
+    if not quicker or not all(config.on_features for config in configs):
+        return []
+    return [f"These are heads on features: --executor local trains up to {TOGETHER} of them in one update."]
 
 
 def _again_when_lost(campaign: Campaign, run: Callable[[], None]) -> None:

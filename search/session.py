@@ -19,7 +19,7 @@ from search.planning.plan import Plan, make_draft, make_plan, nothing_made, prev
 from search.planning.run_json import describe
 from search.promote import check_promote, check_size, promote, promoted_lines
 from search.proposers.study import StudyProposer
-from search.running import execute, open_campaign, resume_line, write_tables
+from search.running import execute, open_campaign, resume_line, told_of_heads, waits_for_nothing, write_tables
 from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
@@ -138,6 +138,10 @@ def headline(plan: Plan) -> str:
     why = "a population changes fields" if is_population(options.scheduler) else "a --set says otherwise"
     for name in plan.dropped:
         lines.append(f"Anchor {name} is left out: {why}.")
+    if waits_for_nothing(plan):
+        lines += told_of_heads(
+            plan, [plan.space.build(values) for values in ({}, *(each.values for each in plan.space.anchors))]
+        )
     return "\n".join(lines)
 
 

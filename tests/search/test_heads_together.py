@@ -129,6 +129,28 @@ def test_one_that_fails_is_entered_and_the_others_end(tmp_path):
     assert "NonFiniteLoss" in (tmp_path / "broken" / "log" / "trial-0002.txt").read_text()
 
 
+@pytest.mark.parametrize(("words", "told"), [
+    (["--sampler", "random", "--scheduler", "none"], True),
+    (["--sampler", "random", "--scheduler", "none", "--executor", "local"], False),
+    (["--sampler", "random", "--scheduler", "none", "--set", "unfreeze=last_block"], False),
+    (["--sampler", "random"], False),
+    (["--scheduler", "none"], False),
+])  # fmt: skip
+def test_whoever_trains_heads_alone_is_told_of_the_quicker_way_where_it_is_one(words, told, capsys):
+    small = ["--space", "transfer", "--data", "scenes:count=70", "--image-size", "16", "--weights", "none", "--dry-run"]
+    assert run.main([*small, *words]) == DONE
+    assert (
+        "--executor local trains up to 64 of them in one update" in " ".join(capsys.readouterr().out.split())
+    ) == told
+
+
+def test_a_head_to_head_of_heads_alone_is_told_of_it_too(capsys):
+    small = ["--data", "scenes:count=70", "--image-size", "16", "--weights", "none", "--dry-run"]
+    for words, told in ((["--train", "head"], True), ([], False)):
+        assert compare.main(["--strategies", "finetune,self_paced", *small, *words]) == DONE
+        assert ("--executor local trains up to" in " ".join(capsys.readouterr().out.split())) == told
+
+
 def test_a_trial_that_is_over_is_gone_before_the_next_is_built(tmp_path, monkeypatch):
     built: list[weakref.ref] = []
     alive: list[int] = []
