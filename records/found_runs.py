@@ -49,7 +49,7 @@ def _meant(word: str) -> list[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    runs = [_opened(path) for path in map(Path, sorted(glob.glob(pattern))) if _has_run(path)]
+    runs = _each(map(Path, sorted(glob.glob(pattern))))
     if not runs:
         raise UsageError(
             f"{pattern} matches no run folder: none has a run.json. Pass a pattern of folders that search.run made."
@@ -60,11 +60,17 @@ def _matching(pattern: str) -> list[Path]:
 def _inside(folder: Path) -> list[Path]:
     """The runs that lie in a folder, by name."""
     try:
-        return [_opened(each) for each in sorted(folder.iterdir()) if _has_run(each)]
+        return _each(sorted(folder.iterdir()))
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UsageError(f"{folder} cannot be looked through for runs ({error.strerror}).") from None
+
+
+def _each(places: Iterable[Path]) -> list[Path]:
+    """Those that are runs; of a run and the file that it was packed into, which lie side by side, the run."""
+    found = [path for path in places if _has_run(path)]
+    return [_opened(path) for path in found if is_run(path) or path.with_suffix("") not in found]
 
 
 def _has_run(path: Path) -> bool:

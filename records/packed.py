@@ -5,6 +5,7 @@ are without probabilities, which nothing but single images is shown by. A packed
 unzipped it is a run folder again, which can be gone on with.
 """
 
+import io
 import json
 import re
 import tempfile
@@ -21,13 +22,17 @@ from console.errors import UsageError
 from records.boundary import IMAGES, LEDGER, RUN, read_plain
 from records.confirmed import CONFIRM
 from records.epoch import Objective
-from records.files import Arrays, as_bytes
+from records.files import Arrays, as_bytes, write_bytes
 from records.folder import prediction_files, read_run
 from records.predictions import read_prediction
 
 ENDING = ".zip"
 PARTS = (RUN, LEDGER, IMAGES)
 NAMES = re.compile(rf"({CONFIRM}/)?({'|'.join(map(re.escape, PARTS))}|predictions/\d+\.test\.safetensors)")
+WAYS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2)
+STEP = 4096  # bytes that are unpacked at a time
+# what zipfile and what unpacks end in: encrypted (RuntimeError), of a later version, names that are no text (ValueError)
+DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError)
 MOST_BYTES = 4_000_000_000  # unpacked, all together
 # bzip2 leaves two thirds of what deflate does of a ledger, which says the same names over and over
 THEN = (1980, 1, 1, 0, 0, 0)  # of every file, so that a run that has not changed gives the same bytes
@@ -35,9 +40,11 @@ THEN = (1980, 1, 1, 0, 0, 0)  # of every file, so that a run that has not change
 
 def pack(folder: Path, out: Path) -> None:
     """Write a run, and its confirmation where it has one, as one file. Raises UsageError, and OSError."""
-    with zipfile.ZipFile(out, "w") as packed:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as packed:
         for name, content in [*_contents(folder, ""), *_contents(folder / CONFIRM, f"{CONFIRM}/")]:
             packed.writestr(zipfile.ZipInfo(name, THEN), content, zipfile.ZIP_BZIP2, 9)
+    write_bytes(out, made.getvalue())  # whole or not at all: half a run would be taken for one
 
 
 def _contents(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
@@ -58,7 +65,7 @@ def _contents(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
 def _small(arrays: Arrays, by_accuracy: bool) -> Arrays:
     """The same in as few bytes as hold it."""
     kept = {name: array for name, array in arrays.items() if name != "probabilities" or not by_accuracy}
-    return {name: np.asarray(array, np.min_scalar_type(-int(array.max()))) if array.dtype.kind == "i" else array
+    return {name: np.asarray(array, np.min_scalar_type(-int(array.max()) - 1)) if array.dtype.kind == "i" else array
             for name, array in kept.items()}  # fmt: skip
 
 
@@ -72,7 +79,7 @@ def holds_run(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as packed:
             return RUN in packed.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except DAMAGED:
         return False
 
 
@@ -96,16 +103,24 @@ def _unpacked(path: Path, written: int, size: int) -> Path:
             _check(path, packed)
             for info in packed.infolist():
                 (folder / info.filename).parent.mkdir(parents=True, exist_ok=True)
-                (folder / info.filename).write_bytes(packed.read(info))
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+                _unpack(packed, info, folder / info.filename)
+    except DAMAGED as error:
         raise UsageError(f"{path} cannot be unpacked ({error}); get it anew.") from None
     return folder
+
+
+def _unpack(packed: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path) -> None:
+    """Bit by bit: what a few bytes grow to is not known before, whatever the file says."""
+    with packed.open(info) as file, to.open("wb") as out:
+        while part := file.read(STEP):
+            out.write(part)
 
 
 def _check(path: Path, packed: zipfile.ZipFile) -> None:
     """Raises UsageError where the file is anything but a packed run, or would fill the disk."""
     names = [info.filename for info in packed.infolist()]
     odd = [name for name in names if not NAMES.fullmatch(name)]
+    odd += [info.filename for info in packed.infolist() if info.compress_type not in WAYS]
     odd += [name for name, count in Counter(names).items() if count > 1]
     if odd or RUN not in names:
         what = f"it holds {odd[0][:80]!r}" if odd else f"it has no {RUN}"

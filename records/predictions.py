@@ -16,6 +16,7 @@ from records.folder import prediction_files
 from records.history import RunHistory, TrialHistory
 
 TOLERANCE = 1e-6  # of an accuracy
+MOST_CLASSES = 1_000_000
 
 
 def read_predictions(folder: Path, history: RunHistory | None = None) -> Iterator[tuple[int, str, int, Arrays]]:
@@ -66,6 +67,8 @@ def _wrong(arrays: Arrays) -> str:
     for name in ("image", "true", "predicted"):
         if not count or arrays[name].shape != (count,) or arrays[name].dtype.kind != "i" or arrays[name].min() < 0:
             return f"'{name}' is no list of {count} numbers that count"
+        if name != "image" and arrays[name].max() >= MOST_CLASSES:
+            return f"'{name}' names a class beyond {MOST_CLASSES:,}"
     wrong = _wrong_chances(arrays, arrays["probabilities"]) if "probabilities" in arrays else ""
     return wrong or (_wrong_of_one_label(arrays) if "targets" not in arrays else "")
 

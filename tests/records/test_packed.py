@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -14,9 +16,11 @@ from analysis.run import open_run
 from analysis.runs import load_run
 from analysis.verdict import pairs
 from console.errors import UsageError
+from records.files import write_arrays
 from records.found_runs import find_runs
 from records.history import read_history
-from records.packed import pack, unpacked
+from records.packed import _small, pack, unpacked
+from records.predictions import read_prediction
 from search.export import main as export
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -80,6 +84,41 @@ def test_a_confirmation_goes_along_and_a_torn_last_line_does_not(tmp_path):
     assert {path.name[5:] for path in (folder / "confirm" / "predictions").iterdir()} == {"test.safetensors"}
 
 
+@pytest.mark.parametrize("highest", [0, 1, 127, 128, 32767, 32768, 2**31])
+def test_numbers_are_as_short_as_hold_them(highest, tmp_path):
+    numbers = np.array([0, highest])
+    (short,) = _small({"image": numbers}, by_accuracy=True).values()
+    assert short.dtype.kind == "i" and short.tolist() == numbers.tolist()
+
+
+def test_a_network_that_says_one_class_goes_along(tmp_path):
+    run = shutil.copytree(GOLDEN / "head_to_head", tmp_path / "run")
+    path = sorted((run / "predictions").glob("*.test.safetensors"))[0]
+    epoch, said = read_prediction(path)
+    said["true"][:], said["predicted"][:] = 0, 0
+    said["correct"] = said["true"] == said["predicted"]
+    write_arrays(path, said, json.dumps({"epoch": epoch}))
+    pack(run, tmp_path / "one.zip")
+    _, again = read_prediction(unpacked(tmp_path / "one.zip") / "predictions" / path.name)
+    assert again["predicted"].tolist() == [0] * len(said["true"])
+
+
+def test_a_pack_that_fails_leaves_the_old_file(packed, tmp_path):
+    before, run = packed.read_bytes(), shutil.copytree(GOLDEN / "head_to_head", tmp_path / "run")
+    sorted((run / "predictions").glob("*.test.safetensors"))[-1].write_bytes(b"damaged")
+    with pytest.raises(UsageError, match="cannot be read"):
+        pack(run, packed)
+    assert packed.read_bytes() == before and not list(tmp_path.glob(".*"))
+
+
+def test_a_run_and_its_file_side_by_side_are_one(tmp_path):
+    run = shutil.copytree(GOLDEN / "head_to_head", tmp_path / "runs" / "a")
+    pack(run, tmp_path / "runs" / "a.zip")
+    pack(run, tmp_path / "runs" / "b.zip")
+    assert [folder.name for folder in find_runs(tmp_path / "runs")] == ["a", "b"]
+    assert [folder.name for folder in find_runs(f"{tmp_path}/runs/*")] == ["a", "b"]
+
+
 def test_a_file_that_was_written_anew_is_read_anew(packed):
     first = unpacked(packed)
     assert unpacked(packed) == first
@@ -106,6 +145,34 @@ def test_a_file_that_holds_anything_else_is_refused_and_nothing_is_written(tmp_p
         find_runs(tmp_path / "odd.zip")
     assert said in str(error.value)
     assert [path.name for path in tmp_path.iterdir()] == ["odd.zip"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what was resident at most is asked of Linux")
+def test_what_says_it_is_small_and_grows_is_not_held_in_memory(tmp_path):
+    """200 MB of zeros behind a size of 10 bytes: at most those 10 are kept, and no more than a step is unpacked."""
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_BZIP2) as bomb:
+        bomb.writestr("ledger.jsonl", b"\0" * 200_000_000)
+        bomb.writestr("run.json", "{}")
+    content = (
+        (tmp_path / "bomb.zip").read_bytes().replace((200_000_000).to_bytes(4, "little"), (10).to_bytes(4, "little"))
+    )
+    (tmp_path / "bomb.zip").write_bytes(content)
+    program = (
+        "import resource, sys\nfrom pathlib import Path\nfrom records.packed import unpacked\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "try:\n    unpacked(Path(sys.argv[1]))\nexcept Exception as error:\n    print(type(error).__name__)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "bomb.zip")], capture_output=True, text=True)
+    name, grown = done.stdout.split()
+    assert (name, int(grown) < 120_000) == ("UsageError", True), done
+
+
+def test_a_way_of_packing_that_is_not_ours_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_LZMA) as other:
+        other.writestr("run.json", "{}")
+    with pytest.raises(UsageError, match="is no packed run"):
+        find_runs(tmp_path / "x.zip")
 
 
 def test_a_file_that_would_fill_the_disk_is_refused(packed, monkeypatch):

@@ -59,6 +59,7 @@ def forward_of(network: nn.Module, accelerate: str) -> Forward:
     """What takes a full batch of training images through the network. "auto" is "none": nothing was measured on a GPU."""
     if accelerate != "compile":
         return network
+    torch.compiler.reset()  # it counts by the code of a network, not by networks, and gives up after eight without a word
     compiled: Forward = torch.compile(network, dynamic=False)
     return compiled
 

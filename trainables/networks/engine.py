@@ -28,7 +28,7 @@ from trainables.networks.losses import mixed_each, mixed_loss, weighted
 from trainables.networks.models import Network, load_exactly
 from trainables.networks.optimizers import make_optimizer, optimizer_state, restore_optimizer, set_rates
 from trainables.networks.outcomes import Evaluation, Trained
-from trainables.networks.precision import autocast, make_scaler, numbers_of, restore_scaler, scaler_state
+from trainables.networks.precision import autocast, make_scaler, multiply_in, numbers_of, restore_scaler, scaler_state
 from trainables.networks.sides import logits_at, shrunk, side_of
 from trainables.networks.tasks import make_task
 from trainables.views import Views
@@ -161,7 +161,8 @@ class Engine:
         )
 
     def _knn(self, features: torch.Tensor, images: Ints) -> float:
-        """Of features (n, F) of these images."""
+        """Of features (n, F) of these images; differences of squares want all the digits of fp32."""
+        multiply_in(self.device, "fp32")
         return knn_metric(features, self.task.labels[torch.from_numpy(images).to(self.device)])
 
     def state(self) -> dict[str, torch.Tensor]:

@@ -68,6 +68,7 @@ class FeatureEngine(Engine):
         return logits
 
     def _features(self, index: torch.Tensor) -> torch.Tensor:
+        multiply_in(self.device, self.precision)  # for the head, which is not put through `autocast`
         return self._batch(index)
 
     def _batch(self, index: torch.Tensor, view: View | None = None, side: int | None = None) -> torch.Tensor:

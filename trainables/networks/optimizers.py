@@ -17,6 +17,9 @@ def make_optimizer(network: Network, config: TrialConfig, captured: bool = False
     shared: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "fused": True}
     if config.optimizer == "sgd":
         made: torch.optim.Optimizer = torch.optim.SGD(parameters, momentum=0.9, nesterov=True, **shared)
+        for parameter in (each for group in made.param_groups for each in group["params"]):
+            # else the fused kernel takes memory as it finds it, and leaves it so where fp16 overflows in the first update
+            made.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     else:
         kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
         made = kind(parameters, capturable=captured, **shared)
