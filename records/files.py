@@ -41,11 +41,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Raises ValueError for what is no JSON, and for what is nested too deep to be read."""
+    """Raises ValueError for what is no JSON, as Infinity and NaN are not, and for what is nested too deep to be read."""
     try:
-        return json.loads(content)
+        return json.loads(content, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it has {constant}, which is no JSON")
 
 
 Arrays = dict[str, np.ndarray]

@@ -31,7 +31,7 @@ def _compare(given: dict[str, Any], resume: bool, dry: bool) -> int:
 
     options = options_of(CompareOptions, given, "head_to_head") if resume else arguments.read(CompareOptions, given)
     refuse_idle(options, given)
-    return compare(options, resume, dry=dry)
+    return compare(options, resume, "", dry)
 
 
 class _Callable(ModuleType):
