@@ -106,7 +106,10 @@ SPOILT = {
     "a trial that ends twice": (twice("ended"), "trial 0 ends there twice"),
     "a ledger that is a folder": (instead("ledger.jsonl", None), "cannot be read (it is no plain file)"),
     "a deep run.json": (instead("run.json", DEEP), "run.json is damaged (it is nested too deep)"),
-    "an infinite run.json": (instead("run.json", b'{"format": Infinity}'), "damaged (it has Infinity, which is no JSON)"),
+    "an infinite run.json": (
+        instead("run.json", b'{"format": Infinity}'),
+        "damaged (it has Infinity, which is no JSON)",
+    ),
     "an infinite line": (line_among(b'{"event": NaN}'), "line 4 is damaged (ValueError: it has NaN, which is no JSON)"),
     "a run.json that is a list": (instead("run.json", b"[]"), "run.json is damaged (it holds no JSON object)"),
     "a run.json that is cut off": (instead("run.json", b'{"format": 2, '), "run.json is damaged ("),
