@@ -214,3 +214,19 @@ def test_a_compiled_network_gives_the_same_numbers_to_rounding():
         a, b = plain.train(ORDER, RATES), compiled.train(ORDER, RATES)
         assert a.loss == pytest.approx(b.loss, rel=1e-4) and a.accuracy == b.accuracy
     assert plain.evaluate(HELD_OUT).loss == pytest.approx(compiled.evaluate(HELD_OUT).loss, rel=1e-3)
+
+
+def test_networks_are_compiled_however_many_a_process_has_compiled_before(monkeypatch):
+    """torch counts by the code of a network, and from the ninth on it would run one op by op without a word."""
+    seen: list[int] = []
+
+    def counting(graph, inputs):
+        seen.append(len(seen))
+        return graph.forward
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network, **given: real(network, backend=counting, **given))
+    many = torch._dynamo.config.recompile_limit + 3
+    for size in range(1, many + 1):
+        forward_of(nn.Sequential(nn.Linear(3, 2)), "compile")(torch.zeros(size, 3))
+    assert len(seen) == many
