@@ -18,12 +18,12 @@ from typing import Any
 import torch
 from PIL import Image
 
-from benchmarks import heads, nearest, sharing, training, transferring
+from benchmarks import heads, nearest, next_trial, sharing, training, transferring
 from benchmarks.table import Row
 from benchmarks.work import Work
 from trainables.data.sources import load
 
-PARTS = ("training", "transfer", "heads", "knn", "sharing", "search")
+PARTS = ("training", "transfer", "heads", "knn", "sharing", "next_trial", "search")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -70,6 +70,8 @@ def measured(asked: argparse.Namespace, folder: Path) -> Iterator[Row]:
         yield from nearest.rows(*((40, 8) if tiny else (2240, 512)), asked.threads, rounds)
     if "sharing" in asked.parts:
         yield from sharing.rows(str(root), work.size, 1)
+    if "next_trial" in asked.parts:
+        yield from next_trial.rows(work.model, 32 if tiny else 64, rounds)
     if "search" in asked.parts:
         from benchmarks import searching
 

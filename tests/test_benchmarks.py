@@ -86,9 +86,9 @@ def test_the_smoke_form_measures_every_part_and_writes_its_table(tmp_path, root,
         run.main(["--smoke", "--root", str(root), "--out", str(out), "--threads", "1", "--parts", ",".join(parts)]) == 0
     )
     rows = pq.read_table(out).to_pylist()
-    assert len(rows) == 8 and all(row["ours"] and min(row["ours"]) > 0 for row in rows)
+    assert len(rows) == 9 and all(row["ours"] and min(row["ours"]) > 0 for row in rows)
     assert all(row["times_peer"] or row["of_floor"] for row in rows)
-    assert capsys.readouterr().out.count(": ours ") == 8
+    assert capsys.readouterr().out.count(": ours ") == 9
 
 
 def test_agreement_counts_the_images_that_both_rankings_choose_in_each_class():
