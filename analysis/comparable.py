@@ -15,10 +15,11 @@ from analysis.ranking import ranked
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, outcomes
 from analysis.rulebook.plan import ACCURACY, VerdictPlan, plan_of
-from analysis.runs import LoadedRun, without_folders
+from analysis.runs import LoadedRun
 from console.errors import UsageError
 from records.files import Arrays
 from records.folder import read_run
+from records.places import without_folders
 from spaces.arm import Arm
 from trainables.metrics import METRICS, shown_beside
 

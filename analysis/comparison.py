@@ -19,7 +19,7 @@ from analysis.rulebook.conditions import conditions, picked_by
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.sentences import conclusion, sentence
 from analysis.rulebook.uneven import Recalls, is_uneven, majority, recall_rows, recalls, title, uneven_lines
-from analysis.runs import LoadedRun, load_with_epochs, without_folders
+from analysis.runs import LoadedRun, load_with_epochs
 from analysis.tables import arm_summary
 from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
@@ -29,6 +29,7 @@ from records.files import write_bytes
 from records.folder import SHOWN
 from records.outputs import written
 from records.packed import is_packed, unpacked
+from records.places import without_folders
 
 MOST_ARMS = 6  # beside which a table by class stays short
 FILES = ("comparison.md and comparison.parquet with every interval", *SHOWN)

@@ -1,7 +1,6 @@
 """A run as data frames. The only place in analysis that reads run folders; starts no Ray."""
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from records.events import Asked
 from records.files import Arrays
 from records.folder import ledger_file
 from records.history import RunHistory, read_history
+from records.places import without_folders
 from records.predictions import read_predictions
 from records.tables import final_rows, record_rows
 from spaces.setting import Setting
@@ -83,11 +83,6 @@ class LoadedRun:
     def predictions(self) -> dict[tuple[int, str], Arrays]:
         """(trial, split) -> image (n,), true (n,), predicted (n,), probabilities (n, C) of the selected epoch."""
         return {(trial, split): arrays for trial, split, _, arrays in read_predictions(self.folder)}
-
-
-def without_folders(text: str) -> str:
-    """'--data-root /home/me/data/rsscn7' -> '--data-root …/rsscn7': a report is meant to be shown to others."""
-    return re.sub(r"(?<![\w.…/])/(?:[^\s/'\"]+/)+(?=[^\s/'\"])", "…/", text)
 
 
 def looked(records: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 All that a verdict and its figures are made of, without networks and tables. Of runs that pick by accuracy the predictions
 are without probabilities, which nothing but single images is shown by. A packed run is read wherever runs are named;
-unzipped it is a run folder again, which can be gone on with.
+unzipped it is a run folder again, which can be gone on with. It is made to be shown to others, so of a path on the disk of
+who made it no more than the last name goes along: …/rsscn7.
 """
 
 import io
@@ -24,6 +25,7 @@ from records.confirmed import CONFIRM
 from records.epoch import Objective
 from records.files import Arrays, as_bytes, write_bytes
 from records.folder import prediction_files, read_run
+from records.places import Places
 from records.predictions import read_prediction
 
 ENDING = ".zip"
@@ -42,17 +44,19 @@ def pack(folder: Path, out: Path) -> None:
     """Write a run, and its confirmation where it has one, as one file. Raises UsageError, and OSError."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as packed:
-        for name, content in [*_contents(folder, ""), *_contents(folder / CONFIRM, f"{CONFIRM}/")]:
+        places = Places()
+        for name, content in [*_contents(folder, "", places), *_contents(folder / CONFIRM, f"{CONFIRM}/", places)]:
             packed.writestr(zipfile.ZipInfo(name, THEN), content, zipfile.ZIP_BZIP2, 9)
     write_bytes(out, made.getvalue())  # whole or not at all: half a run would be taken for one
 
 
-def _contents(folder: Path, place: str) -> Iterator[tuple[str, bytes]]:
+def _contents(folder: Path, place: str, places: Places) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of what is packed of a run."""
     for name in PARTS:
         if (folder / name).exists():
             content = read_plain(folder / name)
-            yield place + name, content[: content.rfind(b"\n") + 1] if name == LEDGER else content  # it may still run
+            whole = content[: content.rfind(b"\n") + 1] if name == LEDGER else content  # it may still run
+            yield place + name, whole if name == IMAGES else places.hide(whole)
     if not (folder / RUN).exists():
         return
     by_accuracy = Objective.of(read_run(folder)["setting"]).metric == "accuracy"

@@ -8,7 +8,8 @@ import pandas as pd
 
 from analysis.comparable import Section
 from analysis.document.parts import Chapter, Folded, Part, Sentences, Table
-from analysis.runs import LoadedRun, without_folders
+from analysis.runs import LoadedRun
+from records.places import without_folders
 
 
 def what_was_run(sections: list[Section], named: Sequence[str]) -> Chapter:

@@ -227,3 +227,25 @@ def test_wrong_words_are_answered_in_a_sentence(packed, monkeypatch, capsys, wor
     named = {"RUN": str(GOLDEN / "head_to_head"), "RUN2": str(GOLDEN / "search")}
     assert export([named.get(word, word) for word in words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_is_packed_says_nothing_of_the_disk_of_who_packed_it(tmp_path):
+    run = shutil.copytree(GOLDEN / "head_to_head", tmp_path / "run")
+    about = json.loads((run / "run.json").read_text())
+    arms = "a@/home/me/1/b.pth,c@/home/me/2/b.pth+rate=cosine,d/random"
+    places = "--data-root /home/me/my,data/x --weights '/home/me/some where/r.pth'"
+    about["command"] += f" {places} --strategies {arms}"
+    about["setting"] |= {"weights": "/home/me/some where/r.pth", "data_root": "/home/me/my,data/x"}
+    about["compare"]["strategies"] = arms
+    (run / "run.json").write_text(json.dumps(about))
+    ledger = (run / "ledger.jsonl").read_text().replace('"weights": "none"', '"weights": "/home/me/2/b.pth"')
+    (run / "ledger.jsonl").write_text(ledger)
+    pack(run, tmp_path / "run.zip")
+    shown = json.loads((unpacked(tmp_path / "run.zip") / "run.json").read_text())
+    assert shown["setting"]["weights"] == "…/r.pth"
+    assert shown["setting"]["data_root"] == "…/x"
+    assert shown["compare"]["strategies"] == "a@…/b.pth,c@…/2/b.pth+rate=cosine,d/random"  # two arms stay two
+    with zipfile.ZipFile(tmp_path / "run.zip") as packed:
+        for name in ("run.json", "ledger.jsonl"):
+            assert b"/home/" not in packed.read(name)
+            assert ("…/2/b.pth" in packed.read(name).decode()) == ("/home/me/2/b.pth" in (run / name).read_text())
