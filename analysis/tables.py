@@ -30,7 +30,9 @@ def arm_summary(section: Section) -> pd.DataFrame:
     rows = []
     for arm, of_arm in section.arms.groupby("arm", sort=False):
         first = of_arm.iloc[0]
-        row = {name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor")}
+        row = {
+            name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor", "trains_as_theirs")
+        }
         row |= {"arm": arm, "twin": not pd.isna(first["arm_order"]), "seeds": len(of_arm)}
         row |= _figures(of_arm, section.metrics)
         row |= {name: float(of_arm[name].mean()) for name in COSTS}

@@ -49,17 +49,25 @@ def _listed(names: Sequence[str]) -> str:
 
 def phrases(section: Section) -> Phrases:
     """By what they are about, in the order in which they are said."""
-    about: dict[str, Any] = section.runs[0].about
-    setting, data = about["setting"], about["data"]
-    start = initialisation(setting["weights"])
-    said = {"data": proper(section.data), "network": f"{setting['model']} {_from(start)}",
-            "pixels": f"{section.image_size} px"}  # fmt: skip
+    data: dict[str, Any] = section.runs[0].about["data"]
+    said = {"data": proper(section.data), "network": _networks(section.runs), "pixels": f"{section.image_size} px"}
     if data.get("train"):
         said["images"] = f"{many(data['train'], 'training image')}"
     said["seeds"] = _seeds(section)
-    if _budget(about):
-        said["budget"] = _budget(about)
+    budgets = dict.fromkeys(_budget(run.about) for run in section.runs if run.head_to_head)
+    if len(budgets) == 1 and (budget := next(iter(budgets))):
+        said["budget"] = budget
     return said | {"judged": _judged(section)}
+
+
+def _networks(runs: Sequence[LoadedRun]) -> str:
+    """Each network, what is trained of it, and what it starts from."""
+    starts: dict[str, dict[str, None]] = {}
+    for run in runs:
+        network = run.about["setting"]["model"]
+        trained = f"the head of a frozen {network}" if run.head_alone else network
+        starts.setdefault(trained, {})[_from(initialisation(run.about["setting"]["weights"]))] = None
+    return " and ".join(f"{trained} {_listed(list(of))}" for trained, of in starts.items())
 
 
 def _from(start: str) -> str:

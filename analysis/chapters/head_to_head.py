@@ -69,7 +69,8 @@ def _costs(table: pd.DataFrame, suffix: str) -> Table:
 
 def _errors(errors: Errors, suffix: str) -> list[Part]:
     if errors.table.empty:
-        return [Sentences(["Predictions were not kept, so nothing is said of errors by class."])]
+        kept = "Predictions were not kept" if errors.arms.section.judged_on == "test" else "No predictions are here yet"
+        return [Sentences([f"{kept}, so nothing is said of errors by class."])]
     caption = f"Share misclassified on {errors.words['on']} (lowest to highest seed)."
     few = errors.table[errors.table["arm"].isin(errors.table["arm"].unique()[:MOST_IN_A_TABLE])]
     missed = never_predicted(errors.table)

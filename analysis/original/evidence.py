@@ -98,8 +98,9 @@ class Evidence:
     @property
     def conditions(self) -> list[str]:
         """What was not as in the report, whether or not it shortens."""
-        config = self.rows["anchor"].iloc[0]
-        return self.shortened + [f"{self.base}: config {config or 'searched'}"] * (config not in published.CONFIG)
+        anchor = self.rows["anchor"].iloc[0]
+        config = anchor if isinstance(anchor, str) else "of its own"  # a column that is empty in places has nan there
+        return self.shortened + [f"{self.base}: config {config}"] * (config not in published.CONFIG)
 
     def at_epoch(self, epoch: int, column: str) -> Floats:
         rows = self.records

@@ -37,7 +37,8 @@ def _weight(theirs: published.PartOne, ours: pd.Series) -> tuple[object, ...]:
 
 def _matches(theirs: published.PartOne, ours: pd.Series) -> bool:
     same = ours["model"] == theirs.model and ours["init"] == theirs.init
-    return (same or _stands_in(theirs, ours)) and ours["base"] in theirs.strategy and not ours["twin"]
+    trained = ours["base"] in theirs.strategy and not ours["twin"] and ours["trains_as_theirs"]
+    return bool(trained and (same or _stands_in(theirs, ours)))
 
 
 def _stands_in(theirs: published.PartOne, ours: pd.Series) -> bool:

@@ -132,6 +132,22 @@ def test_the_first_screen_of_a_made_up_run(section):
     assert plot.caption.startswith("0 of 2 planned pairs decided.")
 
 
+def test_every_network_of_a_section_is_named_with_what_is_trained_of_it(tmp_path):
+    runs = []
+    for name, weights, train in (
+        ("whole", "imagenet", None),
+        ("dtd", "/w/dtd.pth", None),
+        ("head", "imagenet", "head"),
+    ):
+        about = made_up.about(name)
+        changes = {"setting": about["setting"] | {"weights": weights}, "options": about["options"] | {"train": train}}
+        runs.append(load_run(made_up.write(tmp_path, name, **changes)))
+    said = (
+        "resnet18 from ImageNet weights and from DTD weights and the head of a frozen resnet18 from ImageNet weights, "
+    )
+    assert first_screen.conditions(sections(runs)).startswith(said)
+
+
 def test_a_head_to_head_without_a_test_yet_is_no_search_and_has_no_word(tmp_path):
     section = sections([load_run(made_up.write(tmp_path, "h", tests=False))])[0]
     assert first_screen.question([section]) == "Does self_paced help on RSSCN7?"

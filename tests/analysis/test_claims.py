@@ -72,6 +72,14 @@ def test_the_reports_figures_stand_beside_what_trains_as_theirs_alone(tmp_path, 
     assert own.loc["transfer", "report_accuracy"] == head.loc["transfer", "report_accuracy"] > 0.8
 
 
+def test_an_arm_whose_config_is_no_anchor_is_said_to_have_its_own(tmp_path, of_four_epochs):
+    """Beside arms with anchors it was "config nan"."""
+    ledger = full(tmp_path, seeds=3) / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"anchor": "as_run"', '"anchor": null'))
+    _, table = statuses(ledger.parent)
+    assert "self_paced: config of its own" in table["conditions"].tolist()[0]
+
+
 @pytest.mark.parametrize("seeds", [1, 3, FEWEST - 1])
 def test_few_seeds_decide_nothing_however_clear(tmp_path, of_four_epochs, seeds):
     """On three, "better than transfer" was confirmed where the verdict on the same pair said undecided."""

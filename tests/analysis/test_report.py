@@ -64,6 +64,14 @@ def test_part_one_says_not_run(section):
     assert row["accuracy"] == pytest.approx(0.86) and row["remark"] == "4 epochs of 50; picked on validation"
 
 
+def test_the_head_alone_does_not_stand_for_a_whole_network_of_the_reports(tmp_path):
+    weights = {"model": "vit_s_14", "weights": "/w/vit_s_14-dinov2-saliency.safetensors"}
+    setting = made_up.about("h")["setting"] | weights
+    folder = made_up.write(tmp_path, "h", setting=setting, config={"unfreeze": "head"}, arms=("finetune", "self_paced"))
+    table = part_one(sections([load_run(folder)]))
+    assert table["ours"].tolist() == ["not run"] * len(table)
+
+
 def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is(tmp_path):
     setting = made_up.about("h")["setting"] | {
         "model": "vit_s_14",
@@ -161,7 +169,7 @@ def test_a_running_head_to_head_shows_validation_and_says_so(tmp_path):
     folder = made_up.write(tmp_path, "h", tests=False, predictions=False)
     assert report.main([str(folder), "--out", str(tmp_path / "out")]) == command.DONE
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "since test is not open for all of them yet" in text and "Predictions were not kept" in text
+    assert "since test is not open for all of them yet" in text and "No predictions are here yet" in text
     assert pd.read_parquet(tmp_path / "out" / "data" / "arms.parquet")["judged_on"].unique().tolist() == ["validation"]
 
 
