@@ -16,6 +16,12 @@ def without_folders(text: str) -> str:
     return IN_TEXT.sub(lambda path: ELSEWHERE + _last(path[0]), text)
 
 
+def is_packed_place(then: object, now: object) -> bool:
+    """Whether a packed run says of a place no more than a name, which that of now has too."""
+    packed = isinstance(then, str) and then.startswith(ELSEWHERE)
+    return packed and isinstance(now, str) and _last(str(then)) == _last(now)
+
+
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
 

@@ -5,7 +5,7 @@ Executors only call `ask`, `epoch` and `ended`; whoever watches (the terminal) i
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -78,14 +78,17 @@ class Campaign:
         if self.ledger.is_empty():
             self._write(Started(self.history.kind, time=time.time()))
 
-    def restore(self, events: Iterable[Event], data_root: str | None) -> None:
+    def restore(self, events: Iterable[Event], data_root: str | None, moved: Mapping[str, str]) -> None:
         """Take the run up where its ledger ends: what was ended stays, what was interrupted is open again.
 
-        `data_root`: where the data are now; they may have moved.
+        `data_root`: where the data are now; `moved`: where files lie now, by where they lay.
         """
         for event in events:
             if isinstance(event, Asked) and event.setting:
-                event = replace(event, setting=event.setting.model_copy(update={"data_root": data_root}))
+                there = {
+                    name: moved[place] for name, place in event.setting if isinstance(place, str) and place in moved
+                }
+                event = replace(event, setting=event.setting.model_copy(update=there | {"data_root": data_root}))
             again = isinstance(event, Asked) and event.trial in self.trials
             self.history.apply(event)
             if not again:

@@ -27,7 +27,10 @@ from trainables.preparation import opened_here
 from trainables.strategies import get_strategy
 from trainables.trial import Trial
 
-ELSEWHERE = "Expected on another processor, thread count or version, not here."
+ELSEWHERE = (
+    "Expected on another processor, thread count or version, and in the last digits of heads that were trained together; "
+    "not here otherwise."
+)
 BY_THE_CLOCK = "A clock decided where the trial ended and when it was looked at, so its numbers can differ."
 MOVABLE = (
     "data_root",
@@ -186,9 +189,19 @@ def _compare(row: RecordedTrial, trial: Trial, epochs: int) -> int:
         print(f"The same numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}.")
         return DONE
     clocked = trial.setting.max_seconds is not None
-    print(f"Other numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {now[2]:.6f}; recorded were epoch {then[0]}, "
-          f"accuracy {then[1]:.4f}, loss {then[2]:.6f}. {BY_THE_CLOCK if clocked else ELSEWHERE}")  # fmt: skip
+    lost, loss = apart(then[2], now[2])
+    print(f"Other numbers: epoch {now[0]}, accuracy {now[1]:.4f}, loss {loss}; recorded were epoch {then[0]}, "
+          f"accuracy {then[1]:.4f}, loss {lost}. {BY_THE_CLOCK if clocked else ELSEWHERE}")  # fmt: skip
     return DONE if clocked else TOO_FEW
+
+
+def apart(one: float, other: float) -> tuple[str, str]:
+    """Both with as many digits, six at least, as it takes to tell them apart."""
+    for digits in range(6, 18):
+        said = f"{one:.{digits}f}", f"{other:.{digits}f}"
+        if said[0] != said[1]:
+            break
+    return said
 
 
 if __name__ == "__main__":

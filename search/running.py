@@ -13,6 +13,7 @@ from console.wording import many
 from records.boundary import remove_run
 from records.epoch import Row
 from records.files import write_json
+from records.folder import read_run
 from records.history import SAID, check_ledger
 from records.images import write_image_paths
 from records.ledger import read_events
@@ -22,11 +23,12 @@ from search.executors.local import TOGETHER, run_local
 from search.executors.nodes import FORGIVEN
 from search.executors.private_ray import RayLost
 from search.planning.plan import Plan
-from search.planning.resume import check_same, note
+from search.planning.resume import check_same, moved, note
 from search.proposers.samplers import get_sampler
 from search.racing.topk import TOP
 from search.referee import Referee, make_referee
 from search.schedulers import NONE, Race, get_scheduler
+from search.testing import check_networks
 from search.views.attached import dashboards
 from spaces.trial import TrialConfig
 from trainables.networks.engine import gpus_here
@@ -43,7 +45,10 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
     campaign = make()  # holds the ledger: no other process is at work on this run
     try:
         check_same(plan.folder, about)
-        campaign.restore(track(read_events(plan.folder), "resuming", unit="events"), plan.setting.data_root)
+        places = moved(read_run(plan.folder), plan.setting.model_dump())
+        events = track(read_events(plan.folder), "resuming", unit="events")
+        campaign.restore(events, plan.setting.data_root, places)
+        check_networks(plan, campaign)
     except BaseException:
         campaign.ledger.close()
         raise

@@ -7,6 +7,7 @@ import numpy as np
 
 from analysis.rulebook.outcomes import right
 from analysis.rulebook.resampling import jackknife_sd
+from console.errors import UsageError
 from console.progress import track
 from records.epoch import ACCURACY
 from records.events import Tested
@@ -47,6 +48,18 @@ def open_test(plan: Plan, campaign: Campaign) -> list[Judged]:
     """Test figures of the best trial and of the best anchor, each measured once and entered in the ledger."""
     unique = {trial.number: trial for trial in best_of(campaign.history) if trial is not None}
     return [judge(plan, campaign, trial) for trial in track(list(unique.values()), "opening test", unit="trials")]
+
+
+def check_networks(plan: Plan, campaign: Campaign) -> None:
+    """Raises UsageError where a run that is gone on with could not open test in the end: a packed one has no networks."""
+    found = campaign.trials.values() if campaign.history.kind == "head_to_head" else best_of(campaign.history)
+    for trial in found if plan.setting.protocol == "holdout" else ():
+        waits = trial is not None and trial.state == "complete" and not trial.test
+        if trial is not None and waits and not best_weights(campaign.folder, trial.number).is_file():
+            raise UsageError(
+                f"{campaign.folder.name} cannot be gone on with: test is not open yet for trial {trial.number}, and its "
+                f"network is not here. A packed run holds none; go on with the run that was packed."
+            )
 
 
 def judge(plan: Plan, campaign: Campaign, trial: TrialHistory) -> Judged:

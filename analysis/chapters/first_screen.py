@@ -65,7 +65,7 @@ def _networks(runs: Sequence[LoadedRun]) -> str:
     starts: dict[str, dict[str, None]] = {}
     for run in runs:
         network = run.about["setting"]["model"]
-        trained = f"the head of a frozen {network}" if run.head_alone else network
+        trained = f"head of a frozen {network}" if run.head_alone else network
         starts.setdefault(trained, {})[_from(initialisation(run.about["setting"]["weights"]))] = None
     return " and ".join(f"{trained} {_listed(list(of))}" for trained, of in starts.items())
 

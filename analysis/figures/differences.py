@@ -1,5 +1,6 @@
 """The forest plot: paired differences with their intervals, a row per pair under its question, a column per comparison."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -8,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.drawing import Panel
+from analysis.figures.drawing import COLUMNS, Panel
 from analysis.figures.style import BAND, COLOURS, INK, PAPER, PLAIN
 from analysis.rulebook.words import BETTER, TIE, WORSE
 
@@ -82,9 +83,19 @@ class Forest:
 
 
 def forest_panels(of: Forest) -> Sequence[Panel]:
-    """A panel per column, as a paper shows it."""
-    height = 0.9 + 0.26 * (len(of.rows) + len(of.groups))
-    return [Panel(partial(_column, of, i), width=5.2, height=height) for i in range(len(of.columns))]
+    """A panel per column, as a paper shows it; the first of each line has the labels of all."""
+    height = (
+        0.9
+        + 0.26 * (len(of.rows) + len(of.groups))
+        + 0.16 * max(_title(of, i).count("\n") for i in range(len(of.columns)))
+    )
+    return [
+        Panel(partial(_column, of, i), width=2.6 if i % COLUMNS else 5.2, height=height) for i in range(len(of.columns))
+    ]
+
+
+def _title(of: Forest, column: int) -> str:
+    return textwrap.fill(of.columns[column], 28)
 
 
 def _column(of: Forest, column: int, axes: Axes) -> None:
@@ -98,13 +109,13 @@ def _column(of: Forest, column: int, axes: Axes) -> None:
             labels.append((place, f"{row.label} {row.note}".strip()))
             _mark(axes, row, row.marks[column], place, of.span)
         place += 1
-    axes.set_yticks([at for at, _ in labels], [text for _, text in labels], fontsize=8)
+    axes.set_yticks([at for at, _ in labels], [text if column % COLUMNS == 0 else "" for _, text in labels], fontsize=8)
     for tick, (_, text) in zip(axes.get_yticklabels(), labels, strict=True):
         tick.set_fontweight("bold" if text in dict(of.groups) else "normal")
     axes.set(xlim=of.span, ylim=(place - 0.4, -0.6), xlabel=of.axis, xticks=of.ticks)
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
-    axes.set_title(of.columns[column], fontsize=10)
+    axes.set_title(_title(of, column), fontsize=9)
 
 
 def _mark(axes: Axes, row: Row, mark: Mark | None, place: int, span: tuple[float, float]) -> None:

@@ -58,7 +58,8 @@ def compose(drawn: Sequence[Panel], columns: int = COLUMNS) -> Figure:
     """All panels on one figure, as a paper or a notebook shows them."""
     columns = min(columns, len(drawn))
     rows = -(-len(drawn) // columns)
-    size = (columns * max(one.width for one in drawn), rows * max(one.height for one in drawn))
+    widths = [max(one.width for one in drawn[place::columns]) for place in range(columns)]
+    size = (sum(widths), rows * max(one.height for one in drawn))
     with styled():
         figure, places = panels(rows, columns, figsize=size, layout="constrained", squeeze=False)
         for axes, one in zip(places.flat, drawn, strict=False):

@@ -12,6 +12,7 @@ from console.errors import UsageError
 from records.events import FORMAT, Kind
 from records.files import write_json
 from records.folder import read_run
+from records.places import is_packed_place
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
@@ -62,7 +63,8 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
 def _same(name: str, value: Any, recorded: Any) -> bool:
     """Whether an option has the recorded value, or is another name of the recorded place."""
     if name in PLACES and isinstance(value, str) and isinstance(recorded, str):
-        return value == recorded or Path(value).absolute() == Path(recorded).absolute()
+        same = value == recorded or Path(value).absolute() == Path(recorded).absolute()
+        return same or is_packed_place(recorded, value)
     return bool(_plain(value) == recorded)
 
 
@@ -70,6 +72,12 @@ def _places(run: dict[str, Any], recorded: dict[str, Any]) -> dict[str, str]:
     """The recorded options that are paths, as absolute ones: a run may be gone on with from another current folder."""
     absolute = {name: str(run["setting"].get(name)) for name in PLACES if recorded.get(name)}
     return {name: place for name, place in absolute.items() if Path(place).is_absolute()}
+
+
+def moved(run: dict[str, Any], setting: dict[str, Any]) -> dict[str, str]:
+    """Where what a run.json says lay there lies now, by the place that it says."""
+    pairs = ((run["setting"].get(name), setting[name]) for name in PLACES)
+    return {then: now for then, now in pairs if isinstance(then, str) and isinstance(now, str) and then != now}
 
 
 def _plain(value: Any) -> Any:
@@ -99,7 +107,7 @@ def differences(then: Any, now: Any, at: str) -> Iterator[str]:
     if isinstance(then, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*then, *now)):
             yield from differences(then.get(name), now.get(name), f"{at}.{name}")
-    elif _plain(then) != _plain(now) and at not in MOVABLE:
+    elif _plain(then) != _plain(now) and at not in MOVABLE and not is_packed_place(then, now):
         yield f"{at} was {then} and is {now}"
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from analysis.chapters import first_screen
 from analysis.comparable import sections
-from analysis.figures.differences import Forest, Mark, Row
+from analysis.figures.differences import Forest, Mark, Row, forest_panels
+from analysis.figures.drawing import compose
 from analysis.rulebook.answer import NO, NOT_ASKED, NOT_SHOWN, YES, answer
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.questions import BEATS, CHOSEN, EASY_FIRST, ORDER, OTHER, SUBSETS, by_question, question_of
@@ -142,9 +143,7 @@ def test_every_network_of_a_section_is_named_with_what_is_trained_of_it(tmp_path
         about = made_up.about(name)
         changes = {"setting": about["setting"] | {"weights": weights}, "options": about["options"] | {"train": train}}
         runs.append(load_run(made_up.write(tmp_path, name, **changes)))
-    said = (
-        "resnet18 from ImageNet weights and from DTD weights and the head of a frozen resnet18 from ImageNet weights, "
-    )
+    said = "resnet18 from ImageNet weights and from DTD weights and head of a frozen resnet18 from ImageNet weights, "
     assert first_screen.conditions(sections(runs)).startswith(said)
 
 
@@ -190,3 +189,16 @@ def test_an_axis_without_any_interval_still_holds_every_mean():
     endless = [Mark(value, -np.inf, np.inf, "undecided", "") for value in (1.0, -2.0)]
     low, high = forest(*endless).span
     assert low < -2.0 and high > 1.0 and not endless[0].has_interval
+
+
+def test_columns_of_the_forest_plot_share_their_labels_and_keep_their_titles_apart():
+    """The second title lay over the first one, and both columns were squeezed by labels that stood twice."""
+    row = Row("self_paced", "", "self_paced", (mark(0.5),) * 4)
+    title = "head of a frozen resnet18 from ImageNet weights, 256 px, 10 to 37 seeds"
+    figure = compose(forest_panels(Forest((("Q", (row,)),), (title,) * 4, "points", 1.0)))
+    figure.canvas.draw()
+    axes = figure.axes[:4]
+    assert [any(tick.get_text() for tick in one.get_yticklabels()) for one in axes] == [True, False, False, True]
+    titles = [one.title.get_window_extent() for one in axes]
+    assert not titles[0].overlaps(titles[1]) and not titles[1].overlaps(titles[2])
+    assert axes[0].get_window_extent().width > 100

@@ -1,11 +1,15 @@
 """A person's own folders and pictures, each from the command line to the last line."""
 
 import csv
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from records.folder import best_weights
+from records.packed import pack
 from search import compare, divide, replay, run
 from tests.search.brought import ANIMALS, COMMON, about, cache, complaint, fill, parted, search  # noqa: F401
 from trainables.data.rsscn7 import CLASSES
@@ -218,3 +222,37 @@ def test_a_relative_data_root_is_found_again_from_another_folder(tmp_path, monke
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run.main(["--resume", "--name", "r", "--out", str(tmp_path / "runs"), "--samples", "2"]) == run.DONE
+
+
+def test_a_packed_run_goes_on_where_data_and_weights_lie_elsewhere(tmp_path, capsys):
+    """Cut off in the middle of a training, so that one is gone on with that was asked for at the old place."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    for name in ANIMALS:
+        fill(here / "set" / name, 6)
+    assert search(tmp_path, here / "set") == run.DONE
+    shutil.copy(best_weights(tmp_path / "runs" / "r", 0), here / "w.safetensors")
+    words = [*COMMON, "--data", str(here / "set"), "--weights", str(here / "w.safetensors"), "--strategies", "finetune"]
+    assert compare.main([*words, "--seeds", "2", "--out", str(here), "--name", "r"]) == run.DONE
+    straight = pd.read_parquet(here / "r" / "finals.parquet")
+    lines = (here / "r" / "ledger.jsonl").read_text().splitlines(keepends=True)
+    tested = [line for line in lines if '"event": "test"' in line and '"trial": 0' in line]
+    second = next(number for number, line in enumerate(lines) if '"asked"' in line and '"trial": 1' in line)
+    (here / "r" / "ledger.jsonl").write_text("".join([*lines[: second + 1], *tested]))
+    pack(here / "r", tmp_path / "r.zip")
+    (here / "r" / "ledger.jsonl").write_text("".join(lines[: second + 1]))
+    pack(here / "r", tmp_path / "untested.zip")
+    shutil.move(here, there)
+    shutil.unpack_archive(tmp_path / "r.zip", tmp_path / "again" / "r")
+    resume = ["--resume", "--name", "r", "--out", str(tmp_path / "again")]
+    places = ["--data", str(there / "set"), "--weights", str(there / "w.safetensors")]
+    assert compare.main(resume) == run.WRONG_USAGE
+    assert compare.main([*resume, *places[:2], "--weights", str(there / "set")]) == run.WRONG_USAGE
+    assert "which would be another run" in capsys.readouterr().err
+    assert compare.main([*resume, *places]) == run.DONE
+    assert "1 trial gone on with" in capsys.readouterr().out
+    again = pd.read_parquet(tmp_path / "again" / "r" / "finals.parquet")
+    assert again["test_loss"].tolist() == straight["test_loss"].tolist()
+    shutil.rmtree(tmp_path / "again")
+    shutil.unpack_archive(tmp_path / "untested.zip", tmp_path / "again" / "r")
+    assert compare.main([*resume, *places]) == run.WRONG_USAGE
+    assert "test is not open yet for trial 0, and its network is not here. A packed run" in capsys.readouterr().err

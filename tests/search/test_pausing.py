@@ -184,7 +184,7 @@ def test_whoever_waits_when_the_search_stops_waits_still(tmp_path):
     campaign.close_open_trials(campaign.stopped)
     campaign.ledger.close()
     again = a_campaign(tmp_path / "again")
-    again.restore(read_events(tmp_path / "r"), None)
+    again.restore(read_events(tmp_path / "r"), None, {})
     assert again.trials[2].waits and again.reopened == [0, 1] and again.at_work() == 2
     again.ledger.close()
 
@@ -207,6 +207,6 @@ def test_a_sampler_learns_from_who_waits_and_hears_what_became_of_it(tmp_path):
     assert (study.trials[-1].state.name, study.trials[-1].value) == ("FAIL", None)
     campaign.ledger.close()
     again = a_campaign(tmp_path / "again")  # a resumed search has told its study the same
-    again.restore(read_events(tmp_path / "r"), None)
+    again.restore(read_events(tmp_path / "r"), None, {})
     assert [(one.state, one.value) for one in again.proposer.study.trials] == [(t.state, t.value) for t in study.trials]
     again.ledger.close()
