@@ -15,7 +15,7 @@ from analysis.comparable import Section, sections
 from analysis.document import display
 from analysis.document.markdown import as_markdown
 from analysis.going_on import next_commands
-from analysis.rulebook.conditions import conditions, picked_by
+from analysis.rulebook.conditions import conditions, picked_by, trained
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.sentences import conclusion, sentence
 from analysis.rulebook.uneven import Recalls, is_uneven, majority, recall_rows, recalls, title, uneven_lines
@@ -153,7 +153,7 @@ def _heading(run: LoadedRun) -> str:
         "test itself, as the report's" if setting["protocol"] == "report" else "validation; test opened once per trial"
     )
     return (
-        f"{run.about['data']['name']}, {setting['image_size']} px, {setting['model']}; "
+        f"{run.about['data']['name']}, {setting['image_size']} px, {trained(run.about)}; "
         f"epochs picked{picked_by(run.about)} on {picked}; "
         f"mean over seeds and 95 % t interval of each arm alone."
     )

@@ -71,12 +71,6 @@ class LoadedRun:
         return {number: trial.asked for number, trial in self.history.trials.items()}
 
     @property
-    def head_alone(self) -> bool:
-        """Whether all that it trains is the head, on frozen features."""
-        fixed = self.about["space"].get("fixed") or {}
-        return bool(fixed.get("unfreeze") == "head" or self.about["options"].get("train") == "head")
-
-    @property
     def classes(self) -> list[str]:
         """Their names as they may be shown."""
         return [printable(name) for name in self.about["data"]["classes"]]

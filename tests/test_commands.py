@@ -22,6 +22,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "benchmarks/README.md",
+    ROOT / "studies/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 GIVEN = {"[--watch]": "", "...": "", "--plugin capped --space capped": "--space self_paced"}  # what is no word to type

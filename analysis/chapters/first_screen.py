@@ -10,6 +10,7 @@ from analysis.comparable import Section, initialisation
 from analysis.document.parts import ForestPlot, Part
 from analysis.figures.differences import Forest, Mark, Row
 from analysis.rulebook.answer import NOT_SHOWN, Answer, answer
+from analysis.rulebook.conditions import trained
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.plan import is_curriculum
 from analysis.rulebook.questions import QUESTIONS, question_of
@@ -64,10 +65,8 @@ def _networks(runs: Sequence[LoadedRun]) -> str:
     """Each network, what is trained of it, and what it starts from."""
     starts: dict[str, dict[str, None]] = {}
     for run in runs:
-        network = run.about["setting"]["model"]
-        trained = f"head of a frozen {network}" if run.head_alone else network
-        starts.setdefault(trained, {})[_from(initialisation(run.about["setting"]["weights"]))] = None
-    return " and ".join(f"{trained} {_listed(list(of))}" for trained, of in starts.items())
+        starts.setdefault(trained(run.about), {})[_from(initialisation(run.about["setting"]["weights"]))] = None
+    return " and ".join(f"{network} {_listed(list(of))}" for network, of in starts.items())
 
 
 def _from(start: str) -> str:
@@ -84,8 +83,8 @@ def _seeds(section: Section) -> str:
 
 def _budget(about: dict[str, Any]) -> str:
     asked = about.get("budget") or {}
-    if asked.get("updates"):
-        return f"{many(asked['updates'], 'update')} each"
+    if updates := asked.get("updates") or asked.get("head_updates"):
+        return f"{many(updates, 'update')} each"
     return f"{asked['seconds']:g} charged seconds each" if asked.get("seconds") else ""
 
 

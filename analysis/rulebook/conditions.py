@@ -16,10 +16,17 @@ def conditions(run: Row) -> str:
     """'rsscn7 at 128 px, resnet18 from imagenet, a split of its own for each seed, ...'; `run`: a run.json."""
     setting, data = run["setting"], run["data"]
     split = _split(setting.get("split"))
-    network = f"{setting['model']} from {Path(setting['weights']).name}"
+    network = f"{trained(run)} from {Path(setting['weights']).name}"
     picked = PICKED[setting["protocol"]].replace("epochs picked", f"epochs picked{picked_by(run)}")
     parts = [f"{data['name']} at {setting['image_size']} px", network, split, picked, budget(run)]
     return ", ".join(part for part in parts if part)
+
+
+def trained(run: Row) -> str:
+    """'resnet18', or 'head of a frozen resnet18' where nothing else is trained; `run`: a run.json."""
+    fixed, network = run["space"].get("fixed") or {}, str(run["setting"]["model"])
+    alone = fixed.get("unfreeze") == "head" or run["options"].get("train") == "head"
+    return f"head of a frozen {network}" if alone else network
 
 
 def _split(split: str | None) -> str:
@@ -39,8 +46,9 @@ def budget(run: Row) -> str:
     """'1,120 updates each, judged at 20 common marks'; what runs of old had no words for stays unsaid."""
     asked = run.get("budget") or {}
     marks = f", judged at {many(asked['marks'], 'common mark')}" if asked.get("marks") else ""
-    if asked.get("updates"):
-        return f"{many(asked['updates'], 'update')} each{marks}"
+    updates = asked.get("updates") or asked.get("head_updates")  # the latter alone where every arm is a head
+    if updates:
+        return f"{many(updates, 'update')} each{marks}"
     if asked.get("seconds"):
         where = run.get("machine", {}).get("processor") or "one machine"
         return f"{asked['seconds']:g} s each of training, scoring and preparation on one machine ({where}){marks}"

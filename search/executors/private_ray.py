@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -66,7 +67,7 @@ class Node:
     def _last_words(self) -> str:
         """The line that gives the reason: the error of Python's, else the first that Ray wrote."""
         lines = [line.strip() for line in self.words.read_text(errors="replace").splitlines() if line.strip()]
-        errors = [line for line in lines if "Error: " in line.partition(" ")[0] + " " or "Failed to" in line]
+        errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)(: |$)", line) or "Failed to" in line]
         return (errors or lines or ["it ended without a word"])[-1 if errors else 0][:300].rstrip(".")
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from analysis.comparable import sections
 from analysis.figures.differences import Forest, Mark, Row, forest_panels
 from analysis.figures.drawing import compose
 from analysis.rulebook.answer import NO, NOT_ASKED, NOT_SHOWN, YES, answer
+from analysis.rulebook.conditions import conditions as in_words
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.questions import BEATS, CHOSEN, EASY_FIRST, ORDER, OTHER, SUBSETS, by_question, question_of
 from analysis.runs import load_run
@@ -202,3 +203,11 @@ def test_columns_of_the_forest_plot_share_their_labels_and_keep_their_titles_apa
     titles = [one.title.get_window_extent() for one in axes]
     assert not titles[0].overlaps(titles[1]) and not titles[1].overlaps(titles[2])
     assert axes[0].get_window_extent().width > 100
+
+
+def test_conditions_say_where_the_head_alone_was_trained_and_for_how_long():
+    run = made_up.about("h") | {"budget": {"head_updates": 2240, "marks": 10}}
+    run["options"] |= {"train": "head"}
+    said = in_words(run)
+    assert said.startswith("rsscn7 at 256 px, head of a frozen resnet18 from imagenet, ")
+    assert said.endswith(", 2,240 updates each, judged at 10 common marks")

@@ -39,11 +39,16 @@ def test_a_start_that_fails_is_tried_once_more(stand_in):
     assert node.process.poll() == 0  # it left by itself
 
 
-def test_a_second_failure_is_one_sentence_with_the_reason(stand_in):
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [(FAILS, "RuntimeError: Failed to start: no room"), ("raise Exception('it timed out')", "Exception: it timed out")],
+)
+def test_a_second_failure_is_one_sentence_with_the_reason(stand_in, script, reason):
+    """Of a plain Exception, which is what Ray raises of a start that takes too long, it said "Traceback"."""
     with pytest.raises(UsageError) as raised:
-        private_ray.start_node(stand_in(FAILS))
+        private_ray.start_node(stand_in(script))
     said = str(raised.value)
-    assert "tried 2 times (RuntimeError: Failed to start: no room); pass --executor local" in said and "\n" not in said
+    assert f"tried 2 times ({reason}); pass --executor local" in said and "\n" not in said
 
 
 def test_a_start_that_never_comes_to_an_end_is_given_up(stand_in, monkeypatch):
