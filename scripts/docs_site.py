@@ -18,6 +18,7 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "benchmarks/README.md": "benchmarks/index.md",
     "benchmarks/NOTES.md": "benchmarks/notes.md",
+    "studies/README.md": "studies/index.md",
 }
 SOURCES = {page: source for source, page in OUTSIDE.items()}
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)|(!\[[^\]]*\]\()([^)\s]+)(\))")

@@ -20,6 +20,7 @@ from analysis.verdict import all_pairs
 from console.wording import many
 
 KNOWN = {"rsscn7": "RSSCN7", "dtd": "DTD", "imagenet": "ImageNet"}
+OF_DATA = ("images", "judged")  # what goes with the name of the data, which "What was run" has in numbers
 Phrases = dict[str, str]  # under which conditions a section's figures hold, a few words each
 
 
@@ -110,6 +111,9 @@ def labels(sections: Sequence[Section]) -> list[str]:
     said = [phrases(section) for section in sections]
     kinds = dict.fromkeys(kind for one in said for kind in one)
     apart = [kind for kind in kinds if len({one.get(kind) for one in said}) > 1]
+    alike = len({(section.protocol, section.measure.title) for section in sections}) == 1
+    if alike and len({section.data for section in sections}) > 1:
+        apart = [kind for kind in apart if kind not in OF_DATA]
     found = [", ".join(one[kind] for kind in apart if kind in one) for one in said]
     titles = [section.title for section in sections]
     return found if all(found) and len(set(found)) == len(found) else titles

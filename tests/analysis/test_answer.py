@@ -211,3 +211,11 @@ def test_conditions_say_where_the_head_alone_was_trained_and_for_how_long():
     said = in_words(run)
     assert said.startswith("rsscn7 at 256 px, head of a frozen resnet18 from imagenet, ")
     assert said.endswith(", 2,240 updates each, judged at 10 common marks")
+
+
+def test_sections_of_two_data_sets_are_told_apart_by_their_names_and_not_by_how_many_images_they_have(tmp_path):
+    runs = []
+    for name, images in (("rsscn7", 100), ("dtd", 50)):
+        data = made_up.about(name)["data"] | {"name": name, "digest": name, "train": images}
+        runs.append(load_run(made_up.write(tmp_path, name, data=data)))
+    assert first_screen.labels(sections(runs)) == ["RSSCN7", "DTD"]
