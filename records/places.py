@@ -4,9 +4,8 @@ import re
 
 ELSEWHERE = "…/"  # in place of the folders of a path
 PART = r"[^\s/'\",]+"  # a comma ends the path of one arm: a@/x/y.pth,b@/x/z.pth
-IN_TEXT = re.compile(
-    rf"(?<![\w.…/])(?:/{PART})+/[^\s/'\",+]+"
-)  # in a command or the name of an arm; not self_paced/random
+IN_TEXT = re.compile(rf"(?<![\w.…/])(?:/{PART})+/[^\s/'\",+]+")  # of a command or an arm; not self_paced/random
+NETWORK = re.compile(r"[^/]+/checkpoints/\d+/best\.safetensors$")  # of a run, whose name says what it was trained on
 LETTER = r'(?:[^"\\/]|\\.)'
 AS_STRING = re.compile(rf'(?<=")(?:/{LETTER}+)+/{LETTER}+(?=")')  # all of a string of JSON, with spaces or commas
 
@@ -19,11 +18,17 @@ def without_folders(text: str) -> str:
 def is_packed_place(then: object, now: object) -> bool:
     """Whether a packed run says of a place no more than a name, which that of now has too."""
     packed = isinstance(then, str) and then.startswith(ELSEWHERE)
-    return packed and isinstance(now, str) and _last(str(then)) == _last(now)
+    return packed and isinstance(now, str) and _kept(str(then)) == _kept(now)
 
 
 def _last(path: str) -> str:
     return path.rpartition("/")[2]
+
+
+def _kept(path: str) -> str:
+    """What a packed run says of a path: its last name, and of a network of a run that run's name too."""
+    network = NETWORK.search(path)
+    return network[0] if network else _last(path)
 
 
 class Places:
@@ -42,6 +47,6 @@ class Places:
 
     def _shown(self, path: str) -> str:
         if path not in self.shown:
-            namesakes = sum(_last(other) == _last(path) for other in self.shown)
-            self.shown[path] = ELSEWHERE + (f"{namesakes + 1}/" if namesakes else "") + _last(path)
+            namesakes = sum(_kept(other) == _kept(path) for other in self.shown)
+            self.shown[path] = ELSEWHERE + (f"{namesakes + 1}/" if namesakes else "") + _kept(path)
         return self.shown[path]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.comparable import sections
+from analysis.comparable import initialisation, sections
 from analysis.comparison import main as comparison
 from analysis.run import open_run
 from analysis.runs import load_run
@@ -249,3 +249,13 @@ def test_what_is_packed_says_nothing_of_the_disk_of_who_packed_it(tmp_path):
         for name in ("run.json", "ledger.jsonl"):
             assert b"/home/" not in packed.read(name)
             assert ("…/2/b.pth" in packed.read(name).decode()) == ("/home/me/2/b.pth" in (run / name).read_text())
+
+
+def test_a_packed_run_still_says_which_run_its_weights_are_of(tmp_path):
+    run = shutil.copytree(GOLDEN / "head_to_head", tmp_path / "run")
+    about = json.loads((run / "run.json").read_text())
+    about["setting"]["weights"] = "/home/me/runs/scratch-dtd/checkpoints/0000/best.safetensors"
+    (run / "run.json").write_text(json.dumps(about))
+    pack(run, tmp_path / "run.zip")
+    weights = json.loads((unpacked(tmp_path / "run.zip") / "run.json").read_text())["setting"]["weights"]
+    assert weights == "…/scratch-dtd/checkpoints/0000/best.safetensors" and initialisation(weights) == "dtd"
