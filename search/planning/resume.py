@@ -15,8 +15,8 @@ from records.folder import read_run
 from records.places import is_packed_place
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
-FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "concurrent", "address", "data_root", "out", "name"}
-FREE |= {"dashboard", "track", "verify", "until_decided", "max_seeds", "stop_when"}
+FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "verify", "until_decided", "max_seeds", "stop_when"}
+FREE |= {"executor", "concurrent", "address", "data_root", "out", "name", "dashboard", "track"}
 PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that may be paths; setting has them absolute
 GROWING = ("samples", "seeds")
 RETIRED: dict[Kind, set[str]] = {"search": set(), "head_to_head": {"keep"}}  # recorded once, and without effect
@@ -41,6 +41,8 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
             f"--configs takes {folder.name}/best.parquet)."
         )
     recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False, "verify": False}
+    if "executor" in given:
+        recorded |= {"concurrent": None, "address": None}  # they go with an executor
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
     recorded = {name: value for name, value in recorded.items() if name not in RETIRED[kind]}

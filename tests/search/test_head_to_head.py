@@ -223,14 +223,20 @@ def test_a_head_to_head_ends_in_a_table(tmp_path, capsys):
 
 
 @pytest.mark.ray
-def test_a_head_to_head_on_ray_is_that_of_one_process(tmp_path):
+def test_a_head_to_head_on_ray_is_that_of_one_process_and_goes_on_in_one(tmp_path):
     words = ["--strategies", "self_paced,finetune", "--seeds", "2", "--twins", "--out", str(tmp_path)]
     base = [word for word in TINY if word not in ("--executor", "local")]
     assert compare.main([*base, *words, "--concurrent", "2", "--name", "ray"]) == run.DONE
-    assert compare.main([*TINY, *words, "--name", "local"]) == run.DONE
+    assert compare.main([*TINY, *words, "--seeds", "3", "--name", "local"]) == run.DONE
+    again = ["--resume", "--executor", "local", "--seeds", "3", "--out", str(tmp_path), "--name", "ray"]
+    assert compare.main(again) == run.DONE
     tables = [pyarrow.parquet.read_table(tmp_path / n / "finals.parquet").to_pylist() for n in ("ray", "local")]
-    keys = [{(f["strategy"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table} for table in tables]
-    assert keys[0] == keys[1]
+    keys = [
+        {(f["arm_strategy"], f["arm_order"], f["seed"]): (f["best_epoch"], f["test_accuracy"]) for f in table}
+        for table in tables
+    ]
+    assert keys[0] == keys[1] and len(keys[0]) == 12
+    assert json.loads((tmp_path / "ray" / "run.json").read_text())["options"]["executor"] == "local"
 
 
 def outcome(accuracy: float, failed=False) -> Outcome:
