@@ -106,7 +106,7 @@ def load_run(folder: Path) -> LoadedRun:
         configs=pd.DataFrame([{"trial": one.trial, "anchor": one.anchor, **one.config} for one in asked]),
         folder=folder,
         history=history,
-        notes=(*_damage(folder), *_versions(about), *_unfinished(history)),
+        notes=(*_damage(folder), *_versions(about), *_other_code(about), *_unfinished(history)),
     )
 
 
@@ -135,6 +135,27 @@ def _damage(folder: Path) -> list[str]:
 def _versions(about: dict[str, Any]) -> list[str]:
     made = other_version(about)
     return [f"The run was made by {PACKAGE} {made} and read by {version(PACKAGE)}."] if made else []
+
+
+def _other_code(about: dict[str, Any]) -> list[str]:
+    """What was made by which source and packages, where the run was gone on with under others."""
+    notes: list[str] = []
+    now: dict[str, Any] = {name: about[name] for name in ("code", "versions") if name in about}
+    for change in reversed([each for each in about.get("resumed", []) if "before" in each]):
+        then = now | change["before"]
+        half = f", and the end of {', '.join(map(str, change['under_way']))}," if change["under_way"] else ""
+        made = f"trials from {change['trials']} on{half} are of other source or packages"
+        notes.insert(0, f"Gone on with by --other-code on {change['time'][:10]}: {made}: {_change(then, now)}.")
+        now = then
+    return notes
+
+
+def _change(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """'code 3f2a91c then 77b0de4, torch 2.14.0 then 2.15.0'."""
+    made = {"code": then["code"][:7], **then["versions"]}, {"code": now["code"][:7], **now["versions"]}
+    return ", ".join(
+        f"{name} {old} then {made[1].get(name)}" for name, old in made[0].items() if made[1].get(name) != old
+    )
 
 
 def _unfinished(history: RunHistory) -> list[str]:

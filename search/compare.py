@@ -10,7 +10,7 @@ from console import arguments
 from console.arguments import guarded
 from console.fields import refuse_idle
 from search.options import CompareOptions
-from search.planning.resume import options_of
+from search.planning.resume import options_asked
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _compare(given: dict[str, Any], resume: bool, dry: bool) -> int:
     from search.head_to_head import compare  # torch takes seconds to load, and --help needs none
 
-    options = options_of(CompareOptions, given, "head_to_head") if resume else arguments.read(CompareOptions, given)
+    options = options_asked(CompareOptions, given, "head_to_head", resume)
     refuse_idle(options, given)
     return compare(options, resume, "", dry)
 

@@ -24,7 +24,7 @@ from search.head_to_head import compare as run_comparison
 from search.head_to_head import default_name as comparison_name
 from search.options import CompareOptions, SearchOptions
 from search.planning.defaults import default_name as search_name
-from search.planning.resume import MODULES, options_of
+from search.planning.resume import MODULES, options_asked
 from search.session import search as run_search
 
 
@@ -72,7 +72,7 @@ def _run(
     plain = {name: _plain(model, name, value) for name, value in given.items() if value is not None}
     words = [word for name, value in plain.items() for word in _words(name, value)]
     command = arguments.command_line(MODULES[kind], ["--resume"] * resume + words)
-    options = options_of(model, plain, kind) if resume else arguments.read(model, plain)
+    options = options_asked(model, plain, kind, resume)
     refuse_idle(options, plain)
     with _tune_as_it_was(), contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext():
         status, name = run(options, resume, command)

@@ -10,7 +10,7 @@ from console.arguments import DONE, INTERRUPTED, TOO_FEW, WRONG_USAGE, guarded
 from console.fields import refuse_idle
 from search.listing import listing
 from search.options import SearchOptions
-from search.planning.resume import options_of
+from search.planning.resume import options_asked
 
 __all__ = ["DONE", "INTERRUPTED", "TOO_FEW", "WRONG_USAGE", "main"]
 
@@ -39,7 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _search(given: dict[str, Any], dry: bool, resume: bool) -> int:
     from search.session import search  # torch takes seconds to load, and --help and --list need none
 
-    options = options_of(SearchOptions, given, "search") if resume else arguments.read(SearchOptions, given)
+    options = options_asked(SearchOptions, given, "search", resume)
     refuse_idle(options, given)
     return search(options, dry, resume)
 

@@ -52,7 +52,7 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
     except BaseException:
         campaign.ledger.close()
         raise
-    note(plan.folder, about)
+    note(plan.folder, about, len(campaign.trials), campaign.reopened)
     campaign.begin()
     campaign.resumed()
     print(fitted(_taken_up(campaign)), flush=True)

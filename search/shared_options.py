@@ -191,6 +191,16 @@ class ViewOptions(Options):
     )
 
 
-class RunOptions(ViewOptions, OutOptions, WorkerOptions, MachineOptions, TrainingOptions, ScoringOptions, PartOptions,
-                 NetworkOptions, SplitOptions, ImageOptions):  # fmt: skip
+class ResumeOptions(Options):
+    """What is asked of a run that is gone on with."""
+
+    group = "output"
+
+    other_code: bool = Field(
+        False, description="with --resume: go on though source or packages are others now; the run says so from then on"
+    )
+
+
+class RunOptions(ResumeOptions, ViewOptions, OutOptions, WorkerOptions, MachineOptions, TrainingOptions, ScoringOptions,
+                 PartOptions, NetworkOptions, SplitOptions, ImageOptions):  # fmt: skip
     """What may be asked of any run."""

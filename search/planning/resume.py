@@ -1,7 +1,7 @@
 """Going on with a run: from its own folder, with the same space, data, code and versions, or not at all."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,25 @@ from records.places import is_packed_place
 
 # what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "verify", "until_decided", "max_seeds", "stop_when"}
-FREE |= {"executor", "concurrent", "address", "data_root", "out", "name", "dashboard", "track"}
+FREE |= {"executor", "concurrent", "address", "data_root", "out", "name", "dashboard", "track", "other_code"}
+ONCE = {"dashboard": False, "verify": False, "other_code": False}  # said for one call
 PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that may be paths; setting has them absolute
 GROWING = ("samples", "seeds")
 RETIRED: dict[Kind, set[str]] = {"search": set(), "head_to_head": {"keep"}}  # recorded once, and without effect
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
+OF_CODE = ("versions", "code")
 MOVABLE = {"setting.data_root"}
 MODULES: dict[Kind, str] = {"search": "search.run", "head_to_head": "search.compare"}
 RECORDED_IN: dict[Kind, str] = {"search": "options", "head_to_head": "compare"}  # parts of run.json
+
+
+def options_asked(model: type[BaseModel], given: dict[str, Any], kind: Kind, resume: bool) -> Any:
+    """The options of a new run, or of one that is gone on with. Raises UsageError."""
+    if resume:
+        return options_of(model, given, kind)
+    if given.get("other_code"):
+        raise UsageError("--other-code is about a run that is gone on with; pass --resume with it, or drop it.")
+    return arguments.read(model, given)
 
 
 def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any:
@@ -40,7 +51,7 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
             f"{folder} has run format {run['format']}, which is read and not written any more; start a new run (its "
             f"--configs takes {folder.name}/best.parquet)."
         )
-    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"], "dashboard": False, "verify": False}
+    recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"]} | ONCE
     if "executor" in given:
         recorded |= {"concurrent": None, "address": None}  # they go with an executor
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
@@ -95,13 +106,29 @@ def check_same(folder: Path, now: dict[str, Any]) -> None:
             f"{folder.name} compares arms by the seconds of a {then}, and this machine has a {here}; resume it there, or "
             f"start a new run here."
         )
-    found = [line for part in SAME if part in run for line in differences(run[part], now[part], part)]
-    if found:
-        more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
-        raise UsageError(
-            f"{folder.name} cannot be resumed, since it would go on differently: {'; '.join(found[:3])}{more}. Start a new "
-            f"run; its --configs takes {folder.name}/best.parquet."
-        )
+    found = list(_found(run, now, now["options"]["other_code"]))
+    if not found:
+        return
+    code = not now["options"]["other_code"] and not any(_found(run, now, True))
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    do = "Pass --other-code to go on all the same, which the run then says, or start" if code else "Start"
+    raise UsageError(
+        f"{folder.name} cannot be resumed, since it would go on differently: {'; '.join(found[:3])}{more}. {do} a new "
+        f"run; its --configs takes {folder.name}/best.parquet."
+    )
+
+
+def _found(run: dict[str, Any], now: dict[str, Any], other_code: bool) -> Iterator[str]:
+    """A phrase for each difference; under other code, those that are not of the code."""
+    for part in SAME:
+        if part in run and not (other_code and part in OF_CODE):
+            then = _known_now(run[part], now[part]) if other_code else run[part]
+            yield from differences(then, now[part], part)
+
+
+def _known_now(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """A part of run.json with what earlier code had no word for."""
+    return {name: value for name, value in now.items() if name not in then} | then
 
 
 def differences(then: Any, now: Any, at: str) -> Iterator[str]:
@@ -113,10 +140,18 @@ def differences(then: Any, now: Any, at: str) -> Iterator[str]:
         yield f"{at} was {then} and is {now}"
 
 
-def note(folder: Path, about: dict[str, Any]) -> None:
-    """Write into run.json that the run is gone on with, by which command and with which options. `about`: a run.json."""
+def note(folder: Path, about: dict[str, Any], begun: int, under_way: Sequence[int]) -> None:
+    """Write into run.json that the run is gone on with, by which command and with which options.
+
+    `about`: a run.json; `begun`: trials that there are; `under_way`: those that had not ended. Other code than before is
+    that of the run from here on.
+    """
     when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     run = read_run(folder)
     options = {name: about[name] for name in ("options", "compare", "asked") if name in about}
-    resumed = [*run.get("resumed", []), {"time": when, "command": about["command"]}]
-    write_json(folder / "run.json", run | options | {"resumed": resumed})
+    before = {name: run[name] for name in OF_CODE if name in run and run[name] != about[name]}
+    changed = {"before": before, "trials": begun, "under_way": list(under_way)} if before else {}
+    resumed = [*run.get("resumed", []), {"time": when, "command": about["command"], **changed}]
+    code = {name: about[name] for name in before}
+    setting = _known_now(run["setting"], about["setting"])
+    write_json(folder / "run.json", run | options | code | {"setting": setting, "resumed": resumed})

@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from optuna.distributions import FloatDistribution, distribution_to_json
 
+from analysis.runs import load_run
 from records import files
 from records.ledger import Ledger, read_lines
 from search import compare, run
@@ -189,6 +190,47 @@ def test_another_space_data_code_or_version_is_refused_with_the_difference(strai
     ledger = (tmp_path / "r" / "ledger.jsonl").read_bytes()
     assert resumed(tmp_path, run.main) == run.WRONG_USAGE and said in capsys.readouterr().err
     assert (tmp_path / "r" / "ledger.jsonl").read_bytes() == ledger
+
+
+def test_under_other_code_a_run_goes_on_where_that_is_asked_for_and_says_so(straight, tmp_path, capsys):
+    folder, _ = straight
+    shutil.copytree(folder / "compare", tmp_path / "r")
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    del about["setting"]["accelerate"], about["options"]["accelerate"], about["compare"]["accelerate"]  # of older code
+    (tmp_path / "r" / "run.json").write_text(json.dumps(about))
+    changed(tmp_path / "r", code="0123456789", versions__torch="2.0")
+    more = ["--seeds", "2"]
+    assert resumed(tmp_path, compare.main, more) == run.WRONG_USAGE
+    assert (
+        "Pass --other-code to go on all the same, which the run then says, or start a new run"
+        in capsys.readouterr().err
+    )
+    assert resumed(tmp_path, compare.main, [*more, "--other-code"]) == run.DONE
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    now = json.loads((folder / "compare" / "run.json").read_text())
+    assert (about["code"], about["versions"], about["setting"]) == (now["code"], now["versions"], now["setting"])
+    (change,) = about["resumed"]
+    assert change["before"]["code"] == "0123456789" and change["before"]["versions"]["torch"] == "2.0"
+    assert change["trials"] == 4
+    assert resumed(tmp_path, compare.main, ["--seeds", "3"]) == run.DONE  # the same code as last time
+    torch = now["versions"]["torch"]
+    said = "trials from 4 on are of other source or packages: code 0123456 then "
+    (noted,) = [note for note in load_run(tmp_path / "r").notes if "--other-code" in note]
+    assert said + now["code"][:7] in noted and f"torch 2.0 then {torch}." in noted
+    long = [*COMPARE, "--seeds", "3", "--out", str(tmp_path), "--name", "long"]
+    assert compare.main(long) == run.DONE and tables(tmp_path / "long")["finals"] == [
+        row | {"run": "long"} if "run" in row else row for row in tables(tmp_path / "r")["finals"]
+    ]
+
+
+def test_other_code_changes_nothing_else_that_is_refused(straight, tmp_path, capsys):
+    folder, _ = straight
+    shutil.copytree(folder / "search", tmp_path / "r")
+    changed(tmp_path / "r", code="abc", data__digest="abc")
+    assert resumed(tmp_path, run.main, ["--other-code"]) == run.WRONG_USAGE
+    assert "data.digest was abc and is" in capsys.readouterr().err
+    assert run.main([*SEARCH, "--other-code"]) == run.WRONG_USAGE
+    assert "--other-code is about a run that is gone on with; pass --resume with it" in capsys.readouterr().err
 
 
 def test_a_run_goes_on_with_the_command_that_made_it(straight, tmp_path, capsys):
