@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.original.published import trains_as_theirs
+from analysis.original.published import trains_as
 from analysis.ranking import ranked
 from analysis.rulebook.measure import Measure
 from analysis.rulebook.outcomes import Outcome, outcomes
@@ -207,7 +207,7 @@ def arms_of(run: LoadedRun) -> pd.DataFrame:
         rows["strategy"] = [
             f"{name}, {_choice(run, trial)}" for name, trial in zip(rows["strategy"], rows["trial"], strict=True)
         ]
-    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "trains_as_theirs"])
+    extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "trains_as"])
     return pd.concat([rows.rename(columns={"strategy": "arm"}), extra], axis=1)
 
 
@@ -227,10 +227,10 @@ def _choice(run: LoadedRun, trial: int) -> str:
 
 
 def _facts(run: LoadedRun, trial: int) -> tuple[object, ...]:
-    """Strategy, initialisation, network, pixels and anchor of one trial, and whether it trains what the report's did."""
+    """Strategy, initialisation, network, pixels and anchor of one trial, and the report's strategy that it trains as."""
     setting, asked = run.settings[trial], run.asked[trial]
-    start, same = initialisation(setting.weights), trains_as_theirs(setting.strategy, asked.config)
-    return setting.strategy, start, setting.model, setting.image_size, asked.anchor, same
+    start, theirs = initialisation(setting.weights), trains_as(setting.strategy, asked.config)
+    return setting.strategy, start, setting.model, setting.image_size, asked.anchor, theirs
 
 
 def initialisation(weights: str) -> str:

@@ -30,9 +30,7 @@ def arm_summary(section: Section) -> pd.DataFrame:
     rows = []
     for arm, of_arm in section.arms.groupby("arm", sort=False):
         first = of_arm.iloc[0]
-        row = {
-            name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor", "trains_as_theirs")
-        }
+        row = {name: first[name] for name in ("run", "base", "init", "model", "image_size", "anchor", "trains_as")}
         row |= {"arm": arm, "twin": not pd.isna(first["arm_order"]), "seeds": len(of_arm)}
         row |= _figures(of_arm, section.metrics)
         row |= {name: float(of_arm[name].mean()) for name in COSTS}
@@ -53,8 +51,8 @@ def _figures(of_arm: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
 
 
 def _theirs(section: Section, first: pd.Series) -> dict[str, Any]:
-    known = section.data == "rsscn7" and first["model"] == "resnet18" and first["trains_as_theirs"]
-    theirs = published.table_1(first["base"], first["init"], not pd.isna(first["arm_order"])) if known else None
+    known = section.data == "rsscn7" and first["model"] == "resnet18"
+    theirs = published.table_1(first["trains_as"], first["init"], not pd.isna(first["arm_order"])) if known else None
     return {f"report_{name}": value for name, value in zip(MEASURES, theirs or (np.nan,) * 3, strict=True)}
 
 

@@ -33,7 +33,8 @@ class Evidence:
 
     @property
     def base(self) -> str:
-        return str(self.rows["base"].iloc[0])
+        """The report's strategy that it stands for."""
+        return str(self.rows["trains_as"].iloc[0])
 
     @property
     def run(self) -> LoadedRun:
@@ -128,8 +129,8 @@ def find(sections: list[Section], base: str, init: str) -> Evidence | None:
         if section.data != "rsscn7":
             continue
         arms = section.arms
-        fits = (arms["base"] == base) & (arms["init"] == init) & (arms["model"] == "resnet18")
-        fits &= arms["arm_order"].isna() & arms["trains_as_theirs"].astype(bool)
+        fits = (arms["trains_as"] == base) & (arms["init"] == init) & (arms["model"] == "resnet18")
+        fits &= arms["arm_order"].isna()
         found += [Evidence(section, name, rows) for name, rows in arms[fits].groupby("arm", sort=False)]
     return max(found, key=_weight, default=None)
 

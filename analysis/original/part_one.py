@@ -37,7 +37,7 @@ def _weight(theirs: published.PartOne, ours: pd.Series) -> tuple[object, ...]:
 
 def _matches(theirs: published.PartOne, ours: pd.Series) -> bool:
     same = ours["model"] == theirs.model and ours["init"] == theirs.init
-    trained = ours["base"] in theirs.strategy and not ours["twin"] and ours["trains_as_theirs"]
+    trained = ours["trains_as"] in theirs.strategy and not ours["twin"]
     return bool(trained and (same or _stands_in(theirs, ours)))
 
 

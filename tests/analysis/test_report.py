@@ -72,6 +72,17 @@ def test_the_head_alone_does_not_stand_for_a_whole_network_of_the_reports(tmp_pa
     assert table["ours"].tolist() == ["not run"] * len(table)
 
 
+def test_plain_training_of_the_head_is_the_reports_transfer(tmp_path):
+    folder = made_up.write(tmp_path, "h", config={"unfreeze": "head"}, arms=("finetune", "self_paced"))
+    section = sections([load_run(folder)])[0]
+    table = part_one([section]).set_index("trained")
+    assert table["ours"].to_dict() == dict.fromkeys(table.index, "not run") | {
+        "frozen ResNet18, ImageNet to RSSCN7": "finetune"
+    }
+    theirs = tables.arm_summary(section).set_index("arm")["report_accuracy"]
+    assert theirs["finetune"] == 0.88 and np.isnan(theirs["self_paced"])
+
+
 def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is(tmp_path):
     setting = made_up.about("h")["setting"] | {
         "model": "vit_s_14",
