@@ -59,12 +59,16 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "", d
     for one in contestants:
         check_task(one.config, options.task)
     seeds = range(options.seed, options.seed + options.seeds)
+    may_come = range(options.seed, options.seed + most_seeds(options))
     if dry:
         draft = make_draft(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
-        return _say(draft, options, contestants, asked_budget, verdict, seeds)
+        shown = preview(draft)
+        if shown is not None:
+            refuse_seen_images(configs, shown.setting, shown.data, may_come)
+        return _say(draft, shown, options, contestants, asked_budget, verdict, seeds)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
-    refuse_seen_images(configs, plan.setting, range(options.seed, options.seed + most_seeds(options)))
+    refuse_seen_images(configs, plan.setting, plan.data, may_come)
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
     print(fitted(_headline(plan, queue, verdict, seeds)), flush=True)
@@ -93,14 +97,14 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "", d
 
 def _say(
     draft: Draft,
+    plan: Plan | None,
     options: CompareOptions,
     contestants: list[Contestant],
     asked: Budget,
     verdict: VerdictPlan,
     seeds: Collection[int],
 ) -> int:
-    """What would run, and what would be made first."""
-    plan = preview(draft)
+    """What would run, and what would be made first; the plan is None where the data are still to be made."""
     if plan is None:
         names = ", ".join(str(one.arm) for one in contestants)
         pairs = ", ".join(f"{a} : {b}" for a, b in verdict.pairs) or "no pair"

@@ -22,7 +22,9 @@ from search.proposers.head_to_head import UNLIMITED, Budget, HeadToHead
 from spaces.arm import Arm
 from spaces.setting import Setting
 from tests.analysis.test_runs_and_tables import record
+from tests.search.brought import COMMON, parted
 from tests.search.test_resume import Mortal, timeless
+from trainables.preparation import load_data
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "3", "--precision", "fp32",
         "--cpus-per-trial", "1"]  # fmt: skip
@@ -383,13 +385,15 @@ def search_row(seed=0, split=None, protocol="holdout", digest=None) -> dict:
 
 
 def test_configs_are_not_tested_on_images_that_they_were_picked_on(tmp_path):
-    with pytest.raises(UsageError, match=r"trial 4 of s was picked on \d+ images that seed 1 would test on"):
-        refuse_seen_images([search_row(seed=0)], BASE, [0, 1])
-    refuse_seen_images([search_row(seed=0)], BASE, [0])  # the seed's own split keeps them apart
-    refuse_seen_images([search_row(digest="other")], BASE.model_copy(update={"data_digest": "these"}), [1])
+    data, _ = load_data(BASE)
+    for digest in (None, data.digest):
+        with pytest.raises(UsageError, match=r"trial 4 of s was picked on \d+ images that seed 1 would test on"):
+            refuse_seen_images([search_row(seed=0, digest=digest)], BASE, data, [0, 1])
+    refuse_seen_images([search_row(seed=0)], BASE, data, [0])  # the seed's own split keeps them apart
+    refuse_seen_images([search_row(digest="other")], BASE, data, [1])
     with pytest.raises(UsageError, match="that seed 0 would test on"):
-        refuse_seen_images([search_row(protocol="report")], BASE, [0])
-    refuse_seen_images([search_row()], BASE.model_copy(update={"protocol": "report"}), [1])
+        refuse_seen_images([search_row(protocol="report")], BASE, data, [0])
+    refuse_seen_images([search_row()], BASE.model_copy(update={"protocol": "report"}), data, [1])
 
 
 def test_the_refusal_comes_before_anything_is_left_behind(tmp_path, capsys):
@@ -400,6 +404,16 @@ def test_the_refusal_comes_before_anything_is_left_behind(tmp_path, capsys):
     assert compare.main([*TINY, *words, "--name", "others", "--seeds", "2"]) == run.WRONG_USAGE
     assert "its figures would flatter it; pass the --split" in capsys.readouterr().err
     assert not (tmp_path / "others").exists()
+
+
+def test_a_dry_run_refuses_as_the_run_would(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CURRICULUM_TUNE_CACHE", str(tmp_path / "cache"))
+    own = [*COMMON, "--data", str(parted(tmp_path / "own" / "animals", all=12) / "all"), "--out", str(tmp_path)]
+    assert run.main([*own, "--space", "finetune", "--samples", "1", "--name", "s"]) == run.DONE
+    words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--name", "o", "--dry-run"]
+    assert compare.main([*own, *words, "--seeds", "2"]) == run.WRONG_USAGE
+    assert "its figures would flatter it" in capsys.readouterr().err
+    assert compare.main([*own, *words, "--seeds", "1"]) == run.DONE
 
 
 def test_the_default_questions_are_each_curriculum_against_the_baseline_and_its_random_twin():
