@@ -143,8 +143,8 @@ def _other_code(about: dict[str, Any]) -> list[str]:
     now: dict[str, Any] = {name: about[name] for name in ("code", "versions") if name in about}
     for change in reversed([each for each in about.get("resumed", []) if "before" in each]):
         then = now | change["before"]
-        half = f", and the end of {', '.join(map(str, change['under_way']))}," if change["under_way"] else ""
-        made = f"trials from {change['trials']} on{half} are of other source or packages"
+        half = f", the end of {', '.join(map(str, change['under_way']))}" if change["under_way"] else ""
+        made = f"trials from {change['trials']} on{half} and tests opened since are of other source or packages"
         notes.insert(0, f"Gone on with by --other-code on {change['time'][:10]}: {made}: {_change(then, now)}.")
         now = then
     return notes
@@ -152,10 +152,9 @@ def _other_code(about: dict[str, Any]) -> list[str]:
 
 def _change(then: dict[str, Any], now: dict[str, Any]) -> str:
     """'code 3f2a91c then 77b0de4, torch 2.14.0 then 2.15.0'."""
-    made = {"code": then["code"][:7], **then["versions"]}, {"code": now["code"][:7], **now["versions"]}
-    return ", ".join(
-        f"{name} {old} then {made[1].get(name)}" for name, old in made[0].items() if made[1].get(name) != old
-    )
+    old, new = ({"code": of.get("code", "unknown")[:7], **of.get("versions", {})} for of in (then, now))
+    names = [name for name in dict.fromkeys((*old, *new)) if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {old.get(name, 'none')} then {new.get(name, 'none')}" for name in names)
 
 
 def _unfinished(history: RunHistory) -> list[str]:

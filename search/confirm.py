@@ -22,6 +22,7 @@ from records.history import TrialHistory
 from search.campaign import Campaign
 from search.options import SearchOptions
 from search.planning.plan import Plan
+from search.planning.resume import UNDER_OTHER_CODE
 from search.planning.run_json import describe
 from search.proposers.contestants import Contestant
 from search.proposers.head_to_head import Budget, HeadToHead
@@ -127,6 +128,7 @@ def _plan_of_confirmation(plan: Plan) -> Plan:
     spared = None if plan.setting.split else plan.setting.seed
     options = plan.options.model_copy(
         update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": f"{plan.options.name}-{CONFIRM}"}
+        | UNDER_OTHER_CODE
     )
     setting = plan.setting.model_copy(update={"spared_seed": spared})
     return replace(plan, options=options, setting=setting, folder=plan.folder / CONFIRM)

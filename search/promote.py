@@ -20,6 +20,7 @@ from search.confirm import choose, train_again
 from search.fidelity import Agreement, agreement
 from search.options import SearchOptions
 from search.planning.plan import Plan, at_size
+from search.planning.resume import UNDER_OTHER_CODE
 from search.running import write_tables
 from search.schedulers import NONE, is_population
 from search.testing import Judged, difference, open_test
@@ -94,7 +95,9 @@ def _plan_of_promotion(plan: Plan) -> Plan:
     assert plan.options.promote_size
     name = f"{plan.options.name}-{PROMOTED}"
     own = at_size(plan, plan.options.promote_size)
-    options = own.options.model_copy(update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": name})
+    options = own.options.model_copy(
+        update={"scheduler": NONE.name, "dashboard": False, "track": (), "name": name} | UNDER_OTHER_CODE
+    )
     return replace(own, options=options, folder=plan.folder / PROMOTED)
 
 

@@ -52,7 +52,8 @@ def open_campaign(plan: Plan, about: Row, resumes: bool, make: Callable[[], Camp
     except BaseException:
         campaign.ledger.close()
         raise
-    note(plan.folder, about, len(campaign.trials), campaign.reopened)
+    under_way = [number for number, trial in campaign.trials.items() if trial.state == "running"]
+    note(plan.folder, about, len(campaign.trials), under_way)
     campaign.begin()
     campaign.resumed()
     print(fitted(_taken_up(campaign)), flush=True)

@@ -14,7 +14,7 @@ from records.files import write_json
 from records.folder import read_run
 from records.places import is_packed_place
 
-# what may differ from the first call: how much is run, on what, where the data are; nothing that changes a number
+# what may differ from the first call: how much is run, on what, where the data are; no more than last digits come from it
 FREE = {"samples", "seeds", "time_budget", "max_failures", "keep", "verify", "until_decided", "max_seeds", "stop_when"}
 FREE |= {"executor", "concurrent", "address", "data_root", "out", "name", "dashboard", "track", "other_code"}
 ONCE = {"dashboard": False, "verify": False, "other_code": False}  # said for one call
@@ -22,7 +22,10 @@ PLACES = ("data", "data_root", "split", "weights", "difficulty")  # options that
 GROWING = ("samples", "seeds")
 RETIRED: dict[Kind, set[str]] = {"search": set(), "head_to_head": {"keep"}}  # recorded once, and without effect
 SAME = ("space", "setting", "data", "versions", "code")  # of run.json
+UNDER_OTHER_CODE = {"other_code": True}  # a run inside another, for which that was asked and checked
 OF_CODE = ("versions", "code")
+KEYED = ("space", "setting", "data")  # parts of run.json that later code may have more words for
+WORKERS = ("cpus_per_trial", "gpus_per_trial")
 MOVABLE = {"setting.data_root"}
 MODULES: dict[Kind, str] = {"search": "search.run", "head_to_head": "search.compare"}
 RECORDED_IN: dict[Kind, str] = {"search": "options", "head_to_head": "compare"}  # parts of run.json
@@ -52,8 +55,10 @@ def options_of(model: type[BaseModel], given: dict[str, Any], kind: Kind) -> Any
             f"--configs takes {folder.name}/best.parquet)."
         )
     recorded = run[RECORDED_IN[kind]] | {"name": run["options"]["name"]} | ONCE
-    if "executor" in given:
+    if given.get("executor", recorded["executor"]) != recorded["executor"]:
         recorded |= {"concurrent": None, "address": None}  # they go with an executor
+    for name in WORKERS:  # chosen once: numbers depend on the threads of a trial
+        recorded[name] = run["options"].get(name) if recorded.get(name) is None else recorded[name]
     if "concurrent" not in run.get("asked", ["concurrent"]):  # chosen anew: machine or cluster may be another one
         recorded |= {"concurrent": None}
     recorded = {name: value for name, value in recorded.items() if name not in RETIRED[kind]}
@@ -106,6 +111,12 @@ def check_same(folder: Path, now: dict[str, Any]) -> None:
             f"{folder.name} compares arms by the seconds of a {then}, and this machine has a {here}; resume it there, or "
             f"start a new run here."
         )
+    executors = run["options"].get("executor"), now["options"]["executor"]
+    if run.get("budget", {}).get("seconds") and executors[0] != executors[1]:
+        raise UsageError(
+            f"{folder.name} compares arms by their seconds, which depend on what runs beside them; go on with "
+            f"--executor {executors[0]}, or start a new run."
+        )
     found = list(_found(run, now, now["options"]["other_code"]))
     if not found:
         return
@@ -127,8 +138,11 @@ def _found(run: dict[str, Any], now: dict[str, Any], other_code: bool) -> Iterat
 
 
 def _known_now(then: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """A part of run.json with what earlier code had no word for."""
-    return {name: value for name, value in now.items() if name not in then} | then
+    """A part of run.json with what earlier code had no word for; so the configs of a space's anchors."""
+    known = {name: value for name, value in now.items() if name not in then} | then
+    anchors = then.get("anchors", {})
+    of_each = {name: _known_now(config, now["anchors"].get(name, {})) for name, config in anchors.items()}
+    return known | ({"anchors": of_each} if anchors else {})
 
 
 def differences(then: Any, now: Any, at: str) -> Iterator[str]:
@@ -143,8 +157,8 @@ def differences(then: Any, now: Any, at: str) -> Iterator[str]:
 def note(folder: Path, about: dict[str, Any], begun: int, under_way: Sequence[int]) -> None:
     """Write into run.json that the run is gone on with, by which command and with which options.
 
-    `about`: a run.json; `begun`: trials that there are; `under_way`: those that had not ended. Other code than before is
-    that of the run from here on.
+    `about`: a run.json; `begun`: trials that there are; `under_way`: those that had not ended. Other code than before,
+    which has been asked for, is that of the run from here on.
     """
     when = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     run = read_run(folder)
@@ -153,5 +167,5 @@ def note(folder: Path, about: dict[str, Any], begun: int, under_way: Sequence[in
     changed = {"before": before, "trials": begun, "under_way": list(under_way)} if before else {}
     resumed = [*run.get("resumed", []), {"time": when, "command": about["command"], **changed}]
     code = {name: about[name] for name in before}
-    setting = _known_now(run["setting"], about["setting"])
-    write_json(folder / "run.json", run | options | code | {"setting": setting, "resumed": resumed})
+    parts = {name: _known_now(run[name], about[name]) for name in KEYED}
+    write_json(folder / "run.json", run | options | code | parts | {"resumed": resumed})

@@ -18,7 +18,7 @@ def refuse_seen_images(configs: list[Row] | None, setting: Setting, data: Datase
 
     Under protocol report everything is picked on test, and every output says so.
     """
-    if setting.protocol != "holdout":
+    if setting.protocol != "holdout" or not data.digest:  # of data that are still to be read nothing is known
         return
     for row in _selections(configs or [], data):
         selected = selected_on(row, setting, data)

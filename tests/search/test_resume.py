@@ -16,6 +16,8 @@ from analysis.runs import load_run
 from records import files
 from records.ledger import Ledger, read_lines
 from search import compare, run
+from search.options import CompareOptions, SearchOptions
+from search.planning.resume import options_of
 from trainables import trial
 
 SEARCH = ["--space", "self_paced", "--data", "scenes:count=70", "--image-size", "16", "--precision", "fp32",
@@ -214,13 +216,72 @@ def test_under_other_code_a_run_goes_on_where_that_is_asked_for_and_says_so(stra
     assert change["trials"] == 4
     assert resumed(tmp_path, compare.main, ["--seeds", "3"]) == run.DONE  # the same code as last time
     torch = now["versions"]["torch"]
-    said = "trials from 4 on are of other source or packages: code 0123456 then "
+    said = "trials from 4 on and tests opened since are of other source or packages: code 0123456 then "
     (noted,) = [note for note in load_run(tmp_path / "r").notes if "--other-code" in note]
     assert said + now["code"][:7] in noted and f"torch 2.0 then {torch}." in noted
     long = [*COMPARE, "--seeds", "3", "--out", str(tmp_path), "--name", "long"]
     assert compare.main(long) == run.DONE and tables(tmp_path / "long")["finals"] == [
         row | {"run": "long"} if "run" in row else row for row in tables(tmp_path / "r")["finals"]
     ]
+
+
+def test_a_search_goes_on_under_other_code_that_has_more_words_and_remembers_them(straight, tmp_path, capsys):
+    folder, _ = straight
+    shutil.copytree(folder / "search", tmp_path / "r")
+    about = json.loads((tmp_path / "r" / "run.json").read_text())
+    for config in about["space"]["anchors"].values():
+        del config["label_smoothing"]
+    del about["data"]["class_counts"]
+    (tmp_path / "r" / "run.json").write_text(json.dumps(about | {"code": "0123456789"}))
+    ledger = tmp_path / "r" / "ledger.jsonl"
+    lines = ledger.read_text().splitlines(keepends=True)
+    cut = [
+        line
+        for line in lines
+        if not (json.loads(line)["event"] in ("ended", "test") and json.loads(line)["trial"] == 2)
+    ]
+    assert len(cut) < len(lines)
+    ledger.write_text("".join(cut))  # trial 2 was under way
+    assert resumed(tmp_path, run.main, ["--other-code", "--samples", "4"]) == run.DONE
+    assert resumed(tmp_path, run.main, ["--samples", "5"]) == run.DONE  # now it is of this code
+    (noted,) = [note for note in load_run(tmp_path / "r").notes if "--other-code" in note]
+    assert (
+        "trials from 3 on, the end of 2 and tests opened since are of other source or packages: code 0123456" in noted
+    )
+
+
+def test_by_seconds_the_executor_stays(straight, tmp_path, capsys):
+    words = [*COMPARE, "--budget", "seconds=1", "--epochs", "20", "--out", str(tmp_path), "--name", "r"]
+    assert compare.main(words) == run.DONE
+    assert resumed(tmp_path, compare.main, ["--executor", "ray"]) == run.WRONG_USAGE
+    assert "compares arms by their seconds" in capsys.readouterr().err
+
+
+def test_a_head_to_head_keeps_the_threads_of_a_trial_whatever_it_goes_on_in(straight, tmp_path):
+    folder, _ = straight
+    shutil.copytree(folder / "compare", tmp_path / "r")
+    changed(tmp_path / "r", compare__cpus_per_trial=None, options__cpus_per_trial=2, setting__threads=2)
+    options = options_of(
+        CompareOptions, {"name": "r", "out": str(tmp_path), "executor": "ray", "concurrent": 2}, "head_to_head"
+    )
+    assert (options.cpus_per_trial, options.executor, options.concurrent) == (2, "ray", 2)
+
+
+def test_the_recorded_executor_said_again_leaves_the_cluster_and_how_many_at_a_time(straight, tmp_path):
+    folder, _ = straight
+    shutil.copytree(folder / "search", tmp_path / "r")
+    there = {
+        "options__executor": "ray",
+        "options__address": "head:6379",
+        "options__concurrent": 8,
+        "asked": ["concurrent"],
+    }
+    changed(tmp_path / "r", **there)
+    of = {"name": "r", "out": str(tmp_path)}
+    same = options_of(SearchOptions, of | {"executor": "ray"}, "search")
+    assert (same.address, same.concurrent) == ("head:6379", 8)
+    here = options_of(SearchOptions, of | {"executor": "local"}, "search")
+    assert (here.address, here.concurrent) == (None, None)
 
 
 def test_other_code_changes_nothing_else_that_is_refused(straight, tmp_path, capsys):
