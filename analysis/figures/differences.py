@@ -13,7 +13,7 @@ from analysis.figures.drawing import COLUMNS, Panel
 from analysis.figures.style import BAND, COLOURS, INK, PAPER, PLAIN
 from analysis.rulebook.words import BETTER, TIE, WORSE
 
-FAR = 2.5  # times what half of the rows need: further out, an interval ends in an arrow
+FAR = 2.5  # times what half of the rows of a column need: further out, an interval ends in an arrow
 WORDS = {BETTER: COLOURS[2], WORSE: COLOURS[1]}  # the colours of words; all else is in ink
 
 
@@ -64,13 +64,19 @@ class Forest:
     def rows(self) -> list[Row]:
         return [row for _, rows in self.groups for row in rows]
 
+    def _reach(self, column: int) -> float:
+        """How far from zero a column has to show: all of its intervals, but for a few that lie far out."""
+        marks = [row.marks[column] for row in self.rows]
+        reach = [mark.reach for mark in marks if mark is not None and mark.has_interval]
+        return min(max(reach), FAR * float(np.median(reach))) if reach else 0.0
+
     @cached_property
     def span(self) -> tuple[float, float]:
         """What all columns show: every mark, unless a few lie so far out that nothing would be seen of the others."""
         marks = [mark for row in self.rows for mark in row.marks if mark is not None]
-        reach = np.array([mark.reach for mark in marks if mark.has_interval] or [0.0])
+        reach = max(map(self._reach, range(len(self.columns))), default=0.0)
         alone = max((mark.reach for mark in marks if not mark.has_interval), default=0.0)  # a dot is all there is of it
-        limit = max(min(reach.max(), FAR * float(np.median(reach))), 2 * self.margin, 1.05 * alone, 1e-9)
+        limit = max(reach, 2 * self.margin, 1.05 * alone, 1e-9)
         ends = [end for mark in marks for end in (mark.low, mark.mean, mark.high) if np.isfinite(end)]
         low, high = max(-limit, min([*ends, -self.margin])), min(limit, max([*ends, self.margin]))
         return float(low - 0.04 * (high - low)), float(high + 0.04 * (high - low))

@@ -186,6 +186,12 @@ def test_the_axis_shows_everything_unless_a_few_lie_far_out():
     assert -6 < low < -3 and high < 4  # the others take most of the room; the far one is an arrow
 
 
+def test_a_column_of_few_rows_is_seen_beside_one_of_many():
+    rows = [Row(str(i), "", str(i), (mark(0.1), mark(-3.0, 2.0) if i == 0 else None)) for i in range(20)]
+    low, _ = Forest((("?", tuple(rows)),), ("many", "few"), "points", 1.0).span
+    assert low <= -5.0
+
+
 def test_an_axis_without_any_interval_still_holds_every_mean():
     endless = [Mark(value, -np.inf, np.inf, "undecided", "") for value in (1.0, -2.0)]
     low, high = forest(*endless).span
