@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.rulebook.measure import measure_of
@@ -21,7 +22,7 @@ from search.planning.checks import check_weights_of
 from search.planning.defaults import parse_duration
 from search.planning.plan import Draft, Plan, make_draft, make_plan, nothing_made, preview
 from search.planning.run_json import describe
-from search.planning.seen_images import refuse_seen_images
+from search.planning.seen_images import leave_out_seen
 from search.proposers.contestants import Contestant, make_contestants
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
@@ -64,11 +65,11 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "", d
         draft = make_draft(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
         shown = preview(draft)
         if shown is not None:
-            refuse_seen_images(configs, shown.setting, shown.data, may_come)
+            shown = _unseen(shown, configs, may_come)
         return _say(draft, shown, options, contestants, asked_budget, verdict, seeds)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
-    refuse_seen_images(configs, plan.setting, plan.data, may_come)
+    plan = _unseen(plan, configs, may_come)
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
     print(fitted(_headline(plan, queue, verdict, seeds)), flush=True)
@@ -115,6 +116,11 @@ def _say(
         print(fitted(_headline(plan, HeadToHead(contestants, plan.setting, seeds, budget), verdict, seeds)))
     print(fitted(nothing_made(draft)), flush=True)
     return DONE
+
+
+def _unseen(plan: Plan, configs: list[Row] | None, seeds: Collection[int]) -> Plan:
+    """The plan whose tests are without the images that configs were picked on. Raises UsageError where they cannot be."""
+    return replace(plan, setting=leave_out_seen(configs, plan.setting, plan.data, seeds))
 
 
 def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:

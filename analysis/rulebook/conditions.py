@@ -15,7 +15,7 @@ PICKED = {
 def conditions(run: Row) -> str:
     """'rsscn7 at 128 px, resnet18 from imagenet, a split of its own for each seed, ...'; `run`: a run.json."""
     setting, data = run["setting"], run["data"]
-    split = _split(setting.get("split"))
+    split = _split(setting.get("split"), setting.get("spared_seed") is not None)
     network = f"{trained(run)} from {Path(setting['weights']).name}"
     picked = PICKED[setting["protocol"]].replace("epochs picked", f"epochs picked{picked_by(run)}")
     parts = [f"{data['name']} at {setting['image_size']} px", network, split, picked, budget(run)]
@@ -29,9 +29,10 @@ def trained(run: Row) -> str:
     return f"head of a frozen {network}" if alone else network
 
 
-def _split(split: str | None) -> str:
+def _split(split: str | None, spared: bool) -> str:
     if not split:
-        return "a split of its own for each seed"
+        left_out = ", tested without the images that configs were picked on" if spared else ""
+        return f"a split of its own for each seed{left_out}"
     whose = "the data's own test split" if split == "folders" else "one split"
     return f"{whose} for all seeds, so it holds for these test images"
 

@@ -19,7 +19,20 @@ def describe_data(plan: Plan) -> list[str]:
         f"({_names(data.classes)}; {parts})"
     )
     folders = [said_of_folders(data.paths, setting.protocol)] if setting.split == FOLDERS else []
-    return [about, *(f"{line[0].upper()}{line[1:]}." for line in (*folders, *_uneven(plan), *data.notes))]
+    return [
+        about,
+        *(f"{line[0].upper()}{line[1:]}." for line in (*folders, *_left_out(plan), *_uneven(plan), *data.notes)),
+    ]
+
+
+def _left_out(plan: Plan) -> list[str]:
+    """Said where configs were picked on images that are in the test splits of other seeds."""
+    seed = plan.setting.spared_seed
+    if seed is None:
+        return []
+    return [
+        f"test is without the images that the configs were picked on: those that are validation images of seed {seed}"
+    ]
 
 
 def _resized(plan: Plan) -> str:

@@ -16,7 +16,7 @@ from records.history import TrialHistory, read_history
 from search import compare, head_to_head, rounds, run
 from search.head_to_head import make_budget
 from search.options import CompareOptions
-from search.planning.seen_images import refuse_seen_images
+from search.planning.seen_images import leave_out_seen
 from search.proposers.contestants import make_contestants
 from search.proposers.head_to_head import UNLIMITED, Budget, HeadToHead
 from spaces.arm import Arm
@@ -24,7 +24,7 @@ from spaces.setting import Setting
 from tests.analysis.test_runs_and_tables import record
 from tests.search.brought import COMMON, parted
 from tests.search.test_resume import Mortal, timeless
-from trainables.preparation import load_data
+from trainables.preparation import load_data, split_of
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "3", "--precision", "fp32",
         "--cpus-per-trial", "1"]  # fmt: skip
@@ -384,36 +384,74 @@ def search_row(seed=0, split=None, protocol="holdout", digest=None) -> dict:
             "setting_protocol": protocol, "setting_data_digest": digest}  # fmt: skip
 
 
-def test_configs_are_not_tested_on_images_that_they_were_picked_on(tmp_path):
+def test_configs_are_not_tested_on_images_that_they_were_picked_on():
     data, _ = load_data(BASE)
     for digest in (None, data.digest):
-        with pytest.raises(UsageError, match=r"trial 4 of s was picked on \d+ images that seed 1 would test on"):
-            refuse_seen_images([search_row(seed=0, digest=digest)], BASE, data, [0, 1])
-    refuse_seen_images([search_row(seed=0)], BASE, data, [0])  # the seed's own split keeps them apart
-    refuse_seen_images([search_row(digest="other")], BASE, data, [1])
-    with pytest.raises(UsageError, match="that seed 0 would test on"):
-        refuse_seen_images([search_row(protocol="report")], BASE, data, [0])
-    refuse_seen_images([search_row()], BASE.model_copy(update={"protocol": "report"}), data, [1])
+        assert leave_out_seen([search_row(seed=0, digest=digest)], BASE, data, [0, 1]).spared_seed == 0
+    twice = [search_row(seed=0), search_row(seed=0) | {"trial": 5, "run": "t"}]
+    assert leave_out_seen(twice, BASE, data, [0, 1]).spared_seed == 0
+    assert leave_out_seen([search_row(seed=0)], BASE, data, [0]) == BASE  # the seed's own split keeps them apart
+    assert leave_out_seen([search_row(digest="other")], BASE, data, [1]) == BASE
+    assert leave_out_seen(None, BASE, data, [1]) == BASE
+    report = BASE.model_copy(update={"protocol": "report"})
+    assert leave_out_seen([search_row()], report, data, [1]) == report
 
 
-def test_the_refusal_comes_before_anything_is_left_behind(tmp_path, capsys):
+def test_configs_whose_images_cannot_be_left_out_are_refused(tmp_path):
+    data, _ = load_data(BASE)
+    with pytest.raises(
+        UsageError, match=r"trial 4 of s was picked on \d+ images that seed 0 would test on.*pass the --split"
+    ):
+        leave_out_seen([search_row(protocol="report")], BASE, data, [0])
+    with pytest.raises(UsageError, match="that had one --seed and one --split, or let"):
+        leave_out_seen([search_row(seed=0), search_row(seed=1)], BASE, data, [0, 1, 2])
+    drawn = split_of(BASE, data)
+    part = np.full(data.count, "train", dtype=object)
+    part[drawn.validation], part[drawn.test] = "validation", "test"
+    table = tmp_path / "split.csv"
+    table.write_text("\n".join(["path,split", *map(",".join, zip(data.paths, part, strict=True))]))
+    with pytest.raises(UsageError, match="pass the --split that its search had"):
+        leave_out_seen([search_row(split=str(table))], BASE, data, [1])
+    own = BASE.model_copy(update={"split": str(table)})
+    assert leave_out_seen([search_row(split=str(table)), search_row(seed=0)], own, data, [0, 1]) == own
+    with pytest.raises(UsageError, match="pass the --split that its search had"):  # the CSV says who is tested
+        leave_out_seen([search_row(seed=1)], own, data, [0, 1])
+
+
+def test_the_best_of_a_search_are_tested_without_what_they_were_picked_on(tmp_path, capsys):
     search = [*TINY, "--space", "finetune", "--samples", "1", "--out", str(tmp_path), "--name", "s"]
     assert run.main(search) == run.DONE
     words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--out", str(tmp_path)]
     assert compare.main([*TINY, *words, "--name", "own", "--seeds", "1"]) == run.DONE
-    assert compare.main([*TINY, *words, "--name", "others", "--seeds", "2"]) == run.WRONG_USAGE
-    assert "its figures would flatter it; pass the --split" in capsys.readouterr().err
-    assert not (tmp_path / "others").exists()
+    assert compare.main([*TINY, *words, "--name", "others", "--seeds", "2"]) == run.DONE
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("Test is without the images that the configs were picked on") == 1
+    assert "tested without the images that configs were picked on" in said
+    assert compare.main(["--resume", "--out", str(tmp_path), "--name", "others", "--seeds", "3"]) == run.DONE
+    picked_on = set(np.asarray(load_data(BASE)[0].paths)[load_data(BASE)[1].validation])
+    rows = pyarrow.parquet.read_table(tmp_path / "others" / "predictions.parquet").to_pylist()
+    tested = {
+        trial: {row["path"] for row in rows if row["trial"] == trial and row["split"] == "test"} for trial in range(3)
+    }
+    assert len(tested[0]) == 21 and 10 < len(tested[1]) < 21
+    assert all(paths and not paths & picked_on for paths in tested.values())
 
 
-def test_a_dry_run_refuses_as_the_run_would(tmp_path, monkeypatch, capsys):
+def test_a_dry_run_leaves_out_and_refuses_as_the_run_would(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("CURRICULUM_TUNE_CACHE", str(tmp_path / "cache"))
     own = [*COMMON, "--data", str(parted(tmp_path / "own" / "animals", all=12) / "all"), "--out", str(tmp_path)]
     assert run.main([*own, "--space", "finetune", "--samples", "1", "--name", "s"]) == run.DONE
     words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--name", "o", "--dry-run"]
+    assert compare.main([*own, *words, "--seeds", "2"]) == run.DONE
+    assert "Test is without the images" in " ".join(capsys.readouterr().out.split())
+    assert compare.main([*own, *words, "--seeds", "1"]) == run.DONE
+    assert "Test is without" not in capsys.readouterr().out
+    judged_on_test = [*own, "--space", "finetune", "--samples", "1", "--name", "r", "--protocol", "report"]
+    assert run.main(judged_on_test) == run.DONE
+    words[3] = str(tmp_path / "r" / "best.parquet")
     assert compare.main([*own, *words, "--seeds", "2"]) == run.WRONG_USAGE
     assert "its figures would flatter it" in capsys.readouterr().err
-    assert compare.main([*own, *words, "--seeds", "1"]) == run.DONE
+    assert not (tmp_path / "o").exists()
 
 
 def test_the_default_questions_are_each_curriculum_against_the_baseline_and_its_random_twin():
