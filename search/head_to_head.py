@@ -23,7 +23,7 @@ from search.planning.defaults import parse_duration
 from search.planning.plan import Draft, Plan, make_draft, make_plan, nothing_made, preview
 from search.planning.run_json import describe
 from search.planning.seen_images import leave_out_seen
-from search.proposers.contestants import Contestant, make_contestants
+from search.proposers.contestants import Contestant, make_contestants, rows_taken
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
 from search.running import execute, open_campaign, resume_line, told_of_heads, write_tables
@@ -37,7 +37,7 @@ from spaces.trial import check_task
 from trainables.checks import check_weights
 from trainables.curricula.batches import updates_of
 from trainables.networks.sides import check_sides
-from trainables.preparation import facts, make_network, on_this_machine
+from trainables.preparation import facts, make_network, on_this_machine, spared
 from trainables.strategies import get_strategy
 
 
@@ -61,15 +61,16 @@ def compare(options: CompareOptions, resumes: bool = False, command: str = "", d
         check_task(one.config, options.task)
     seeds = range(options.seed, options.seed + options.seeds)
     may_come = range(options.seed, options.seed + most_seeds(options))
+    taken = rows_taken(contestants, configs)
     if dry:
         draft = make_draft(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
         shown = preview(draft)
         if shown is not None:
-            shown = _unseen(shown, configs, may_come)
+            shown = _unseen(shown, taken, may_come)
         return _say(draft, shown, options, contestants, asked_budget, verdict, seeds)
     plan = make_plan(_as_search(options, contestants), resumes, lambda of: _check_networks(of, contestants))
     _check(plan, contestants)
-    plan = _unseen(plan, configs, may_come)
+    plan = _unseen(plan, taken, may_come)
     budget = make_budget(options, asked_budget, contestants, len(plan.split.train))
     queue = HeadToHead(contestants, plan.setting, seeds, budget)
     print(fitted(_headline(plan, queue, verdict, seeds)), flush=True)
@@ -118,9 +119,10 @@ def _say(
     return DONE
 
 
-def _unseen(plan: Plan, configs: list[Row] | None, seeds: Collection[int]) -> Plan:
+def _unseen(plan: Plan, taken: list[Row], seeds: Collection[int]) -> Plan:
     """The plan whose tests are without the images that configs were picked on. Raises UsageError where they cannot be."""
-    return replace(plan, setting=leave_out_seen(configs, plan.setting, plan.data, seeds))
+    setting = leave_out_seen(taken, plan.setting, plan.data, seeds)
+    return replace(plan, setting=setting, split=spared(setting, plan.data, plan.split))
 
 
 def _asked(options: CompareOptions, arms: list[Arm]) -> VerdictPlan:

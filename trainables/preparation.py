@@ -97,10 +97,10 @@ def load_data(setting: Setting) -> tuple[Dataset, Split]:
             f"The data in '{setting.data}' have digest {data.digest[:12]}, where {setting.data_digest[:12]} was wanted: "
             f"they have changed since. Point --data-root at the data that were used."
         )
-    return data, _spared(setting, data, split_of(setting, data))
+    return data, spared(setting, data, split_of(setting, data))
 
 
-def _spared(setting: Setting, data: Dataset, parts: Split) -> Split:
+def spared(setting: Setting, data: Dataset, parts: Split) -> Split:
     """The split without those test images that another seed's validation holds: configs were picked on them."""
     if setting.spared_seed is None:
         return parts

@@ -93,8 +93,12 @@ def _judged(section: Section) -> str:
     by = "" if section.by_accuracy else f" by {section.measure.title}"
     if section.protocol == "report":
         return f"judged{by} on the test images that epochs were picked on"
-    images = section.runs[0].about["data"].get("test")
-    return f"judged{by} on {many(images, 'test image') if images else 'test images'} that no pick saw"
+    about = section.runs[0].about
+    images = about["data"].get("test")
+    most = (
+        "at most " if about["setting"].get("spared_seed") is not None else ""
+    )  # seeds have more or fewer in common with it
+    return f"judged{by} on {most}{many(images, 'test image') if images else 'test images'} that no pick saw"
 
 
 def conditions(sections: Sequence[Section]) -> str:

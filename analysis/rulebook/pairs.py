@@ -127,8 +127,13 @@ def _of_accuracy(a: Outcome, b: Outcome) -> float:
     """The most that it can be where it was not kept which images each got right."""
     right_a, right_b = a.correct, b.correct
     difference = a.figure - b.figure
-    if right_a is None or right_b is None or len(right_a) != len(right_b):
+    if right_a is None or right_b is None or not _of_the_same_images(a, b):
         if not min(a.judged, b.judged):
             return float("nan")
         return sampling_sd(min(1.0, 2 - a.figure - b.figure), difference, min(a.judged, b.judged))
     return sampling_sd(float(np.mean(right_a != right_b)), difference, len(right_a))
+
+
+def _of_the_same_images(a: Outcome, b: Outcome) -> bool:
+    """Arms of several runs may have been tested on other images of a seed's test split."""
+    return a.said is None or b.said is None or np.array_equal(a.said["image"], b.said["image"])

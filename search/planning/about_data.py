@@ -30,9 +30,7 @@ def _left_out(plan: Plan) -> list[str]:
     seed = plan.setting.spared_seed
     if seed is None:
         return []
-    return [
-        f"test is without the images that the configs were picked on: those that are validation images of seed {seed}"
-    ]
+    return [f"test is without the images that the configs were picked on, the validation images of seed {seed}"]
 
 
 def _resized(plan: Plan) -> str:

@@ -1,7 +1,7 @@
 """Who is named in a head-to-head: 'self_paced,finetune+learning_rate=1e-5,transfer@FILE,self_paced/random'."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -150,12 +150,23 @@ def _twin_of(arm: Arm, order: str, before: list[Contestant]) -> Contestant:
 def _config(strategy: str, anchors: str, configs: list[Row] | None) -> tuple[TrialConfig, str | None]:
     space = get_space(strategy)
     if configs is not None:
-        rows = [row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")]
-        if not rows:
+        row = _first_row(strategy, configs)
+        if row is None:
             raise UsageError(f"The table of configs has none of {strategy}; add one, or leave the strategy out.")
-        return space.build(fields_of_row(space.config, rows[0])), None
+        return space.build(fields_of_row(space.config, row)), None
     named = [anchor for anchor in space.anchors if anchor.name == anchors] or list(space.anchors[:1])
     return space.config(**named[0].values), named[0].name
+
+
+def _first_row(strategy: str, configs: list[Row]) -> Row | None:
+    """The best row of a strategy: tables stand best first."""
+    return next((row for row in configs if row["setting_strategy"] == strategy and not row.get("setting_sizes")), None)
+
+
+def rows_taken(contestants: Sequence[Contestant], configs: list[Row] | None) -> list[Row]:
+    """The rows that these contestants have their configs from."""
+    strategies = dict.fromkeys(one.arm.strategy for one in contestants if one.anchor is None)
+    return [row for strategy in strategies if (row := _first_row(strategy, configs or [])) is not None]
 
 
 def _twin(one: Contestant, order: str) -> Contestant | None:

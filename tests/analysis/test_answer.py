@@ -125,6 +125,10 @@ def test_the_first_screen_of_a_made_up_run(section):
     assert first_screen.conditions([section]) == (
         "resnet18 from ImageNet weights, 256 px, 100 training images, 3 seeds, judged on 6 test images that no pick saw"
     )
+    section.runs[0].about["setting"]["spared_seed"] = (
+        7  # what configs were picked on is left out, more of it of some seeds
+    )
+    assert first_screen.conditions([section]).endswith("judged on at most 6 test images that no pick saw")
     (plot,) = first_screen.lead([section], [""])
     assert [title for title, _ in plot.forest.groups] == [BEATS.title, ORDER.title]
     assert [(row.label, round(row.marks[0].mean, 6)) for row in plot.forest.rows] == [

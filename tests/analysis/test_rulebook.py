@@ -163,6 +163,12 @@ def test_the_floor_is_the_most_it_can_be_where_predictions_were_not_kept():
         assert pair.floors == pytest.approx([math.sqrt((0.3 - 0.01) / images)])
 
 
+def test_images_that_are_not_the_same_are_not_set_against_each_other():
+    on_others = replace(trained(range(9)), said=trained(range(9)).said | {"image": np.arange(1, 11)})
+    pair = make_pair(PACED, PLAIN, {0: trained(range(9))}, {0: on_others}, ONE)
+    assert pair.floors == pytest.approx([math.sqrt(0.2 / 10)])  # each misses a tenth: at most 0.2 set them apart
+
+
 # pairs
 
 

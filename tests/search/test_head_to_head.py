@@ -1,6 +1,8 @@
 """Head-to-heads: who is named, what is planned, what is run, and that it goes on until every planned pair is decided."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -17,14 +19,14 @@ from search import compare, head_to_head, rounds, run
 from search.head_to_head import make_budget
 from search.options import CompareOptions
 from search.planning.seen_images import leave_out_seen
-from search.proposers.contestants import make_contestants
+from search.proposers.contestants import make_contestants, rows_taken
 from search.proposers.head_to_head import UNLIMITED, Budget, HeadToHead
 from spaces.arm import Arm
 from spaces.setting import Setting
 from tests.analysis.test_runs_and_tables import record
 from tests.search.brought import COMMON, parted
 from tests.search.test_resume import Mortal, timeless
-from trainables.preparation import load_data, split_of
+from trainables.preparation import load_data
 
 TINY = ["--data", "scenes:count=105", "--image-size", "16", "--executor", "local", "--epochs", "3", "--precision", "fp32",
         "--cpus-per-trial", "1"]  # fmt: skip
@@ -390,32 +392,64 @@ def test_configs_are_not_tested_on_images_that_they_were_picked_on():
         assert leave_out_seen([search_row(seed=0, digest=digest)], BASE, data, [0, 1]).spared_seed == 0
     twice = [search_row(seed=0), search_row(seed=0) | {"trial": 5, "run": "t"}]
     assert leave_out_seen(twice, BASE, data, [0, 1]).spared_seed == 0
-    assert leave_out_seen([search_row(seed=0)], BASE, data, [0]) == BASE  # the seed's own split keeps them apart
+    assert leave_out_seen([search_row(seed=0)], BASE, data, [0]).spared_seed == 0  # so that --seeds can grow
+    smaller = search_row(digest="of the same images, smaller") | {"setting_data": BASE.data}
+    assert leave_out_seen([smaller], BASE, data, [1]).spared_seed == 0
     assert leave_out_seen([search_row(digest="other")], BASE, data, [1]) == BASE
-    assert leave_out_seen(None, BASE, data, [1]) == BASE
+    assert leave_out_seen([], BASE, data, [1]) == BASE
     report = BASE.model_copy(update={"protocol": "report"})
     assert leave_out_seen([search_row()], report, data, [1]) == report
 
 
-def test_configs_whose_images_cannot_be_left_out_are_refused(tmp_path):
-    data, _ = load_data(BASE)
-    with pytest.raises(
-        UsageError, match=r"trial 4 of s was picked on \d+ images that seed 0 would test on.*pass the --split"
-    ):
-        leave_out_seen([search_row(protocol="report")], BASE, data, [0])
-    with pytest.raises(UsageError, match="that had one --seed and one --split, or let"):
-        leave_out_seen([search_row(seed=0), search_row(seed=1)], BASE, data, [0, 1, 2])
-    drawn = split_of(BASE, data)
+def as_csv(folder: Path, data, parts) -> str:
+    """A split as a file."""
     part = np.full(data.count, "train", dtype=object)
-    part[drawn.validation], part[drawn.test] = "validation", "test"
-    table = tmp_path / "split.csv"
+    part[parts.validation], part[parts.test] = "validation", "test"
+    table = folder / "split.csv"
     table.write_text("\n".join(["path,split", *map(",".join, zip(data.paths, part, strict=True))]))
-    with pytest.raises(UsageError, match="pass the --split that its search had"):
-        leave_out_seen([search_row(split=str(table))], BASE, data, [1])
-    own = BASE.model_copy(update={"split": str(table)})
-    assert leave_out_seen([search_row(split=str(table)), search_row(seed=0)], own, data, [0, 1]) == own
-    with pytest.raises(UsageError, match="pass the --split that its search had"):  # the CSV says who is tested
-        leave_out_seen([search_row(seed=1)], own, data, [0, 1])
+    return str(table)
+
+
+def test_configs_whose_images_cannot_be_left_out_are_refused(tmp_path):
+    data, parts = load_data(BASE)
+    table = as_csv(tmp_path, data, parts)
+    own = BASE.model_copy(update={"split": table})
+    confirmed = search_row() | {"confirmed_seeds": 2}
+    of_confirmation = search_row(seed=1) | {"setting_spared_seed": 0}
+    for rows, setting, seeds, said in (
+        ([search_row(protocol="report")], BASE, [0], "take configs of a search under --protocol holdout"),
+        ([search_row(), search_row(protocol="report")], BASE, [0], "under --protocol holdout"),
+        ([search_row(seed=0), search_row(seed=1)], BASE, [0, 1, 2], "take configs of searches that had one --seed"),
+        ([search_row(split=table)], BASE, [1], "pass the --split that its search had"),
+        ([search_row(seed=1)], own, [0, 1], "search with this --split as well, or drop it"),
+        ([confirmed], BASE, [0, 1], "it has been tested on fresh seeds in its own run"),
+        ([of_confirmation], BASE, [2], "it has been tested on fresh seeds in its own run"),
+    ):
+        with pytest.raises(
+            UsageError, match=r"trial 4 of s was picked on \d+ images that seed \d would test on.*" + said
+        ):
+            leave_out_seen(rows, setting, data, seeds)
+    assert leave_out_seen([search_row(split=table), search_row(seed=0)], own, data, [0, 1]) == own
+
+
+def test_configs_are_refused_where_a_class_would_have_no_test_image_left():
+    few = BASE.model_copy(update={"data": "scenes:count=21"})
+    data, _ = load_data(few)
+    with pytest.raises(
+        UsageError, match=r"without those seed \d+ has no test image of \w+; pass --split FILE.csv to the search"
+    ):
+        leave_out_seen([search_row()], few, data, range(30))
+
+
+def test_the_rows_that_arms_are_made_from_are_the_first_of_each_strategy():
+    names = ("self_paced", "finetune", "self_paced", "finetune", "transfer")
+    rows = [{"setting_strategy": name, "trial": trial} for trial, name in enumerate(names)]
+    rows[0]["setting_sizes"] = [8, 8]  # of a twin
+    made = make_contestants("finetune,self_paced", "as_run", False, None)
+    drawn = [replace(one, anchor=None) for one in made]
+    assert [row["trial"] for row in rows_taken(drawn, rows)] == [1, 2]
+    assert [row["trial"] for row in rows_taken([drawn[0], made[1]], rows)] == [1]  # an anchor is its own
+    assert rows_taken(made, None) == []
 
 
 def test_the_best_of_a_search_are_tested_without_what_they_were_picked_on(tmp_path, capsys):
@@ -425,7 +459,7 @@ def test_the_best_of_a_search_are_tested_without_what_they_were_picked_on(tmp_pa
     assert compare.main([*TINY, *words, "--name", "own", "--seeds", "1"]) == run.DONE
     assert compare.main([*TINY, *words, "--name", "others", "--seeds", "2"]) == run.DONE
     said = " ".join(capsys.readouterr().out.split())
-    assert said.count("Test is without the images that the configs were picked on") == 1
+    assert said.count("Test is without the images that the configs were picked on") == 2
     assert "tested without the images that configs were picked on" in said
     assert compare.main(["--resume", "--out", str(tmp_path), "--name", "others", "--seeds", "3"]) == run.DONE
     picked_on = set(np.asarray(load_data(BASE)[0].paths)[load_data(BASE)[1].validation])
@@ -443,9 +477,9 @@ def test_a_dry_run_leaves_out_and_refuses_as_the_run_would(tmp_path, monkeypatch
     assert run.main([*own, "--space", "finetune", "--samples", "1", "--name", "s"]) == run.DONE
     words = ["--strategies", "finetune", "--configs", str(tmp_path / "s" / "best.parquet"), "--name", "o", "--dry-run"]
     assert compare.main([*own, *words, "--seeds", "2"]) == run.DONE
-    assert "Test is without the images" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Test is without the images that the configs were picked on, the validation images of seed 0." in said
     assert compare.main([*own, *words, "--seeds", "1"]) == run.DONE
-    assert "Test is without" not in capsys.readouterr().out
     judged_on_test = [*own, "--space", "finetune", "--samples", "1", "--name", "r", "--protocol", "report"]
     assert run.main(judged_on_test) == run.DONE
     words[3] = str(tmp_path / "r" / "best.parquet")

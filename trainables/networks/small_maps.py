@@ -5,7 +5,7 @@ and 96 px it is most of an update of a ResNet (benchmarks/NOTES.md). The product
 is taken on such processors and in bf16 alone: numbers in fp32 stay what they were, and elsewhere nothing was measured.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,7 +57,7 @@ def convolved(
 
 
 def _pair(value: Any) -> Pair:
-    first, *more = (value,) if isinstance(value, int) else value
+    first, *more = value if isinstance(value, Sequence) else (value,)
     return int(first), int(more[0] if more else first)
 
 
@@ -66,7 +66,7 @@ def _cast(*tensors: torch.Tensor | None) -> list[torch.Tensor | None]:
     if not torch.is_autocast_enabled("cpu"):
         return list(tensors)
     dtype = torch.get_autocast_dtype("cpu")
-    return [None if tensor is None else tensor.to(dtype) for tensor in tensors]
+    return [tensor if tensor is None or tensor.dtype == torch.float64 else tensor.to(dtype) for tensor in tensors]
 
 
 class _Convolution(torch.autograd.Function):
@@ -75,16 +75,19 @@ class _Convolution(torch.autograd.Function):
         ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, stride: Pair, padding: Pair
     ) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.biases, ctx.stride, ctx.padding = None if bias is None else [len(bias)], stride, padding
+        ctx.stride, ctx.padding = stride, padding
         return torch.conv2d(x, weight, bias, stride, padding)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[0], False, ctx.needs_input_grad[2]
-        of_x, _, of_bias = _backward(gradient, x, weight, ctx.biases, ctx.stride, ctx.padding, (1, 1), False, (0, 0), 1,
-                                     wanted)  # fmt: skip
+        of_x = None
+        if ctx.needs_input_grad[0]:  # of this alone: who asks for the bias as well is given the weights' the slow way
+            of_x = _backward(
+                gradient, x, weight, None, ctx.stride, ctx.padding, (1, 1), False, (0, 0), 1, (True, False, False)
+            )[0]
+        of_bias = gradient.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         of_weight = weight_gradient(x, gradient, weight.shape[2:], ctx.stride, ctx.padding)
         return of_x, of_weight, of_bias, None, None
 

@@ -99,6 +99,12 @@ def test_in_bf16_it_rounds_as_the_library_does():
     assert off["ours"] < 1.5 * off["theirs"] + 1e-3 and off["ours"] < 0.01
 
 
+def test_float64_stays_what_it_is_under_autocast():
+    layer = nn.Conv2d(4, 4, 3).double()
+    with torch.autocast("cpu", torch.bfloat16), SmallMaps():
+        assert layer(torch.randn(2, 4, 5, 5, dtype=torch.float64)).dtype == torch.float64
+
+
 def test_a_network_trains_to_the_same_numbers_with_it():
     images = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
     config = TrialConfig(batch_size=8, optimizer="sgd")
