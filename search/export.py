@@ -8,7 +8,7 @@ from pathlib import Path
 
 from console.arguments import DONE, Parser, guarded, path_here
 from console.errors import UsageError, unknown
-from console.progress import track
+from console.progress import amount, track
 from records.csv_table import write_csv
 from records.epoch import Objective, Row
 from records.files import write_json
@@ -68,7 +68,7 @@ def _packed(asked: Namespace) -> int:
     check_file(asked.out, asked.overwrite)
     with written(asked.out):
         pack(folder, asked.out)
-    print(f"{asked.out}: {folder} without its networks and tables, {asked.out.stat().st_size / 1e6:.1f} MB")
+    print(f"{asked.out}: {folder} without its networks and tables, {amount(asked.out.stat().st_size)}")
     print(f"Next:  python -m analysis.report {asked.out} --out report")
     return DONE
 

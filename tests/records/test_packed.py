@@ -16,6 +16,7 @@ from analysis.run import open_run
 from analysis.runs import load_run
 from analysis.verdict import pairs
 from console.errors import UsageError
+from console.progress import amount
 from records.files import write_arrays
 from records.found_runs import find_runs
 from records.history import read_history
@@ -208,7 +209,8 @@ def test_export_packs_a_run_and_says_what_is_in_it(tmp_path, capsys):
     out = tmp_path / "a.zip"
     assert export([str(GOLDEN / "head_to_head"), "--out", str(out)]) == 0
     said = capsys.readouterr().out
-    assert f"{out}: {GOLDEN / 'head_to_head'} without its networks and tables, 0.0 MB" in said
+    assert f"{out}: {GOLDEN / 'head_to_head'} without its networks and tables, {amount(out.stat().st_size)}" in said
+    assert amount(out.stat().st_size).endswith(" kB")
     assert comparison([str(out)]) == 0
     assert "self_paced" in capsys.readouterr().out
 
