@@ -176,7 +176,7 @@ def sections(runs: list[LoadedRun]) -> list[Section]:
 
 def _key(run: LoadedRun) -> tuple[str, ...]:
     setting = run.about["setting"]
-    split = f"file {setting['split']}" if setting.get("split") else "by seed"
+    split = f"file {setting['split']}" if setting.get("split") else f"by seed, without {setting.get('spared_seed')}"
     return (
         run.about["data"]["digest"],
         setting["protocol"],

@@ -174,6 +174,14 @@ def test_sections_are_told_apart_by_what_differs(tmp_path):
     assert plot.forest.columns == tuple(named) and all(len(row.marks) == 2 for row in plot.forest.rows)
 
 
+def test_runs_that_left_test_images_out_stand_by_themselves(tmp_path):
+    spared = made_up.about("x")["setting"] | {"spared_seed": 7}
+    found = sections([load_run(made_up.write(tmp_path, "h")), load_run(made_up.write(tmp_path, "s", setting=spared))])
+    assert first_screen.labels(found) == [
+        "judged on 6 test images that no pick saw", "judged on at most 6 test images that no pick saw",
+    ]  # fmt: skip
+
+
 def mark(mean, half=1.0, word=""):
     return Mark(mean, mean - half, mean + half, word, f"{mean}")
 
