@@ -95,10 +95,11 @@ def _judged(section: Section) -> str:
         return f"judged{by} on the test images that epochs were picked on"
     about = section.runs[0].about
     images = about["data"].get("test")
-    most = (
-        "at most " if about["setting"].get("spared_seed") is not None else ""
-    )  # seeds have more or fewer in common with it
-    return f"judged{by} on {most}{many(images, 'test image') if images else 'test images'} that no pick saw"
+    spared = (
+        about["setting"].get("spared_seed") is not None
+    )  # then the number is of one seed; others have more or fewer
+    some = "about " if spared else ""
+    return f"judged{by} on {some}{many(images, 'test image') if images else 'test images'} that no pick saw"
 
 
 def conditions(sections: Sequence[Section]) -> str:
