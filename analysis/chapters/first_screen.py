@@ -95,10 +95,8 @@ def _judged(section: Section) -> str:
         return f"judged{by} on the test images that epochs were picked on"
     about = section.runs[0].about
     images = about["data"].get("test")
-    spared = (
-        about["setting"].get("spared_seed") is not None
-    )  # then the number is of one seed; others have more or fewer
-    some = "about " if spared else ""
+    # where images are left out the number is of one seed, and others have more or fewer
+    some = "about " if about["setting"].get("spared_seed") is not None else ""
     return f"judged{by} on {some}{many(images, 'test image') if images else 'test images'} that no pick saw"
 
 

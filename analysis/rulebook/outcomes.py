@@ -32,11 +32,6 @@ class Outcome:
     seconds: float  # of wall clock, from its start to its end; 0 where that is not known
     looks: int | None = None  # at test itself, of which its figure is the best; None: nothing was picked there
 
-    @property
-    def correct(self) -> Bools | None:
-        """(n,) by judged image."""
-        return None if self.said is None else right(self.said)
-
 
 def right(said: Arrays) -> Bools:
     """(n,) whether each image was predicted right: of the multi-label task, whether any of its labels was."""

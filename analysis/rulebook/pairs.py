@@ -7,11 +7,12 @@ import numpy as np
 
 from analysis.rulebook.forecast import Forecast, forecast
 from analysis.rulebook.measure import Measure
-from analysis.rulebook.outcomes import Outcome, Outcomes
+from analysis.rulebook.outcomes import Outcome, Outcomes, right
 from analysis.rulebook.plan import ACCURACY, VerdictPlan, name_of
 from analysis.rulebook.resampling import jackknife_sd
 from analysis.rulebook.sequence import ALPHA, Floats, running, sampling_sd
 from analysis.rulebook.words import NO_WORD, UNDECIDED, word
+from records.files import Arrays
 from spaces.arm import Arm
 
 
@@ -118,22 +119,22 @@ def _sampling(a: Outcome, b: Outcome, measure: Measure) -> float:
         return float("nan")
     if measure == ACCURACY:
         return _of_accuracy(a, b)
-    if a.said is None or b.said is None or not np.array_equal(a.said["image"], b.said["image"]):
+    if a.said is None or b.said is None or not _of_the_same_images(a.said, b.said):
         return float("nan")
     return jackknife_sd(measure.metric, a.said, b.said)
 
 
 def _of_accuracy(a: Outcome, b: Outcome) -> float:
     """The most that it can be where it was not kept which images each got right."""
-    right_a, right_b = a.correct, b.correct
     difference = a.figure - b.figure
-    if right_a is None or right_b is None or not _of_the_same_images(a, b):
+    if a.said is None or b.said is None or not _of_the_same_images(a.said, b.said):
         if not min(a.judged, b.judged):
             return float("nan")
         return sampling_sd(min(1.0, 2 - a.figure - b.figure), difference, min(a.judged, b.judged))
-    return sampling_sd(float(np.mean(right_a != right_b)), difference, len(right_a))
+    right_a = right(a.said)
+    return sampling_sd(float(np.mean(right_a != right(b.said))), difference, len(right_a))
 
 
-def _of_the_same_images(a: Outcome, b: Outcome) -> bool:
+def _of_the_same_images(a: Arrays, b: Arrays) -> bool:
     """Arms of several runs may have been tested on other images of a seed's test split."""
-    return a.said is None or b.said is None or np.array_equal(a.said["image"], b.said["image"])
+    return np.array_equal(a["image"], b["image"])
