@@ -24,7 +24,7 @@ def leave_out_seen(rows: Sequence[Row], setting: Setting, data: Dataset, seeds: 
         return setting
     rows = [row for row in rows if _of_these(row, setting, data)]
     drawn = [row for row in rows if _by_seed(row)]
-    others = [row for row in rows if row not in drawn]
+    others = [row for row in rows if not _by_seed(row)]
     searches = {row[SETTING + "seed"] for row in drawn}
     sparing = len(searches) == 1 and not setting.split
     for row in others if sparing else [*others, *drawn]:
