@@ -40,10 +40,12 @@ def pictures(count: int = COUNT, size: int = 8) -> tuple[np.ndarray, np.ndarray]
     return (images + colours[labels][:, None, None, :]).astype(np.uint8), labels.astype(np.int64)
 
 
-def make_engine(config: TrialConfig | None = None, seed: int = 0, precision: str = "fp32") -> Engine:
-    """A small_cnn over the pictures."""
+def make_engine(
+    config: TrialConfig | None = None, seed: int = 0, precision: str = "fp32", model: str = "small_cnn"
+) -> Engine:
+    """A network over the pictures."""
     images, labels = pictures()
-    network = build("small_cnn", CLASSES, "none", seed)
+    network = build(model, CLASSES, "none", seed, images.shape[1])
     return Engine(network, images, labels, config or TrialConfig(batch_size=8), "cpu", precision)
 
 

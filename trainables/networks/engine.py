@@ -30,8 +30,8 @@ from trainables.networks.optimizers import make_optimizer, optimizer_state, rest
 from trainables.networks.outcomes import Evaluation, Trained
 from trainables.networks.precision import autocast, make_scaler, multiply_in, numbers_of, restore_scaler, scaler_state
 from trainables.networks.sides import logits_at, shrunk, side_of
-from trainables.networks.small_maps import small_maps
 from trainables.networks.tasks import make_task
+from trainables.networks.workarounds import workarounds
 from trainables.views import Views
 
 EVALUATION_BATCH = 64
@@ -90,7 +90,7 @@ class Engine:
         self.grey = 255 * torch.tensor(network.mean, device=self.device).view(1, 3, 1, 1)  # what becomes zero
         self.scaler = make_scaler(self.device, self.precision)
         self.accelerate, self.forward = accelerate, forward_of(self.network, accelerate)
-        self.convolving = small_maps(self.device, self.precision, accelerate)
+        self.workarounds = workarounds(self.device, self.precision, accelerate)
         self.fresh_optimizer()
 
     @property
@@ -234,7 +234,7 @@ class Engine:
             return torch.cat([self._features(index) for index in track(cut, "features", unit="batches")]).cpu().numpy()
 
     def _logits(self, index: torch.Tensor, view: View | None, side: int | None) -> torch.Tensor:
-        with self._autocast(len(index)), self.convolving:
+        with self._autocast(len(index)), self.workarounds:
             if side is not None:
                 return logits_at(self.network, self._batch(index, view, side))
             forward = self.forward if self._is_full(index) else self.network

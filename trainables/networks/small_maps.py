@@ -1,12 +1,10 @@
 """Convolutions with small outputs, whose weights get their gradient from one product of matrices.
 
 Of a map of few pixels a row, oneDNN's AMX kernel for that gradient does a small part of what the processor can, and at 64
-and 96 px it is most of an update of a ResNet (benchmarks/NOTES.md). The product has the same terms, summed otherwise. It
-is taken on such processors and in bf16 alone: numbers in fp32 stay what they were, and elsewhere nothing was measured.
+and 96 px it is most of an update of a ResNet (benchmarks/NOTES.md). The product has the same terms, summed otherwise.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,18 +12,9 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
-from trainables.networks.precision import Numbers
-
 WIDEST = 8  # pixels a row of the output; from 16 on the library is as quick
 Pair = tuple[int, int]
 _backward = torch.ops.aten.convolution_backward
-
-
-def small_maps(device: torch.device, numbers: Numbers, accelerate: str) -> AbstractContextManager[Any]:
-    """Within, convolutions of networks in training are taken so, where it is quicker. To be entered again and again."""
-    has_tiles: Callable[[], bool] = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    suits = device.type == "cpu" and numbers == "bf16" and accelerate != "compile" and has_tiles()
-    return SmallMaps() if suits else nullcontext()
 
 
 class SmallMaps(TorchFunctionMode):

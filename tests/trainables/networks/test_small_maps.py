@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-import trainables.networks.small_maps as small_maps
 from spaces.trial import TrialConfig
-from tests.toy import make_engine, same_tensors
 from trainables.networks.engine import Engine
 from trainables.networks.models import build
 from trainables.networks.small_maps import SmallMaps, convolved, weight_gradient
@@ -111,7 +109,7 @@ def test_a_network_trains_to_the_same_numbers_with_it():
     losses, states = [], []
     for manner in (SmallMaps(), nullcontext()):
         engine = Engine(build("resnet18", 2, "none", 0, 64), images, np.arange(16) % 2, config, "cpu", "fp32")
-        engine.convolving = manner
+        engine.workarounds = manner
         losses.append(engine.train(np.arange(16), np.full(2, 1e-2)).summed_loss)
         states.append(engine.state())
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
@@ -119,25 +117,3 @@ def test_a_network_trains_to_the_same_numbers_with_it():
     for name in ("network.backbone.layer4.1.conv2.weight", "network.backbone.layer1.0.conv1.weight"):
         moved, expected = states[0][name] - start[name], states[1][name] - start[name]
         assert float((moved - expected).norm()) < 1e-2 * float(expected.norm())
-
-
-def test_it_is_for_bf16_on_processors_with_tiles(monkeypatch):
-    cpu = torch.device("cpu")
-    for tiles in (True, False):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda tiles=tiles: tiles, raising=False)
-        assert isinstance(small_maps.small_maps(cpu, "bf16", "none"), SmallMaps) is tiles
-        assert not isinstance(small_maps.small_maps(cpu, "fp32", "none"), SmallMaps)
-        assert not isinstance(small_maps.small_maps(cpu, "bf16", "compile"), SmallMaps)
-        assert not isinstance(small_maps.small_maps(torch.device("cuda"), "bf16", "none"), SmallMaps)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    assert isinstance(make_engine(config=TrialConfig(batch_size=8), precision="bf16").convolving, SmallMaps)
-
-
-def test_two_trainings_of_one_seed_are_the_same_with_it(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True, raising=False)
-    states = []
-    for _ in range(2):
-        engine = make_engine(config=TrialConfig(batch_size=8), precision="bf16")
-        engine.train(np.arange(40), np.full(5, 1e-3))
-        states.append(engine.state())
-    assert same_tensors(*states)
