@@ -176,14 +176,14 @@ def image_by_image(section: Section) -> pd.DataFrame:
 
 
 def _mcnemar_rows(section: Section) -> Iterator[dict[str, Any]]:
-    kept = [(arm, said) for _, arm in section.arms.iterrows() if (said := section.predictions(arm, "test")) is not None]
-    for (a, of_a), (b, of_b) in combinations(kept, 2):
-        names = (a["arm"], b["arm"])
-        if set(names) <= section.sides.keys() and ordered(names, section) != names:
-            (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
-        if a["seed"] != b["seed"] or not np.array_equal(of_a["image"], of_b["image"]):
+    found = ((arm["arm"], arm["seed"], section.predictions(arm, "test")) for _, arm in section.arms.iterrows())
+    kept = [(name, seed, said) for name, seed, said in found if said is not None]
+    for (a, seed, of_a), (b, other, of_b) in combinations(kept, 2):
+        if seed != other or not np.array_equal(of_a["image"], of_b["image"]):
             continue
+        if {a, b} <= section.sides.keys() and ordered((a, b), section) != (a, b):
+            (a, of_a), (b, of_b) = (b, of_b), (a, of_a)
         right_a, right_b = right(of_a), right(of_b)
         only_a, only_b = int(np.sum(right_a & ~right_b)), int(np.sum(right_b & ~right_a))
-        row = {"a": a["arm"], "b": b["arm"], "seed": a["seed"], "images": len(right_a)}
+        row = {"a": a, "b": b, "seed": seed, "images": len(right_a)}
         yield row | {"only_a": only_a, "only_b": only_b, "p": mcnemar(only_a, only_b)}
