@@ -15,6 +15,7 @@ from console.layout import ending, fitted, shown_path
 from console.wording import clock, many
 from records.epoch import Row
 from records.folder import SHOWN
+from search.advice import told_of_heads, told_of_rates
 from search.campaign import Campaign
 from search.options import CompareOptions, SearchOptions
 from search.planning.about_data import describe_data
@@ -26,7 +27,7 @@ from search.planning.seen_images import leave_out_seen
 from search.proposers.contestants import Contestant, make_contestants, rows_taken
 from search.proposers.head_to_head import Budget, HeadToHead
 from search.rounds import Rounds, conclude
-from search.running import execute, open_campaign, resume_line, told_of_heads, write_tables
+from search.running import execute, open_campaign, resume_line, write_tables
 from search.shared_options import RunOptions
 from search.testing import open_tests
 from search.views.attached import trackers
@@ -146,8 +147,11 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
         else f"{many(budget.updates or budget.head_updates or 0, 'update')} each"
     )
     about, *notes = describe_data(plan)
-    heads = told_of_heads(plan, [one.config for one in queue.contestants])
-    data = "\n".join([f"{plan.options.data}: {about}.", *notes, *heads])
+    configs = [one.config for one in queue.contestants]
+    rates = [config.learning_rate for config in configs if config.unfreeze == "all"]
+    data = "\n".join(
+        [f"{plan.options.data}: {about}.", *notes, *told_of_heads(plan, configs), *told_of_rates(plan, rates)]
+    )
     return (
         f"{many(len(queue.arms), 'arm')} on {many(len(seeds), 'seed')}: {names}; {each}, judged at "
         f"{many(budget.marks or 0, 'common mark')}; into {shown_path(plan.folder)}\n"

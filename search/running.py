@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from console.arguments import command_line
 from console.errors import UsageError
@@ -30,7 +30,6 @@ from search.referee import Referee, make_referee
 from search.schedulers import NONE, Race, get_scheduler
 from search.testing import check_networks
 from search.views.attached import dashboards
-from spaces.trial import TrialConfig
 from trainables.networks.engine import gpus_here
 
 
@@ -172,14 +171,6 @@ def waits_for_nothing(plan: Plan) -> bool:
     """Whether no trial of a search depends on what came of another."""
     stops = (plan.options.scheduler or NONE.name) != NONE.name or plan.options.stop_when != "never"
     return get_sampler(plan.options.sampler).free and not stops
-
-
-def told_of_heads(plan: Plan, configs: Collection[TrialConfig]) -> list[str]:
-    """A line for whoever trains nothing but heads on features and has not asked for the quicker way; else nothing."""
-    quicker = plan.options.executor != "local" and not plan.options.address and plan.setting.device == "cpu"
-    if not quicker or not all(config.on_features for config in configs):
-        return []
-    return [f"These are heads on features: --executor local trains up to {TOGETHER} of them in one update."]
 
 
 def _again_when_lost(campaign: Campaign, run: Callable[[], None]) -> None:

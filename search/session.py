@@ -8,6 +8,7 @@ from console.progress import amount
 from console.wording import many, value
 from records.epoch import Objective
 from records.history import RANKED
+from search.advice import searched_rates, told_of_heads, told_of_rates
 from search.campaign import Campaign
 from search.confirm import check_confirm, confirm
 from search.finish import next_commands, summary
@@ -19,7 +20,7 @@ from search.planning.plan import Plan, make_draft, make_plan, nothing_made, prev
 from search.planning.run_json import describe
 from search.promote import check_promote, check_size, promote, promoted_lines
 from search.proposers.study import StudyProposer
-from search.running import execute, open_campaign, resume_line, told_of_heads, waits_for_nothing, write_tables
+from search.running import execute, open_campaign, resume_line, waits_for_nothing, write_tables
 from search.schedulers import NONE, get_scheduler, is_population
 from search.stopping import NoiseStop, check_stop
 from search.testing import open_test
@@ -142,7 +143,7 @@ def headline(plan: Plan) -> str:
         lines += told_of_heads(
             plan, [plan.space.build(values) for values in ({}, *(each.values for each in plan.space.anchors))]
         )
-    return "\n".join(lines)
+    return "\n".join(lines + told_of_rates(plan, searched_rates(plan.space)))
 
 
 def _picked_by(plan: Plan) -> str:
