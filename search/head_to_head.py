@@ -148,7 +148,7 @@ def _headline(plan: Plan, queue: HeadToHead, verdict: VerdictPlan, seeds: Collec
     )
     about, *notes = describe_data(plan)
     configs = [one.config for one in queue.contestants]
-    rates = [config.learning_rate for config in configs if config.unfreeze == "all"]
+    rates = [one.config.learning_rate for one in queue.contestants if one.whole_network and not one.from_random]
     data = "\n".join(
         [f"{plan.options.data}: {about}.", *notes, *told_of_heads(plan, configs), *told_of_rates(plan, rates)]
     )
@@ -257,7 +257,7 @@ def default_name() -> str:
 def _check_weights(contestants: list[Contestant]) -> None:
     """Whether there is such a file for each arm that names one, and the arm starts from weights. Raises UsageError."""
     for one in contestants:
-        if one.weights and get_strategy(one.arm.strategy).starts_from == "random":
+        if one.weights and one.from_random:
             raise UsageError(f"{one.arm.strategy} starts from random weights; drop @{one.weights}.")
         check_weights(one.weights)
 

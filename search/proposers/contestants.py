@@ -14,6 +14,7 @@ from spaces.registry import get_space
 from spaces.setting import KNOWN_WEIGHTS, absolute_unless
 from spaces.space import fields_of_row
 from spaces.trial import TrialConfig, fields_of_part, orders
+from trainables.strategies import get_strategy
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Contestant:
     def whole_network(self) -> bool:
         """Whether its updates can be compared with the others': those of a head alone cannot."""
         return self.config.unfreeze == "all"
+
+    @property
+    def from_random(self) -> bool:
+        """Whether it starts from random weights, whatever the run's are."""
+        return get_strategy(self.arm.strategy).starts_from == "random"
 
 
 def make_contestants(

@@ -42,6 +42,7 @@ def test_of_a_search_it_is_the_middle_of_what_is_drawn_for_whole_networks(words,
     ("finetune", True),
     ("finetune+learning_rate=3e-5,transfer", False),
     ("finetune+learning_rate=3e-5,self_paced", True),
+    ("finetune+learning_rate=3e-5,scratch", False),
 ])  # fmt: skip
 def test_of_a_head_to_head_it_is_the_highest_rate_of_a_whole_network(arms, told, weights, capsys):
     asked = ["--strategies", arms, "--model", "vit_tiny", "--weights", weights]

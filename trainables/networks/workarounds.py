@@ -22,7 +22,7 @@ def workarounds(device: torch.device, numbers: Numbers, accelerate: str) -> Abst
 
 
 class OnTiles(AbstractContextManager["OnTiles"]):
-    """Both of them, for AMX, whose tiles the kernels of small products set up anew for each."""
+    """Both of them, for AMX."""
 
     def __init__(self) -> None:
         self.parts = SmallMaps(), AttentionInFp32()
