@@ -194,10 +194,11 @@ def _clock(run: LoadedRun) -> str:
 
 
 def arms_of(run: LoadedRun) -> pd.DataFrame:
-    """A head-to-head: every completed trial. A search: its best trial and its anchors, as figures of one seed."""
+    """A head-to-head: every completed trial, once test was opened only those that it was opened for.
+    A search: its best trial and its anchors, as figures of one seed."""
     used = run.records.groupby("trial")[["updates", "images_trained", "images_scored"]].max()
     finals = run.finals[run.finals["best_epoch"].notna()].join(used, on="trial")
-    chosen = finals[finals["state"] == "complete"] if run.head_to_head else _of_search(run, finals)
+    chosen = _of_head_to_head(run, finals) if run.head_to_head else _of_search(run, finals)
     rows = chosen.assign(run=run.name, searched=not run.head_to_head)
     facts = [_facts(run, trial) for trial in rows["trial"]]
     figures = [f"{split}_{name}" for split in ("selection", "test") for name in (*MEASURES, *METRICS)]
@@ -209,6 +210,10 @@ def arms_of(run: LoadedRun) -> pd.DataFrame:
         ]
     extra = pd.DataFrame(facts, columns=["base", "init", "model", "image_size", "anchor", "trains_as"])
     return pd.concat([rows.rename(columns={"strategy": "arm"}), extra], axis=1)
+
+
+def _of_head_to_head(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:
+    return finals[(finals["state"] == "complete") & ~finals["trial"].isin(run.untested)]
 
 
 def _of_search(run: LoadedRun, finals: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from analysis.rulebook.conditions import conditions, picked_by, trained
 from analysis.rulebook.pairs import Pair
 from analysis.rulebook.sentences import conclusion, sentence
 from analysis.rulebook.uneven import Recalls, is_uneven, majority, recall_rows, recalls, title, uneven_lines
-from analysis.runs import LoadedRun, load_with_epochs
+from analysis.runs import LoadedRun, load_with_epochs, untested_note
 from analysis.tables import arm_summary
 from analysis.verdict import all_pairs
 from console.arguments import DONE, Parser, guarded
@@ -64,20 +64,23 @@ class Compared:
         return [pair for pair in self.pairs if pair.planned]
 
     @property
+    def left_out(self) -> list[str]:
+        """What is said of trials that it leaves out although they are complete."""
+        return [untested_note(len(self.run.untested))] if self.run.untested else []
+
+    @property
     def conclusion(self) -> str:
         return conclusion(self.pairs, self.section.plans[self.run.name], conditions(self.run.about))
 
 
 def compared(folder: Path) -> Compared:
-    """Raises UsageError for a search, and for a head-to-head that has not come to its end."""
+    """Raises UsageError for a search, and for a head-to-head before its first test figure."""
     run = load_with_epochs(folder)
     if run.about["kind"] != "head_to_head":
         raise UsageError(f"{folder} is a search, which has no arms to compare; python -m analysis.report shows it.")
     finals = run.finals[run.finals["state"] == "complete"]
-    if finals.empty or finals["test_accuracy"].isna().any():
-        raise UsageError(
-            f"{folder} has no complete trial, or trials without test figures; let the comparison end first."
-        )
+    if finals["test_accuracy"].isna().all():
+        raise UsageError(f"{folder} has no complete trial with a test figure yet; let the comparison end first.")
     (section,) = sections([run])
     return Compared(run, section, arm_summary(section), all_pairs(section))
 
@@ -89,7 +92,7 @@ def write_comparison(folder: Path) -> str:
 
 def write(folder: Path, found: Compared) -> str:
     """The same of a comparison that was read before."""
-    said = "\n".join([*(f"- {sentence(pair)}" for pair in found.planned), "", found.conclusion])
+    said = "\n".join([*(f"- {sentence(pair)}" for pair in found.planned), "", *found.left_out, found.conclusion])
     shown = as_markdown(display.arms(found.arms, found.section.measure)) + _by_class_as_markdown(found)
     text = without_folders(f"{_heading(found.run)}\n\n{shown}\n{said}\n")
     content = BytesIO()
@@ -133,6 +136,7 @@ def in_terminal(folder: Path, found: Compared) -> str:
     text = "\n".join([_heading(found.run), "", _arms(found), *by_class, "", *said, *[""] * bool(said)])
     return "\n".join([
         fitted(without_folders(text)),
+        *(fitted(each, further="") for each in found.left_out),
         fitted(without_folders(found.conclusion), further=""),
         ending(folder, FILES, next_commands(folder, found.run.about, found.planned)),
     ])  # fmt: skip

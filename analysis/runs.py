@@ -71,6 +71,11 @@ class LoadedRun:
         return {number: trial.asked for number, trial in self.history.trials.items()}
 
     @property
+    def untested(self) -> frozenset[int]:
+        """The complete trials of a head-to-head that test is still closed for, while it was opened for others."""
+        return _untested(self.finals) if self.head_to_head else frozenset()
+
+    @property
     def classes(self) -> list[str]:
         """Their names as they may be shown."""
         return [printable(name) for name in self.about["data"]["classes"]]
@@ -106,7 +111,7 @@ def load_run(folder: Path) -> LoadedRun:
         configs=pd.DataFrame([{"trial": one.trial, "anchor": one.anchor, **one.config} for one in asked]),
         folder=folder,
         history=history,
-        notes=(*_damage(folder), *_versions(about), *_other_code(about), *_unfinished(history)),
+        notes=(*_damage(folder), *_versions(about), *_other_code(about), *_unfinished(history, finals)),
     )
 
 
@@ -157,9 +162,23 @@ def _change(then: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{name} {old.get(name, 'none')} then {new.get(name, 'none')}" for name in names)
 
 
-def _unfinished(history: RunHistory) -> list[str]:
+def untested_note(trials: int) -> str:
+    """What is said of complete trials without a test figure."""
+    return f"Left out: {many(trials, 'complete trial')} without a test figure yet."
+
+
+def _untested(finals: pd.DataFrame) -> frozenset[int]:
+    complete = finals[finals["state"] == "complete"]
+    closed = complete["test_accuracy"].isna()
+    return frozenset() if closed.all() else frozenset(complete["trial"][closed])
+
+
+def _unfinished(history: RunHistory, finals: pd.DataFrame) -> list[str]:
     """Trials that are in no comparison, and why: no gap is silent."""
     notes = []
+    untested = len(_untested(finals)) if history.kind == "head_to_head" and len(finals) else 0
+    if untested:
+        notes.append(untested_note(untested))
     trials = list(history.trials.values())
     running = sum(trial.state == "running" for trial in trials)
     if running:

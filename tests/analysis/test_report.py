@@ -302,6 +302,23 @@ def test_a_comparison_waits_for_its_end(tmp_path):
         comparison.write_comparison(made_up.write(tmp_path, "h", tests=False))
 
 
+def test_a_run_stopped_in_a_later_round_is_judged_by_what_was_tested(tmp_path):
+    folder = made_up.write(tmp_path, "h", seeds=4, tests=False)
+    ledger, tested = Ledger(folder), 3 * len(made_up.ARMS)
+    for trial in range(tested):
+        put(ledger, "test", trial=trial, accuracy=0.5 + 0.01 * trial, loss=0.3, knn=0.9)
+    ledger.close()
+    run = load_run(folder)
+    (section,) = sections([run])
+    text, left_out = comparison.write_comparison(folder), f"Left out: {len(made_up.ARMS)} complete trials"
+    assert (
+        len(section.arms) == tested and section.judged_on == "test" and set(section.arms["trial"]) == set(range(tested))
+    )
+    assert left_out in text and any(left_out in note for note in run.notes)
+    assert set(comparison.compared(folder).arms["seeds"]) == {3}
+    assert left_out in comparison.in_terminal(folder, comparison.compared(folder))
+
+
 def test_the_initialisation_is_told_from_the_run_that_made_it_or_its_name(tmp_path):
     assert initialisation("/w/resnet18-imagenet1k_v1.pth") == "imagenet" == initialisation("imagenet")
     assert initialisation("dtd_small.pth") == "dtd" and initialisation("none") == "none"
