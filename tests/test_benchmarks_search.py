@@ -25,6 +25,7 @@ def test_a_missing_epoch_is_no_figure(monkeypatch):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 def test_the_smoke_rows_compare_the_same_trials_and_epochs(monkeypatch):
     """Two rows, each of our search and of another way on the same Ray; the third starts processes for ten seconds."""
     monkeypatch.setattr(searching, "first_epoch", lambda: 3.0)

@@ -142,7 +142,8 @@ def test_killed_at_random_moments(tmp_path, straight, blows):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("blows", [1, pytest.param(COUNT, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("blows", [1, COUNT])
 def test_a_search_on_ray_killed_at_random_moments(tmp_path, blows):
     fell = kill_until_done(tmp_path, [*WORDS, *RAY], moments(blows, 2), strike_dead)
     events = check(tmp_path)

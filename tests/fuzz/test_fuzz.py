@@ -1,6 +1,6 @@
 """Whatever is in a file or on a command line: no traceback, nothing written over, nothing that goes on for ever.
 
-Two minutes in all. FUZZ_MINUTES=30 FUZZ_SEED=1 makes it the long form, whose cases are others for each seed.
+A minute in all. FUZZ_MINUTES=30 FUZZ_SEED=1 makes it the long form, whose cases are others for each seed.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ from trainables import load_model
 from trainables.data.sources import load
 from trainables.networks.models import read_state
 
-MINUTES = float(os.environ.get("FUZZ_MINUTES", "2"))
+MINUTES = float(os.environ.get("FUZZ_MINUTES", "1"))
 SEED = os.environ.get("FUZZ_SEED")
 LONGEST = 60.0  # seconds that one case may take on a busy machine
 done: Counter[str] = Counter()

@@ -151,7 +151,7 @@ def test_the_line_of_donors_by_hand():
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("scheduler", ["pbt", "pb2"])
+@pytest.mark.parametrize("scheduler", ["pbt", pytest.param("pb2", marks=pytest.mark.slow)])
 def test_the_schedule_that_is_found_gives_the_same_curve_without_tune(tmp_path, capsys, scheduler):
     assert run.main([*WORDS, *EXCHANGE, "--scheduler", scheduler, "--out", str(tmp_path), "--name", "p"]) == run.DONE
     said = capsys.readouterr().out

@@ -250,7 +250,7 @@ def wait_for_epochs(folder) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_search_keeps_what_it_has(tmp_path, sign):
     words = [
         *TINY,
