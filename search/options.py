@@ -106,7 +106,8 @@ class VerdictOptions(Options):
 
     primary: str | None = Field(
         None,
-        description="the pairs that get a word, a:b with commas (each curriculum against finetune and its random twin)",
+        description="the pairs that get a word, a:b with commas (each curriculum against finetune, random_subset and its "
+        "random twin)",
     )
     margin: float = Field(
         1.0,

@@ -147,9 +147,9 @@ def updates_caption(arms: Arms) -> str:
     means = {name: np.mean(values) for name, values in final.items()}
     low, high = min(means, key=lambda n: means[n]), max(means, key=lambda n: means[n])
     ends = [f"{as_text(by.metric, means[name])} ({arms.label(name)})" for name in (low, high)]
-    said = f"At the end of each seed's own training the means lie between {ends[0]} and {ends[1]}"
+    said = f"At the end of each seed's own training the means on {arms.split} lie between {ends[0]} and {ends[1]}"
     if means[low] == means[high]:
-        said = f"At the end of each seed's own training every mean is {as_text(by.metric, means[low])}"
+        said = f"At the end of each seed's own training every mean on {arms.split} is {as_text(by.metric, means[low])}"
     compared = [(name, base) for name in final if (base := arms.baseline(name)) in final and base is not None]
     if compared and arms.records["seed"].nunique() > 1:
         over = [name for name, base in compared if final[name].min() <= final[base].max()

@@ -72,29 +72,34 @@ def common_seconds(records: pd.DataFrame, arms: list[str]) -> float:
 
 
 def seconds_caption(arms: Arms) -> str:
-    """Who reaches what the baseline ends with, and after how many seconds."""
+    """Who reaches what the baseline ends with, and after how many seconds; of arms from the same weights."""
     by = arms.section.measure.objective
     stairs = {name: found for name in arms.shown if len((found := staircase(arms, name))[0])}
     base = next((name for name in stairs if arms.who[name].strategy == BASELINE), next(iter(stairs), None))
     if base is None:
         return "No epoch has a figure yet."
+    stairs = {name: found for name, found in stairs.items() if arms.starts[name] == arms.starts[base]}
     goal = float(stairs[base][1][-1])
     arrived = {name: float(x[np.argmax(np.asarray(by.turned(1) * mean) >= by.turned(goal))])
                for name, (x, mean, _, _) in stairs.items() if by.turned(float(mean[-1])) >= by.turned(goal)}  # fmt: skip
-    took, reached = arrived[base], {name: seconds for name, seconds in arrived.items() if name != base}
-    said = f"{arms.label(base)} has {as_text(by.metric, goal)} after {took:.3g} s"
-    if len(stairs) == 1:
-        return f"{said}: the best so far on {arms.split}, mean over seeds."
-    if len(stairs) == 2:
-        other = next(name for name in stairs if name != base)
-        how = f"reaches it after {reached[other]:.3g} s" if reached else "does not get there in its own time"
-        return f"{said}; {arms.label(other)} {how}."
+    took, reached = arrived.pop(base), arrived
+    said = f"The best so far on {arms.split}: {arms.label(base)} has {as_text(by.metric, goal)} after {took:.3g} s"
+    others = [arms.label(name) for name in stairs if name != base]
+    if not others:
+        return f"{said}, mean over seeds."
+    if len(others) == 1:
+        how = (
+            f"reaches it after {next(iter(reached.values())):.3g} s"
+            if reached
+            else "does not get there in its own time"
+        )
+        return f"{said}; {others[0]} {how}."
+    alike = " from these weights" * (len(others) + 1 < len(arms.shown))
     if not reached:
-        return f"{said}; none of the {len(stairs) - 1} others gets there in its own time."
+        return f"{said}; none of the {len(others)} others{alike} gets there in its own time."
     first = min(reached, key=lambda name: reached[name])
-    others = len(stairs) - 1
-    how_many = f"{len(reached)} of the {others} others {'reach' if len(reached) > 1 else 'reaches'} it"
-    how_many = f"all {others} others reach it" if len(reached) == others else how_many
+    how_many = f"{len(reached)} of the {len(others)} others{alike} {'reach' if len(reached) > 1 else 'reaches'} it"
+    how_many = f"all {len(others)} others{alike} reach it" if len(reached) == len(others) else how_many
     return f"{said}; {how_many}, {arms.label(first)} first, after {reached[first]:.3g} s."
 
 

@@ -155,7 +155,8 @@ def test_of_loss_the_best_so_far_is_the_lowest(tmp_path):
     lines = lines_of(axes_of(arms_seconds.seconds_panels(of)[0]))
     assert np.all(np.diff(lines["finetune"].get_ydata()) <= 0)
     assert arms_seconds.seconds_caption(of) == (
-        "finetune has 1.070 after 4 s; 1 of the 2 others reaches it, self_paced first, after 4 s."
+        "The best so far on validation: finetune has 1.070 after 4 s; 1 of the 2 others reaches it, self_paced first, "
+        "after 4 s."
     )
 
 
