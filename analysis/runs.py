@@ -73,7 +73,7 @@ class LoadedRun:
     @property
     def untested(self) -> frozenset[int]:
         """The complete trials of a head-to-head that test is still closed for, while it was opened for others."""
-        return _untested(self.finals) if self.head_to_head else frozenset()
+        return _untested(self.history, self.finals)
 
     @property
     def classes(self) -> list[str]:
@@ -167,7 +167,9 @@ def untested_note(trials: int) -> str:
     return f"Left out: {many(trials, 'complete trial')} without a test figure yet."
 
 
-def _untested(finals: pd.DataFrame) -> frozenset[int]:
+def _untested(history: RunHistory, finals: pd.DataFrame) -> frozenset[int]:
+    if history.kind != "head_to_head" or finals.empty:
+        return frozenset()
     complete = finals[finals["state"] == "complete"]
     closed = complete["test_accuracy"].isna()
     return frozenset() if closed.all() else frozenset(complete["trial"][closed])
@@ -176,9 +178,8 @@ def _untested(finals: pd.DataFrame) -> frozenset[int]:
 def _unfinished(history: RunHistory, finals: pd.DataFrame) -> list[str]:
     """Trials that are in no comparison, and why: no gap is silent."""
     notes = []
-    untested = len(_untested(finals)) if history.kind == "head_to_head" and len(finals) else 0
-    if untested:
-        notes.append(untested_note(untested))
+    if untested := _untested(history, finals):
+        notes.append(untested_note(len(untested)))
     trials = list(history.trials.values())
     running = sum(trial.state == "running" for trial in trials)
     if running:

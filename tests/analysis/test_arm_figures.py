@@ -160,6 +160,14 @@ def test_of_loss_the_best_so_far_is_the_lowest(tmp_path):
     )
 
 
+def test_time_to_the_baseline_is_told_of_arms_from_its_weights(tmp_path):
+    names = ("finetune", "self_paced", "transfer", "finetune@dtd.pth")
+    said = arms_seconds.seconds_caption(arms_of(made_up.write(tmp_path, "r", arms=names)))
+    assert "of the 2 others from these weights" in said
+    few = arms_of(made_up.write(tmp_path, "s", arms=("finetune", "self_paced", "finetune@dtd.pth")))
+    assert "; self_paced imagenet reaches it after 4 s." in arms_seconds.seconds_caption(few)
+
+
 def test_seeds_stand_in_pairs(of):
     panels = arms_seeds.seeds_panels(of)
     axes = axes_of(panels[0])
