@@ -14,13 +14,15 @@ from records.events import Asked
 from records.history import TrialHistory, rank
 from trainables.metrics import as_text, get_metric
 
+SILENCE = 60.0  # seconds without a line after which a pipe or a log file is told how far it is
+
 
 class Terminal:
     """Watches a campaign. Without rich, or into a pipe, it prints plain lines only."""
 
     def __init__(self, samples: int, epochs: int):
         self.samples, self.epochs = samples, epochs
-        self.started = time.monotonic()
+        self.started = self.spoke = time.monotonic()
         self.trials: dict[int, TrialHistory] = {}
         self.output = Output() if in_notebook() else None
         self.live = None if self.output else _live(self)
@@ -49,8 +51,10 @@ class Terminal:
         self.trials[trial.number] = trial
 
     def epoch(self, trial: TrialHistory) -> None:
-        """The live bar reads the trial by itself."""
+        """The live bar reads the trial by itself; where there is none, long silence is broken."""
         self._redraw()
+        if not (self.live or self.output) and time.monotonic() - self.spoke >= SILENCE:
+            self.say(self.status()[0])
 
     def ended(self, trial: TrialHistory) -> None:
         self.say(self._line(trial))
@@ -62,6 +66,7 @@ class Terminal:
             self.live.console.print(fitted(text), highlight=False, markup=False, soft_wrap=True)
         else:
             print(text, flush=True)
+        self.spoke = time.monotonic()
 
     def _line(self, trial: TrialHistory) -> str:
         done = sum(other.state != "running" for other in self.trials.values())

@@ -11,7 +11,7 @@ from console.wording import clock
 from records.events import Asked
 from records.history import TrialHistory, read_history
 from search import status
-from search.views.terminal import Terminal
+from search.views.terminal import SILENCE, Terminal
 from tests import made_up
 from tests.analysis.test_runs_and_tables import record
 
@@ -71,6 +71,23 @@ def test_the_bar_moves_the_cursor_and_a_reason_does_not(monkeypatch):
     shown = screen.getvalue()
     assert "\\x1b[2Jgone" in shown and "said" in shown and "\x1b[2J" not in shown
     assert "\x1b[?25l" in shown and "\\x1b[?25l" not in shown  # the cursor is hidden
+
+
+def test_a_log_file_is_told_once_a_minute_how_far_a_long_trial_is(terminal, capsys):
+    one = book(0, "running", 5, 0.4)
+    terminal.asked(one)
+    terminal.epoch(one)
+    assert capsys.readouterr().out == ""
+    terminal.spoke -= SILENCE
+    for _ in range(3):
+        terminal.epoch(one)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("running: trial 0 epoch 5/10 · ")
+    terminal.spoke -= SILENCE
+    terminal.ended(one)
+    capsys.readouterr()
+    terminal.epoch(one)
+    assert capsys.readouterr().out == ""
 
 
 def test_before_the_first_epoch_nothing_is_promised(terminal):
