@@ -69,12 +69,17 @@ def official_parts(images: Path, partition: int) -> dict[str, str]:
     return parts
 
 
+def annotations(images: Path) -> list[str]:
+    """The lines of the file of all labels, beside the folder of class folders. Raises UsageError."""
+    return _lines(images, ANNOTATIONS)
+
+
 def multi_hot(images: Path, paths: Sequence[str], classes: Sequence[str]) -> Bools:
     """(N, C), every label of each image; those of classes that have no folder here are left out and counted.
 
     Raises UsageError for an image without a line, and for one whose own class is not among its labels.
     """
-    labels = {(words := line.split())[0]: words[1:] for line in _lines(images, ANNOTATIONS)}
+    labels = {(words := line.split())[0]: words[1:] for line in annotations(images)}
     number = {name: column for column, name in enumerate(classes)}
     targets = np.zeros((len(paths), len(classes)), dtype=bool)
     unknown = 0

@@ -86,6 +86,7 @@ def load(
     """
     asked = Asked(source, image_size, root, skip_bad_images, multi_label, resize)
     check(asked)
+    _check_annotations(asked)
     data = _cached_set(asked) or build_or_open(_recipe(asked))
     return _with_targets(data, _folder(source, root)) if multi_label else data
 
@@ -133,6 +134,12 @@ def check(asked: Asked) -> None:
         raise _neither(source)
 
 
+def _check_annotations(asked: Asked) -> None:
+    """Before images are decoded for minutes: are there labels to train on?"""
+    if asked.multi_label:
+        dtd.annotations(_folder(asked.source, asked.root))
+
+
 def survey(asked: Asked) -> Survey:
     """What is known of the data so far; touches nothing. Raises UsageError as `load` would."""
     check(asked)
@@ -141,6 +148,7 @@ def survey(asked: Asked) -> Survey:
     if torchvision_sets.is_torchvision(asked.source):
         cached = _cached_set(asked)
         return Survey(cached, "" if cached else f"read {asked.source} and build its image cache")
+    _check_annotations(asked)
     recipe = _recipe(asked)
     if cached := find_cached(recipe.key, recipe.name):
         return Survey(cached, "")

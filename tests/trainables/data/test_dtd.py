@@ -10,8 +10,8 @@ import torchvision
 from PIL import Image
 
 from console.errors import UsageError
-from trainables.data import dtd
-from trainables.data.sources import load, official_parts
+from trainables.data import dtd, sources
+from trainables.data.sources import Asked, load, official_parts, survey
 from trainables.data.splits import official_partition, split_by_parts
 
 CLASSES = ("banded", "blotchy", "braided")
@@ -102,6 +102,14 @@ MISTAKES = [
 def test_bad_annotations_are_named(root, harm, said):
     with pytest.raises(UsageError, match=said):
         load("dtd", 8, str(harm(root)), multi_label=True)
+
+
+def test_without_annotations_nothing_is_decoded_and_a_survey_says_so_too(root, monkeypatch):
+    asked = Asked("dtd", 8, str(without(root, "labels/labels_joint_anno.txt")), multi_label=True)
+    monkeypatch.setattr(sources, "build_or_open", lambda recipe: pytest.fail("images were decoded first"))
+    for find in (lambda: survey(asked), lambda: load("dtd", 8, asked.root, multi_label=True)):
+        with pytest.raises(UsageError, match=r"labels_joint_anno\.txt cannot be read"):
+            find()
 
 
 def test_a_partition_that_is_not_there_and_data_that_have_none(root):
