@@ -26,6 +26,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def rounded(of: float) -> str:
+    """Three digits, and whole ones from 100 on: 3.214 -> '3.21', 2437.6 -> '2,438'."""
+    return f"{of:,.0f}" if of >= 100 else f"{of:.3g}"
+
+
 def value(of: Any) -> str:
     return f"{of:.3g}" if isinstance(of, float) else str(of)
 

@@ -14,7 +14,7 @@ from analysis.figures.side_by_side import LONGEST, MOST_PANELS, Arms, gid_of, li
 from analysis.figures.style import LABEL, SMALL
 from analysis.rulebook.plan import BASELINE
 from analysis.statistics import Floats
-from console.wording import many
+from console.wording import many, rounded
 
 PROGRESS = 40  # places along a training at which rates are compared
 ALIKE = 0.05  # of the largest rate: rates that differ by no more are one line
@@ -136,7 +136,7 @@ def _bars(arms: Arms, columns: tuple[str, ...], title: str, axes: Axes) -> None:
                 axes.barh(place, row[column], 0.66, left=start, color=arms.colours[str(name)], alpha=alpha, lw=0,
                           gid=gid_of(str(name)))  # fmt: skip
             start += float(row[column])
-        shown = " + ".join(f"{row[column]:,.0f}" if row[column] >= 100 else f"{row[column]:.3g}" for column in columns
+        shown = " + ".join(rounded(row[column]) for column in columns
                            if row[column] or column == columns[0])  # fmt: skip
         axes.annotate(shown, (start, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL,
                       gid=gid_of(str(name)))  # fmt: skip
@@ -153,7 +153,7 @@ def costs_caption(arms: Arms) -> str:
     """From the quickest to the slowest, beside the baseline; who ranks most."""
     table = costs(arms)
     quick, slow = str(table["seconds"].idxmin()), str(table["seconds"].idxmax())
-    ends = [f"{table['seconds'][name]:.3g} s" for name in (quick, slow)]
+    ends = [f"{rounded(table['seconds'][name])} s" for name in (quick, slow)]
     apart = "A" if len(arms.names) == len(arms.without_twins) else "Twins apart, a"
     if ends[0] == ends[1]:
         said = f"{apart} training took {ends[0]}{' in every arm' * (len(table) > 1)}"
@@ -161,7 +161,7 @@ def costs_caption(arms: Arms) -> str:
         said = f"{apart} training took from {ends[0]} ({arms.label(quick)}) to {ends[1]} ({arms.label(slow)})"
     base = next((name for name in arms.shown if arms.who[name].strategy == BASELINE), None)
     if ends[0] != ends[1] and base not in (None, quick, slow):
-        said += f", {arms.label(str(base))} {table['seconds'][base]:.3g} s"
+        said += f", {arms.label(str(base))} {rounded(table['seconds'][base])} s"
     ranked = table["images_scored"]
     if not ranked.any():
         return f"{said}; none of them ranks images."

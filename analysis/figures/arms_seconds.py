@@ -14,6 +14,7 @@ from analysis.figures.drawing import Panel
 from analysis.figures.side_by_side import Arms
 from analysis.figures.style import ANCHORS, INK, SMALL, drawable
 from analysis.rulebook.plan import BASELINE
+from console.wording import rounded
 from trainables.metrics import as_text
 
 APART = 1.05  # times as many seconds: else a line for the budget says nothing
@@ -56,7 +57,7 @@ def _budget(axes: Axes, arms: Arms, names: list[str], first: float) -> None:
     if alike > 1 and used["seconds"].max() > APART * budget and budget > APART * first:
         early = budget < np.mean(axes.get_xlim())
         axes.axvline(budget, color=INK, lw=0.8, ls=ANCHORS)
-        axes.annotate(f"{budget:.3g} s for all", (budget, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL,
+        axes.annotate(f"{rounded(budget)} s for all", (budget, 0.02), xycoords=("data", "axes fraction"), fontsize=SMALL,
                       xytext=(3 if early else -3, 0), textcoords="offset points",
                       ha="left" if early else "right")  # fmt: skip
 
@@ -83,13 +84,13 @@ def seconds_caption(arms: Arms) -> str:
     arrived = {name: float(x[np.argmax(np.asarray(by.turned(1) * mean) >= by.turned(goal))])
                for name, (x, mean, _, _) in stairs.items() if by.turned(float(mean[-1])) >= by.turned(goal)}  # fmt: skip
     took, reached = arrived.pop(base), arrived
-    said = f"The best so far on {arms.split}: {arms.label(base)} has {as_text(by.metric, goal)} after {took:.3g} s"
+    said = f"The best so far on {arms.split}: {arms.label(base)} has {as_text(by.metric, goal)} after {rounded(took)} s"
     others = [arms.label(name) for name in stairs if name != base]
     if not others:
         return f"{said}, mean over seeds."
     if len(others) == 1:
         how = (
-            f"reaches it after {next(iter(reached.values())):.3g} s"
+            f"reaches it after {rounded(next(iter(reached.values())))} s"
             if reached
             else "does not get there in its own time"
         )
@@ -100,7 +101,7 @@ def seconds_caption(arms: Arms) -> str:
     first = min(reached, key=lambda name: reached[name])
     how_many = f"{len(reached)} of the {len(others)} others{alike} {'reach' if len(reached) > 1 else 'reaches'} it"
     how_many = f"all {len(others)} others{alike} reach it" if len(reached) == len(others) else how_many
-    return f"{said}; {how_many}, {arms.label(first)} first, after {reached[first]:.3g} s."
+    return f"{said}; {how_many}, {arms.label(first)} first, after {rounded(reached[first])} s."
 
 
 def has_time(arms: Arms) -> bool:

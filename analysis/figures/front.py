@@ -13,6 +13,7 @@ from analysis.figures.searched import Searched, dots, spread_out
 from analysis.figures.study import STATES
 from analysis.figures.style import SMALL
 from analysis.figures.trials import accent, gid_of
+from console.wording import rounded
 from records.epoch import ACCURACY, Objective
 from trainables.metrics import as_text
 
@@ -79,7 +80,7 @@ def front_caption(of: Searched) -> str:
     if front.empty:
         return "No trial was trained to its end, so none has a price."
     value, last = f"selection_{of.by.metric}", front.iloc[-1]
-    said = f"Trial {last['trial']} reaches {as_text(of.by.metric, last[value])} in {last['seconds']:.3g} s"
+    said = f"Trial {last['trial']} reaches {as_text(of.by.metric, last[value])} in {rounded(last['seconds'])} s"
     if len(front) == 1:
         return f"{said}; no quicker trial has as much."
     before = front.iloc[-2]

@@ -24,7 +24,7 @@ from analysis.figures.style import ANCHORS, COLOURS, INK, OTHERS, PLAIN, drawabl
 from analysis.ranking import ranked
 from analysis.runs import LoadedRun, looked
 from analysis.statistics import Floats
-from console.wording import many, value
+from console.wording import many, rounded, value
 from trainables.metrics import as_text, get_metric
 
 MOST_GREY = 60  # trials without a name in one panel; more only make it darker
@@ -200,7 +200,7 @@ def seconds_caption(of: Trials) -> str:
     best = int(ranked(of.run.finals[of.run.finals["trial"].isin(ends.index)], by)["trial"].iloc[0])
     own = rows[rows["trial"] == best]
     took = float(own[own["so_far"] == ends[best]]["seconds"].iloc[0])
-    said = f"Trial {best} took {took:.3g} s to its best, {as_text(of.metric, ends[best])}"
+    said = f"Trial {best} took {rounded(took)} s to its best, {as_text(of.metric, ends[best])}"
     anchors = {trial: ends[trial] for trial in ends.index if of.run.asked[trial].anchor and trial != best}
     if anchors:
         first = max(anchors, key=lambda trial: by.turned(anchors[trial]))
@@ -208,7 +208,7 @@ def seconds_caption(of: Trials) -> str:
         name = of.run.asked[first].anchor
         if len(passed):
             figure = as_text(of.metric, anchors[first])
-            said += f"; after {passed['seconds'].iloc[0]:.3g} s it had the {figure} of the anchor {name}"
+            said += f"; after {rounded(passed['seconds'].iloc[0])} s it had the {figure} of the anchor {name}"
     return f"{said}."
 
 

@@ -97,7 +97,7 @@ def _best(sections: list[Section], alpha: float) -> Judgement:
     accuracy = np.array([outcome.figure for outcome in arm.outcomes.values()])
     found = of_level(arm, accuracy, "test", 0.9678, alpha, "accuracy of the selected epoch")
     epochs = arm.rows["best_epoch"]
-    return Judgement(found.status, f"{found.figure}; epoch {epochs.min():.0f} to {epochs.max():.0f}", found.conditions)
+    return Judgement(found.status, f"{found.figure}; epoch {_from_to(epochs)}", found.conditions)
 
 
 def recalls(arm: Evidence) -> pd.DataFrame:
@@ -188,8 +188,15 @@ def _knn(base: str, says: Callable[[Floats], bool], words: str) -> Rule:
     return rule
 
 
+def _from_to(epochs: Floats) -> str:
+    low, high = np.min(epochs), np.max(epochs)
+    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+
+
 def _ranged(values: Floats) -> str:
     """'0.913 (seeds 0.901 to 0.925)': no interval, since these are counted."""
+    if len(values) == 1:
+        return f"{values[0]:.3f}"
     return f"{np.mean(values):.3f} (seeds {np.min(values):.3f} to {np.max(values):.3f})"
 
 

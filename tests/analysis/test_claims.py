@@ -86,6 +86,8 @@ def test_few_seeds_decide_nothing_however_clear(tmp_path, of_four_epochs, seeds)
     found, table = statuses(full(tmp_path, seeds=seeds, arms=("self_paced", "manual_division", "transfer")))
     assert set(found.values()) <= OPEN
     assert "too few seeds for an interval" in figure(table, "Curriculum learning")
+    of_one = [text for text in table["figure"] if "(seeds " not in text and " to " not in text]
+    assert (len(of_one) == len(table)) == (seeds == 1), "one seed has no range, and three have"
 
 
 def test_no_rule_speaks_before_the_interval_can():

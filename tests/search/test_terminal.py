@@ -7,7 +7,7 @@ import pytest
 
 from console.arguments import DONE, guarded
 from console.layout import columns
-from console.wording import clock
+from console.wording import clock, rounded
 from records.events import Asked
 from records.history import TrialHistory, read_history
 from search import status
@@ -98,6 +98,12 @@ def test_before_the_first_epoch_nothing_is_promised(terminal):
 @pytest.mark.parametrize(("seconds", "said"), [(3.21, "3.2 s"), (59.9, "59.9 s"), (95, "1:35"), (7300, "2:01:40")])
 def test_times_as_a_person_reads_them(seconds, said):
     assert clock(seconds) == said
+
+
+@pytest.mark.parametrize(("figure", "said"), [(0.01234, "0.0123"), (3.214, "3.21"), (99.4, "99.4"), (99.96, "100"),
+                                              (104.4, "104"), (2437.6, "2,438"), (1e6, "1,000,000")])  # fmt: skip
+def test_figures_of_a_caption_have_no_exponent(figure, said):
+    assert rounded(figure) == said
 
 
 def test_columns_line_up():
