@@ -99,10 +99,19 @@ class HeadToHead:
         """Whether the partner whose sizes it replays is over, one way or another."""
         return not one.arm.is_twin or (one.arm.partner, seed) in self.states
 
+    def _sizes_of(self, partner: tuple[Arm, int]) -> list[int]:
+        """Of its epochs; by the clock, of those that were whole.
+
+        The clock cuts the last one, maybe after one batch, and a twin that ranks nothing trains on after it: in epochs
+        as small as that to its end.
+        """
+        sizes = self.sizes.get(partner, [])
+        return sizes if self.budget.seconds is None else sizes[:-1]
+
     def _setting(self, one: Contestant, seed: int) -> Setting:
         random = get_strategy(one.arm.strategy).starts_from == "random"
         # of a partner that failed in its first epoch there are no sizes: the twin then grows by its own gates
-        sizes = self.sizes.get((one.arm.partner, seed)) if one.arm.is_twin else None
+        sizes = self._sizes_of((one.arm.partner, seed)) if one.arm.is_twin else None
         changes = {
             "strategy": one.arm.strategy,
             "arm": one.arm,

@@ -121,6 +121,14 @@ def test_a_clock_is_the_budget_of_every_arm_alike():
     assert {(of.max_seconds, of.max_updates, of.marks) for of in settings} == {(30.0, None, 4)}
 
 
+@pytest.mark.parametrize(("sizes", "replayed"), [((160, 320, 32), (160, 320)), ((32,), None)])
+def test_an_epoch_that_the_clock_cut_is_no_size_for_a_twin(sizes, replayed):
+    """It holds on after the partner's end, and a twin trained in 230 epochs of one batch."""
+    queue = lineup("self_paced,self_paced/random", budget=Budget(seconds=30.0, marks=4))
+    ended(queue, queue.ask(), sizes=sizes)
+    assert queue.ask().setting.sizes == replayed
+
+
 def test_the_updates_are_those_of_whole_passes():
     options = CompareOptions(epochs=3, head_epochs=7)
     arms = make_contestants("self_paced,transfer", "as_run", False, None)
