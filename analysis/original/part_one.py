@@ -17,11 +17,11 @@ def part_one(sections: list[Section]) -> pd.DataFrame:
 def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict[str, Any]:
     row = {"trained": theirs.label, "report_accuracy": theirs.accuracy, "report_loss": theirs.loss,
            "report_epochs": theirs.epochs, "report_remark": theirs.remark}  # fmt: skip
-    found = [(section, summary) for section in sections if section.data == theirs.data and section.task == theirs.task
-             for _, summary in arm_summary(section).iterrows() if _matches(theirs, summary)]  # fmt: skip
+    found = [(section, summary) for section in sections if section.data == theirs.data
+             for _, summary in arm_summary(section).iterrows() if _matches(theirs, section, summary)]  # fmt: skip
     if not found:
         return row | {"ours": "not run"}
-    section, best = max(found, key=lambda pair: _weight(theirs, pair[1]))
+    section, best = max(found, key=lambda pair: _weight(theirs, *pair))
     trial = section.arms[section.arms["arm"] == best["arm"]]
     ours = {"ours": best["arm"], "run": best["run"], "seeds": best["seeds"], "judged_on": best["judged_on"]}
     figures = ("accuracy", "accuracy_low", "accuracy_high", "loss", "selection_accuracy", "best_epoch", "epochs")
@@ -29,22 +29,33 @@ def _part_row(theirs: published.PartOne, sections: list[Section]) -> dict[str, A
     return row | ours | _training(section, trial) | {"remark": _shortened(section, theirs, best)}
 
 
-def _weight(theirs: published.PartOne, ours: pd.Series) -> tuple[object, ...]:
-    """Their own network, before the most seeds, the report's config, the best."""
-    own = ours["model"] == theirs.model
+def _weight(theirs: published.PartOne, section: Section, ours: pd.Series) -> tuple[object, ...]:
+    """What trained as theirs before what stands in for it, the most seeds, the report's config, the best."""
+    own = not _stands_in(theirs, section, ours)
     return own, ours["seeds"], ours["anchor"] in published.CONFIG, ours["selection_accuracy"]
 
 
-def _matches(theirs: published.PartOne, ours: pd.Series) -> bool:
-    same = ours["model"] == theirs.model and ours["init"] == theirs.init
-    trained = ours["trains_as"] in theirs.strategy and not ours["twin"]
-    return bool(trained and (same or _stands_in(theirs, ours)))
+def _matches(theirs: published.PartOne, section: Section, ours: pd.Series) -> bool:
+    """Whether it trained as theirs, or stands in for it."""
+    if ours["twin"]:
+        return False
+    same = (ours["model"], ours["init"], section.task) == (theirs.model, theirs.init, theirs.task)
+    return bool((same and ours["trains_as"] in theirs.strategy) or _stands_in(theirs, section, ours))
 
 
-def _stands_in(theirs: published.PartOne, ours: pd.Series) -> bool:
-    """Whether it is another pretrained vision transformer, for the one whose weights cannot be had; the remark says so."""
-    wanted = (theirs.model, theirs.init) == ("vit_b_16", "imagenet")
-    return wanted and ours["model"] == "vit_s_14" and ours["init"] not in ("none", "textures")
+def _stands_in(theirs: published.PartOne, section: Section, ours: pd.Series) -> str:
+    """'frozen, not fine-tuned': why a vision transformer is not theirs and yet the nearest to it; nothing of any other."""
+    if theirs.model != "vit_b_16" or section.task != "single_label":
+        return ""
+    trained = str(ours["trains_as"]) in theirs.strategy
+    if theirs.init == "imagenet":  # weights that cannot be had
+        other = trained and str(ours["model"]) == "vit_s_14" and str(ours["init"]) not in ("none", "textures")
+        return f"{ours['model']} from {ours['init']}, not {theirs.model} from {theirs.init}" * other
+    if (ours["model"], ours["init"]) != (theirs.model, theirs.init):
+        return ""
+    if theirs.task == "multi_label":
+        return "one label an image, not several" * trained
+    return "frozen, not fine-tuned" * (str(ours["trains_as"]) == "transfer")
 
 
 def _training(section: Section, arms: pd.DataFrame) -> dict[str, Any]:
@@ -56,7 +67,7 @@ def _training(section: Section, arms: pd.DataFrame) -> dict[str, Any]:
 
 def _shortened(section: Section, theirs: published.PartOne, ours: pd.Series) -> str:
     """What is not as in the report, in words."""
-    said = [f"{ours['model']} from {ours['init']}, not {theirs.model} from {theirs.init}"] * _stands_in(theirs, ours)
+    said = [other] if (other := _stands_in(theirs, section, ours)) else []
     said += [f"{section.image_size} px of {published.IMAGE_SIZE}"] * (section.image_size != published.IMAGE_SIZE)
     said += [f"{ours['epochs']:.0f} epochs of {theirs.epochs}"] * (ours["epochs"] < theirs.epochs)
     said += [f"{len(section.classes)} classes of 47"] * (section.data == "dtd" and len(section.classes) != 47)

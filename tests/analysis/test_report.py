@@ -96,6 +96,26 @@ def test_a_pretrained_transformer_stands_in_for_the_reports_and_says_which_it_is
     assert said.startswith("vit_s_14 from vit_s_14-dinov2-saliency, not vit_b_16 from imagenet; ")
 
 
+def test_a_frozen_transformer_from_textures_stands_in_for_a_whole_one_and_says_so(tmp_path):
+    setting = made_up.about("h")["setting"] | {"model": "vit_b_16", "weights": "/runs/scratch-dtd/best.safetensors"}
+    table = part_one(sections([load_run(made_up.write(tmp_path, "h", setting=setting, arms=("transfer",)))]))
+    row = table.set_index("trained").loc["ViT-B/16, DTD to RSSCN7"]
+    assert row["ours"] == "transfer" and row["remark"].startswith("frozen, not fine-tuned; ")
+    assert (table["ours"] != "not run").sum() == 1
+    whole = made_up.write(tmp_path / "whole", "h", setting=setting, arms=("finetune", "transfer"))
+    row = part_one(sections([load_run(whole)])).set_index("trained").loc["ViT-B/16, DTD to RSSCN7"]
+    assert row["ours"] == "finetune" and "frozen" not in row["remark"]
+
+
+def test_one_label_an_image_stands_in_for_several_and_says_so(tmp_path):
+    data = made_up.about("h")["data"] | {"name": "dtd"}
+    setting = made_up.about("h")["setting"] | {"data": "dtd", "model": "vit_b_16", "weights": "none"}
+    figures = made_up.Figures(accuracy=lambda arm, seed: 0.4)
+    folder = made_up.write(tmp_path, "h", data=data, setting=setting, arms=("scratch",), figures=figures)
+    row = part_one(sections([load_run(folder)])).set_index("trained").loc["ViT-B/16 from scratch on DTD"]
+    assert row["ours"] == "scratch" and row["remark"].startswith("one label an image, not several; ")
+
+
 def test_a_class_that_nothing_was_predicted_as_is_said(section):
     table = errors.errors_by_class(section, ["self_paced"])
     assert errors.never_predicted(table) == ["self_paced predicted gParking for no image at all."]
